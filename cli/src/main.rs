@@ -1,0 +1,3 @@
+//! The mlops command: the verbs of the provider for people and CI.
+
+fn main() {}

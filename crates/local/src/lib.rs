@@ -1,0 +1,1 @@
+//! The core's ports on one machine: SQLite, a content-addressed directory, processes.

@@ -1,0 +1,1 @@
+//! A thin framework for Terraform providers over plugin protocol 6.

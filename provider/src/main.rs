@@ -1,0 +1,3 @@
+//! The Terraform provider for shipping machine-learning models. Glue only.
+
+fn main() {}

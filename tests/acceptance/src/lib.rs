@@ -1,0 +1,1 @@
+//! Real terraform against the built provider and real parts.
