@@ -1,1 +1,13 @@
-//! The domain: registry, endpoints, plan, saga, rollout, and the ports they need. No network, no cloud, no Terraform.
+//! The domain: registry, endpoints, plan, saga, rollout, and the ports they need.
+//!
+//! It knows no network, no cloud and no Terraform. Adapters implement its ports
+//! ([`records::Records`] and the others) and pass its conformance suites.
+
+pub mod clock;
+pub mod error;
+pub mod names;
+pub mod records;
+pub mod serving;
+pub mod signature;
+
+pub use error::{Class, Error, Result};

@@ -1,0 +1,142 @@
+//! The port to a store of records: keyed documents, conditional writes, atomic batches.
+//!
+//! It is cut to what both SQLite and DynamoDB do natively, so that the registry's semantics
+//! (counters, tombstones, gates, leases, journal) are written once, above it, in
+//! [`crate::registry`], and an adapter is only a store.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// Where a record lies. The partition begins with the kind and name of the object that owns it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Records of one partition are listed together, and a policy can fence it.
+    pub partition: String,
+    /// Orders the records of a partition, bytewise.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self {
+            partition: partition.into(),
+            sort: sort.into(),
+        }
+    }
+}
+
+/// A stored record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Where it lies.
+    pub key: Key,
+    /// Changes with every write of this key and is never used again for it, not even after a
+    /// delete and a new put.
+    pub revision: u64,
+    /// The document. Fields that this program does not know survive a write: whoever rewrites
+    /// an item keeps them.
+    pub body: Map<String, Value>,
+}
+
+/// What must hold of a key for a [`Write`] to take place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// No record lies there.
+    Absent,
+    /// The record that lies there has this revision.
+    Revision(u64),
+}
+
+/// What a [`Write`] does once its condition holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Stores this document.
+    Put(Map<String, Value>),
+    /// Removes the record.
+    Delete,
+    /// Changes nothing: only the condition counts.
+    Check,
+}
+
+/// One conditional write. There is no unconditional one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Where.
+    pub key: Key,
+    /// If.
+    pub expect: Expect,
+    /// What.
+    pub change: Change,
+}
+
+/// Which records of a partition a query returns, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Only sort keys that begin so.
+    pub prefix: String,
+    /// Only sort keys after this one (in the direction of the query): the last of the page before.
+    pub after: Option<String>,
+    /// From the greatest sort key down.
+    pub descending: bool,
+    /// At most so many; a store may return fewer and say that there is more.
+    pub limit: Option<usize>,
+}
+
+/// A page of records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// The records, in order.
+    pub items: Vec<Item>,
+    /// Whether more follow the last.
+    pub more: bool,
+}
+
+/// Why a commit did not take place. Nothing of it was written in either case.
+#[derive(Debug)]
+pub enum CommitError {
+    /// The condition of the write with this index did not hold.
+    Condition {
+        /// Index into the writes of the commit.
+        index: usize,
+    },
+    /// The store failed. After [`crate::error::Class::Unavailable`] the outcome is unknown.
+    Store(Error),
+}
+
+/// The number of writes that one commit takes at most (DynamoDB's TransactWriteItems limit).
+pub const COMMIT_LIMIT: usize = 100;
+
+/// Who a registry is: minted once, when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The registry's UUID; resources keep it in private state.
+    pub uuid: uuid::Uuid,
+    /// Where it lies, for messages.
+    pub location: String,
+}
+
+/// A store of records. Reads are strongly consistent.
+///
+/// A store that does not exist yet reads as empty and has no identity; the first commit makes
+/// it. Conformance: [`crate::conformance::records`].
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Who this store is; `None` while it does not exist. Refuses a format that is too new.
+    async fn identity(&self) -> Result<Option<Identity>>;
+
+    /// Where it lies or would lie, for messages.
+    fn location(&self) -> String;
+
+    /// The records at `keys`, in their order; one batch, however many.
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>>;
+
+    /// A page of one partition.
+    async fn query(&self, partition: &str, range: Range) -> Result<Page>;
+
+    /// All writes or none; durable when it returns. The new revision of each put, in order
+    /// (0 for other changes). A key stands at most once in `writes`.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError>;
+}
