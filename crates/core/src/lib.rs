@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod error;
 pub mod names;
+pub mod onnx;
 pub mod records;
 pub mod serving;
 pub mod signature;

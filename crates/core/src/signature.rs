@@ -84,3 +84,7 @@ impl std::fmt::Display for Datatype {
         f.write_str(self.as_str())
     }
 }
+
+mod compatibility;
+
+pub use compatibility::{Compatibility, Incompatibility, Side, compatible, diff};
