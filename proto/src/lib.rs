@@ -9,6 +9,7 @@
 /// Protocol 6 itself: package `tfplugin6`.
 ///
 /// `provider_server` is what a provider serves, `provider_client` what a test drives it with.
+/// An RPC that an implementation of the server trait leaves out answers UNIMPLEMENTED.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::large_futures)]
 #[rustfmt::skip]
 #[path = "gen/tfplugin6.rs"]
