@@ -4,11 +4,15 @@
 //! ([`records::Records`] and the others) and pass its conformance suites.
 
 pub mod clock;
+pub mod endpoint;
 pub mod error;
 pub mod names;
 pub mod onnx;
 pub mod records;
+pub mod rollout;
+pub mod saga;
 pub mod serving;
 pub mod signature;
+pub mod target;
 
 pub use error::{Class, Error, Result};

@@ -1,0 +1,99 @@
+//! What the registry says runs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::deployment::DeploymentRef;
+use super::spec::EndpointSpec;
+use crate::names::{EndpointName, VariantName};
+use crate::target::{Revision, RevisionName, Routing, Server, VariantRouting};
+
+/// An endpoint in the registry: written once per successful deployment, in the commit that closes
+/// its journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Minted at create; a deleted endpoint's successor has another.
+    pub id: uuid::Uuid,
+    /// Its name.
+    pub name: EndpointName,
+    /// Grows by one with each successful deployment, across deletes too. The base revision of the
+    /// next deployment.
+    pub revision: u64,
+    /// What was asked for.
+    pub spec: EndpointSpec,
+    /// What runs, by variant.
+    pub running: BTreeMap<VariantName, Revision>,
+    /// The server that runs it, as its target knows it.
+    pub server: Server,
+    /// The deployment that made it so.
+    pub deployment: DeploymentRef,
+    /// When the endpoint was created.
+    pub created_at: Timestamp,
+    /// When it was last deployed.
+    pub updated_at: Timestamp,
+    /// Revisions and servers that the last deployment could not take away; the next one tries again.
+    #[serde(default)]
+    pub leftovers: Leftovers,
+}
+
+impl EndpointRecord {
+    /// The endpoint's id in a configuration, `local/digits`.
+    pub fn identity(&self) -> String {
+        identity(self.spec.target.kind(), &self.name)
+    }
+
+    /// Variant -> version that runs.
+    pub fn target_versions(&self) -> BTreeMap<VariantName, u64> {
+        self.running
+            .iter()
+            .map(|(name, revision)| (name.clone(), revision.version))
+            .collect()
+    }
+
+    /// The routing in which each variant's running revision has all of the variant's share.
+    pub fn routing(&self) -> Routing {
+        settled(&self.spec, &self.running)
+    }
+}
+
+/// `local/digits`.
+pub fn identity(kind: &str, name: &EndpointName) -> String {
+    format!("{kind}/{name}")
+}
+
+/// The routing of `spec` when each variant is served by one revision.
+pub fn settled(spec: &EndpointSpec, running: &BTreeMap<VariantName, Revision>) -> Routing {
+    let variants = running
+        .iter()
+        .filter_map(|(name, revision)| {
+            let variant = spec.variants.get(name)?;
+            let routing = VariantRouting {
+                traffic: variant.traffic.shares(),
+                shadow: variant.shadow_percentage.shares(),
+                weights: BTreeMap::from([(revision.name.clone(), crate::serving::WHOLE)]),
+            };
+            Some((name.clone(), routing))
+        })
+        .collect();
+    Routing { variants }
+}
+
+/// What a deployment could not take away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// Revisions still loaded on the endpoint's server.
+    #[serde(default)]
+    pub revisions: Vec<RevisionName>,
+    /// Servers still running.
+    #[serde(default)]
+    pub servers: Vec<Server>,
+}
+
+impl Leftovers {
+    /// Whether nothing is left over.
+    pub fn is_empty(&self) -> bool {
+        self.revisions.is_empty() && self.servers.is_empty()
+    }
+}

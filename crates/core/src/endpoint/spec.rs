@@ -1,0 +1,341 @@
+//! What an endpoint shall be: the domain's form of the configuration, with every reference resolved.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Percent, Period};
+use crate::names::{EndpointName, ModelName, VariantName};
+use crate::rollout::condition::Condition;
+use crate::rollout::query::ServerQuery;
+
+/// Everything an apply is asked for. Two equal specifications on the same base are the same deployment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointSpec {
+    /// Its name, unique on its target.
+    pub name: EndpointName,
+    /// What it serves, by variant.
+    pub variants: BTreeMap<VariantName, VariantSpec>,
+    /// Where it runs.
+    pub target: TargetSpec,
+    /// How a healthy server is told from a sick one.
+    #[serde(default)]
+    pub health_check: HealthCheck,
+    /// How a change reaches traffic.
+    #[serde(default)]
+    pub rollout: RolloutSpec,
+    /// How long a revision that is taken away may finish its requests.
+    #[serde(default = "default_drain_seconds")]
+    pub drain_seconds: u64,
+    /// What destroying the resource does.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Tags of the endpoint.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The default of [`EndpointSpec::drain_seconds`].
+pub const fn default_drain_seconds() -> u64 {
+    5
+}
+
+/// One variant, its version resolved to a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VariantSpec {
+    /// The registry model.
+    pub model: ModelName,
+    /// The version, resolved from the configured number or alias.
+    pub version: u64,
+    /// Digest of the version's artifact, as the registry records it.
+    pub artifact_digest: String,
+    /// Share of the endpoint's requests; those of all variants sum to 100 %. Zero for a shadow variant.
+    pub traffic: Percent,
+    /// Share of the endpoint's requests that are copied to this variant, answers discarded.
+    #[serde(default)]
+    pub shadow_percentage: Percent,
+    /// Environment of the model; part of the revision's identity.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How long a revision may take to load.
+    #[serde(default = "default_startup_timeout")]
+    pub startup_timeout: Period,
+}
+
+/// The default of [`VariantSpec::startup_timeout`].
+pub const fn default_startup_timeout() -> Period {
+    Period::seconds(60)
+}
+
+/// Which target serves it, and the target's own attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TargetSpec {
+    /// A process on this machine.
+    Local(LocalSpec),
+}
+
+impl TargetSpec {
+    /// The target's name, as in an endpoint's id (`local/digits`).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+        }
+    }
+}
+
+/// Attributes of the `local` block: a fixed port, or a range to take a free one from; neither means
+/// [`LocalSpec::DEFAULT_RANGE`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalSpec {
+    /// The port, if it is fixed.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The range to take one from.
+    #[serde(default)]
+    pub port_range: Option<PortRange>,
+}
+
+impl LocalSpec {
+    /// Where a port comes from when the configuration says nothing.
+    pub const DEFAULT_RANGE: PortRange = PortRange {
+        first: 18080,
+        last: 18180,
+    };
+
+    /// The ports that satisfy this specification.
+    pub fn ports(&self) -> PortRange {
+        match self.port {
+            Some(port) => PortRange {
+                first: port,
+                last: port,
+            },
+            None => self.port_range.unwrap_or(Self::DEFAULT_RANGE),
+        }
+    }
+}
+
+/// Ports from `first` to `last`, both included. Written `18080-18180`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PortRange {
+    /// The lowest.
+    pub first: u16,
+    /// The highest.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// Whether `port` lies inside.
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
+impl std::str::FromStr for PortRange {
+    type Err = crate::Error;
+    fn from_str(text: &str) -> crate::Result<Self> {
+        let parsed = text.split_once('-').and_then(|(first, last)| {
+            Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+        });
+        match parsed {
+            Some((first, last)) if 0 < first && first <= last => Ok(Self { first, last }),
+            _ => Err(crate::Error::invalid(format!(
+                "{text:?} is not a range of ports: write FIRST-LAST, such as 18080-18180"
+            ))),
+        }
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = crate::Error;
+    fn try_from(text: String) -> crate::Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        range.to_string()
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+/// How health is asked for. Unset fields are the target's choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthCheck {
+    /// Path of the readiness endpoint.
+    pub path: Option<String>,
+    /// Its port, where it is not the serving one.
+    pub port: Option<u16>,
+    /// Time between two checks.
+    pub interval: Option<Period>,
+    /// Time that one check may take.
+    pub timeout: Option<Period>,
+    /// Successes in a row that make it healthy.
+    pub healthy_threshold: Option<u32>,
+    /// Failures in a row that make it unhealthy.
+    pub unhealthy_threshold: Option<u32>,
+    /// Time after the start in which failures do not count.
+    pub start_period: Option<Period>,
+}
+
+/// What destroying the resource does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeletionPolicy {
+    /// Take the endpoint down.
+    #[default]
+    Delete,
+    /// Leave it running and forget it.
+    Abandon,
+    /// Refuse, at plan.
+    Prevent,
+}
+
+/// How a change reaches traffic. See [`crate::rollout`] for what each strategy does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RolloutSpec {
+    /// The shape of the shift.
+    pub strategy: Strategy,
+    /// The shift's steps, ascending, the last at 100 %.
+    pub steps: Vec<RolloutStep>,
+    /// What must hold of the candidate while it bakes.
+    pub analysis: BTreeMap<String, Analysis>,
+    /// What a failed analysis does.
+    pub on_failure: OnFailure,
+    /// What Ctrl-C does.
+    pub on_interrupt: OnInterrupt,
+    /// The longest that shifting and baking may take.
+    pub max_duration: Period,
+    /// How long the old revision is kept after the last shift, ready to take traffic back.
+    pub terminate_after: Period,
+}
+
+impl Default for RolloutSpec {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::AllAtOnce,
+            steps: Vec::new(),
+            analysis: BTreeMap::new(),
+            on_failure: OnFailure::Rollback,
+            on_interrupt: OnInterrupt::Rollback,
+            max_duration: Period::seconds(3600),
+            terminate_after: Period::ZERO,
+        }
+    }
+}
+
+/// The shape of a shift.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Strategy {
+    /// One shift to 100 %.
+    #[default]
+    AllAtOnce,
+    /// One replica after the other; a target with one replica does it in one shift.
+    Rolling,
+    /// One shift to 100 %, then `steps[0].bake` of proof while the old revision stands by.
+    BlueGreen,
+    /// The given steps.
+    Canary,
+    /// The one given step, repeated up to 100 %.
+    Linear,
+    /// Copies of requests first, then one shift to 100 %.
+    Shadow,
+}
+
+impl Strategy {
+    /// The name in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllAtOnce => "ALL_AT_ONCE",
+            Self::Rolling => "ROLLING",
+            Self::BlueGreen => "BLUE_GREEN",
+            Self::Canary => "CANARY",
+            Self::Linear => "LINEAR",
+            Self::Shadow => "SHADOW",
+        }
+    }
+}
+
+/// One step of a shift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStep {
+    /// The candidate's share of each changed variant's own share.
+    pub traffic: Percent,
+    /// How long the step is watched before the next.
+    #[serde(default)]
+    pub bake: Period,
+    /// Whether to stop after the bake until somebody resumes.
+    #[serde(default)]
+    pub pause: bool,
+}
+
+/// One thing that must hold of the candidate while it bakes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Who is asked.
+    pub source: AnalysisSource,
+    /// What is asked.
+    pub query: ServerQuery,
+    /// What must hold of the answer.
+    pub condition: Condition,
+    /// Length of a window.
+    #[serde(default = "default_interval")]
+    pub interval: Period,
+    /// Windows per step; unset: as many as fit into the bake.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// Windows per step that may fail.
+    #[serde(default)]
+    pub failure_limit: u32,
+    /// Steps (from the first) that are not analysed.
+    #[serde(default)]
+    pub start_after_step: u32,
+}
+
+/// The default of [`Analysis::interval`].
+pub const fn default_interval() -> Period {
+    Period::seconds(1)
+}
+
+/// Who answers an analysis query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnalysisSource {
+    /// The model server's own counters.
+    Server,
+}
+
+/// What a failed analysis does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Give traffic back and undo.
+    #[default]
+    Rollback,
+    /// Stay at this step until somebody resumes or repairs.
+    Pause,
+}
+
+/// What Ctrl-C does, after traffic went back to the old revision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInterrupt {
+    /// Undo.
+    #[default]
+    Rollback,
+    /// Leave the journal open; the next apply goes on.
+    Resume,
+}

@@ -1,0 +1,98 @@
+//! The port to what runs models: a local process, ECS, Kubernetes.
+//!
+//! A target offers primitives only. Shifting, baking, analysing and retiring live in
+//! [`crate::rollout`], so that every target rolls out in the same way. What a target does on its
+//! own (lease a port, start a process, make a load balancer) are its provision steps: typed,
+//! journaled and undone like every other step of the saga.
+//!
+//! Conformance: [`crate::conformance::target`].
+
+mod provision;
+mod types;
+
+use async_trait::async_trait;
+
+pub use provision::{Provision, ProvisionRequest, ProvisionState};
+pub use types::{
+    Observation, Revision, RevisionName, RevisionObservation, RevisionState, Routing, Server,
+    VariantRouting,
+};
+
+use crate::endpoint::spec::EndpointSpec;
+use crate::error::Result;
+use crate::saga::Progress;
+use crate::serving::{SmokeReport, SmokeRequest};
+
+/// What runs models.
+///
+/// Rules for every call:
+/// * **It never waits**: it starts or reads something and returns within a second (`smoke`: within
+///   30 s). What takes longer answers [`Progress::Pending`] and is called again.
+/// * **It is idempotent**: the caller may have been killed before it read the first answer.
+/// * An error of class `Unavailable` or `Throttled` may go away; every other error is final.
+/// * A server that does not run (any more) is `NotFound` for `ensure_revision`, `set_weights`,
+///   `scale` and `smoke`; it is success for `drain`, `remove` and `teardown`, and
+///   [`Observation::alive`] `false` for `observe`.
+/// * No call does anything to a process or object that it cannot prove to be the endpoint's.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// The target's name, as in an endpoint's id: `local`.
+    fn kind(&self) -> &'static str;
+
+    /// Whether a running `server` satisfies `spec`, or has to be replaced (another port asked for).
+    /// Pure.
+    fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool;
+
+    /// The target's own steps that bring up a server for `request`, in order. Pure: nothing is
+    /// started, looked up or leased here. [`Server`] is their outcome.
+    fn steps(&self, request: &ProvisionRequest) -> Result<Provision>;
+
+    /// Loads `revision` beside those that run, without weight. `Done` once it answers smoke
+    /// requests. A revision that can never load is an error of class `Invalid` whose message is
+    /// the server's reason.
+    async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>>;
+
+    /// Makes the whole routing what `routing` says, in one step as far as clients can see.
+    /// Variants and revisions that it does not name get nothing. It is also the emergency call
+    /// that gives traffic back to the old revision.
+    async fn set_weights(&self, server: &Server, routing: &Routing) -> Result<()>;
+
+    /// Asks for `instances` instances of `revision`; `Done` once so many take requests. A target
+    /// with one process has one instance of everything.
+    async fn scale(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        instances: u32,
+    ) -> Result<Progress<()>>;
+
+    /// Takes no new request for `revision` and lets those in flight end, `drain_seconds` at most.
+    async fn drain(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        drain_seconds: u64,
+    ) -> Result<Progress<()>>;
+
+    /// Unloads `revision`. Its counters may go with it.
+    async fn remove(&self, server: &Server, revision: &RevisionName) -> Result<Progress<()>>;
+
+    /// What runs, and the counters since each revision began. Reports, never acts.
+    async fn observe(&self, server: &Server) -> Result<Observation>;
+
+    /// Asks `revision` a golden request, whatever its weight.
+    async fn smoke(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        request: &SmokeRequest,
+    ) -> Result<SmokeReport>;
+
+    /// Takes the server and everything of it away: process, port, files. Requests in flight have
+    /// `drain_seconds` to end.
+    async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>>;
+
+    /// The last log lines of the server, oldest first, secrets redacted; they go to the event log
+    /// before a failed deployment is undone. Empty where nothing is known of the server.
+    async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>>;
+}
