@@ -1,0 +1,20 @@
+#!/bin/sh
+# Serves an ONNX file with MLflow, in a virtual environment that it makes when it is missing or its pins changed.
+# usage: serve.sh VENV_DIRECTORY MODEL.onnx PORT
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+venv=$1 model=$2 port=$3
+
+if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+    echo "installing MLflow into $venv (about 950 MB)" >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
+    cp "$here/requirements.txt" "$venv/installed.txt"
+fi
+
+export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PATH="$venv/bin:$PATH"
+saved=$venv/digits
+rm -rf "$saved"
+python "$here/save_model.py" "$model" "$saved" >&2
+exec mlflow models serve --model-uri "$saved" --env-manager local --host 127.0.0.1 --port "$port"

@@ -1,0 +1,181 @@
+//! One large artifact registered on this machine, against `sha256sum` and `cp` of the same file.
+//!
+//! The artifact is a directory with a small graph and one large file beside it. The same apply with a small file there tells
+//! what everything else costs in time and memory. Files are in the page cache for both sides; ours makes its copy durable.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::builds::Builds;
+use crate::table::{Table, at_most};
+use crate::terraform::{Provider, Spent, Workspace, requiring};
+
+const TIMES_TOOLS: f64 = 1.5;
+const MEMORY_OVER_IDLE_MB: f64 = 64.0;
+const MIB: u64 = 1024 * 1024;
+
+/// Measures and prints.
+pub(crate) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
+    let provider = Provider {
+        name: "mlops",
+        binary: builds.provider()?,
+    };
+    let graph = builds.quickstart("models/digits-v2.onnx")?;
+    println!("artifact: {size_mib} MiB");
+
+    let scratch = tempfile::tempdir_in(builds.scratch()?)
+        .context("cannot make a directory for the artifact")?;
+    let large = scratch.path().join("weights.bin");
+    write_noise(&large, size_mib * MIB)?;
+    let sha256sum = timed(Command::new("sha256sum").arg(&large))?;
+    let copy = scratch.path().join("copy.bin");
+    let cp = timed(Command::new("cp").arg(&large).arg(&copy))?;
+    let sync = timed(Command::new("sync").arg(&copy))?;
+    fs::remove_file(&copy).context("cannot remove the copy")?;
+
+    let idle = register(builds, &provider, &graph, |path| write_noise(path, 1024))?;
+    let busy = register(builds, &provider, &graph, |path| {
+        fs::rename(&large, path)
+            .with_context(|| format!("cannot move the file to {}", path.display()))
+    })?;
+
+    let tools = (sha256sum + cp).as_secs_f64();
+    let whole = busy.wall.as_secs_f64();
+    let rest = (busy.wall.saturating_sub(idle.wall)).as_secs_f64();
+    let mut table = Table::new(
+        format!("Artifact of {size_mib} MiB registered on this machine"),
+        &["what", "measured", "at most", ""],
+    );
+    let mut line = |what: &str, measured: String, bound: Option<(f64, f64)>| {
+        table.row(vec![
+            what.to_owned(),
+            measured,
+            bound.map_or_else(|| "-".to_owned(), |(_, b)| b.to_string()),
+            bound.map_or("", |(value, b)| at_most(value, b)).to_owned(),
+        ]);
+    };
+    line(
+        "sha256sum",
+        format!("{:.2} s", sha256sum.as_secs_f64()),
+        None,
+    );
+    line("cp", format!("{:.2} s", cp.as_secs_f64()), None);
+    line(
+        "sync of the copy (not part of the bound)",
+        format!("{:.2} s", sync.as_secs_f64()),
+        None,
+    );
+    line(
+        "whole apply: plan, hash, copy, durable",
+        format!("{whole:.2} s"),
+        None,
+    );
+    line(
+        "whole apply / (sha256sum + cp)",
+        format!("{:.2}", whole / tools),
+        Some((whole / tools, TIMES_TOOLS)),
+    );
+    line(
+        "same, less the apply of 1 KiB",
+        format!("{:.2}", rest / tools),
+        None,
+    );
+    line(
+        "same, tools with sync",
+        format!("{:.2}", rest / (tools + sync.as_secs_f64())),
+        None,
+    );
+    line(
+        "provider's own CPU",
+        format!("{:.2} s", busy.provider.cpu),
+        None,
+    );
+    let mb = |s: &Spent| s.provider.peak_bytes as f64 / 1e6;
+    line(
+        "provider memory, artifact of 1 KiB",
+        format!("{:.1} MB", mb(&idle)),
+        None,
+    );
+    let over = mb(&busy) - mb(&idle);
+    line(
+        "provider memory above that, MB",
+        format!("{over:.1}"),
+        Some((over, MEMORY_OVER_IDLE_MB)),
+    );
+    print!("{table}");
+    Ok(())
+}
+
+/// One apply that registers the directory which `fill` completes, and its destroy.
+fn register(
+    builds: &Builds,
+    provider: &Provider,
+    graph: &Path,
+    fill: impl Fn(&Path) -> Result<()>,
+) -> Result<Spent> {
+    let config = format!(
+        "{}resource \"mlops_model\" \"big\" {{\n  name = \"big\"\n}}\n\n\
+         resource \"mlops_model_version\" \"big\" {{\n  model  = mlops_model.big.name\n  source = \"${{path.module}}/artifact\"\n}}\n",
+        requiring(provider.name)
+    );
+    let workspace = Workspace::new(builds, Some(provider), &config)?;
+    let artifact = workspace.path().join("artifact");
+    fs::create_dir(&artifact).with_context(|| format!("cannot make {}", artifact.display()))?;
+    fs::copy(graph, artifact.join("model.onnx"))
+        .with_context(|| format!("cannot copy {}", graph.display()))?;
+    fill(&artifact.join("weights.bin"))?;
+    let spent = workspace.run(&["apply", "-input=false", "-auto-approve"])?;
+    workspace.run(&["destroy", "-input=false", "-auto-approve"])?;
+    Ok(spent)
+}
+
+/// Bytes that neither compress nor repeat, and are on the disk when this returns: write-back of the file during the
+/// measurement would be charged to whoever runs then.
+fn write_noise(path: &Path, bytes: u64) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = BufWriter::with_capacity(MIB as usize, file);
+    // xorshift64, any odd seed.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for _ in 0..bytes / 8 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        file.write_all(&state.to_le_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let file = file
+        .into_inner()
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.sync_all()
+        .with_context(|| format!("cannot sync {}", path.display()))
+}
+
+fn timed(command: &mut Command) -> Result<Duration> {
+    let start = Instant::now();
+    let status = command
+        .stdout(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed");
+    Ok(start.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_has_the_size_asked_for_and_does_not_repeat() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("noise");
+        write_noise(&path, 4096).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let distinct: std::collections::BTreeSet<_> = bytes.chunks(8).collect();
+        assert_eq!((bytes.len(), distinct.len()), (4096, 512));
+    }
+}
