@@ -1,0 +1,28 @@
+# The one front door. Every target sets up what it needs on a machine that has nothing yet.
+.PHONY: help demo demo-down test test-full check bench
+
+help:
+	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
+	@echo 'make demo-down   take the demo down again'
+	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
+	@echo 'make test-full   with the tests that take long'
+	@echo 'make check       format, lints, documentation, arrows, licences'
+	@echo 'make bench       measure against peers, side by side'
+
+demo:
+	@examples/quickstart/demo
+
+demo-down:
+	@examples/quickstart/demo-down
+
+test:
+	@scripts/test
+
+test-full:
+	@scripts/test --full
+
+check:
+	@scripts/check
+
+bench:
+	@scripts/bench $(BENCH)

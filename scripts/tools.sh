@@ -1,0 +1,134 @@
+# Sourced by the other scripts: finds the tools that a task needs, or puts them there.
+#
+#   need_rust        cargo, a new enough rustc, and a C compiler
+#   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
+#
+# Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
+
+TOOLS="$ROOT/.tools"
+RUST_MINOR=95
+TERRAFORM_MINOR=11
+
+# The release that is fetched where neither Terraform nor OpenTofu is there, with the checksums of its SHA256SUMS file.
+OPENTOFU=1.12.6
+opentofu_checksum() {
+    case "$1" in
+        linux_amd64) echo 5dc43da4f750f33873dc25e94587128709e819e544b7be9016b255316153c3a8 ;;
+        linux_arm64) echo e573979ba68a17fe7b881752051a694a7efcd970e39521f6a25775197861ed4d ;;
+        darwin_amd64) echo 166388e5feed47e107e11721b6366bf91d21e47eccbced75f3cbe0c7184ffd9b ;;
+        darwin_arm64) echo e083ee43790ab9e19ad66d9933e24a7244a1412e1d5728f37999ae2163fdac95 ;;
+        *) return 1 ;;
+    esac
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Ends the script: what is missing, and the exact thing to do about it.
+missing() {
+    say "missing: $1"
+    say "to do:   $2"
+    exit 3
+}
+
+fetch() { # URL FILE
+    if command -v curl >/dev/null; then
+        curl --fail --silent --show-error --location --retry 3 --output "$2" "$1"
+    elif command -v wget >/dev/null; then
+        wget --quiet --output-document="$2" "$1"
+    else
+        missing "curl or wget" "install curl (Debian, Ubuntu: apt-get install curl)"
+    fi
+}
+
+sha256() {
+    if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+platform() {
+    local os arch
+    os=$(uname -s | tr '[:upper:]' '[:lower:]')
+    case "$(uname -m)" in
+        x86_64 | amd64) arch=amd64 ;;
+        aarch64 | arm64) arch=arm64 ;;
+        *) arch=$(uname -m) ;;
+    esac
+    echo "${os}_${arch}"
+}
+
+need_rust() {
+    if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+        export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    fi
+    if ! command -v cargo >/dev/null; then
+        say "installing the Rust toolchain with rustup"
+        mkdir -p "$TOOLS"
+        if ! fetch https://sh.rustup.rs "$TOOLS/rustup-init.sh" \
+            || ! sh "$TOOLS/rustup-init.sh" -y --quiet --no-modify-path --profile minimal --component rustfmt --component clippy; then
+            missing "cargo, and rustup could not be installed" "install Rust 1.$RUST_MINOR or newer (https://rustup.rs) and put cargo on the PATH"
+        fi
+        export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+    fi
+    local minor
+    minor=$(rustc --version | sed -nE 's/^rustc 1\.([0-9]+)\..*/\1/p')
+    if [ "${minor:-0}" -lt "$RUST_MINOR" ]; then
+        missing "Rust 1.$RUST_MINOR or newer ($(rustc --version) is there)" "run: rustup update stable"
+    fi
+    # SQLite and the TLS library have C parts.
+    command -v cc >/dev/null || missing "a C compiler" "Debian, Ubuntu: apt-get install build-essential; macOS: xcode-select --install"
+}
+
+# Whether a Terraform or OpenTofu answers and is new enough.
+new_enough() {
+    local minor
+    minor=$("$1" version 2>/dev/null | sed -nE 's/^(Terraform|OpenTofu) v1\.([0-9]+)\..*/\2/p' | head -n 1)
+    [ "${minor:-0}" -ge "$TERRAFORM_MINOR" ]
+}
+
+need_terraform() {
+    local name
+    if [ -n "${TF:-}" ]; then
+        new_enough "$TF" || missing "$TF (set in TF) of version 1.$TERRAFORM_MINOR or newer" "unset TF, or point it to a newer terraform or tofu"
+        export TF
+        return
+    fi
+    for name in terraform tofu "$TOOLS/tofu"; do
+        if command -v "$name" >/dev/null && new_enough "$name"; then
+            TF=$(command -v "$name")
+            export TF
+            return
+        fi
+    done
+    install_opentofu
+    TF="$TOOLS/tofu"
+    export TF
+}
+
+install_opentofu() {
+    local platform expected archive url by_hand
+    by_hand="install Terraform (https://developer.hashicorp.com/terraform/install) or OpenTofu (https://opentofu.org/docs/intro/install), 1.$TERRAFORM_MINOR or newer"
+    platform=$(platform)
+    expected=$(opentofu_checksum "$platform") || missing "terraform or tofu, and none is known for $platform" "$by_hand"
+    command -v unzip >/dev/null || missing "unzip (to unpack OpenTofu)" "Debian, Ubuntu: apt-get install unzip; or $by_hand"
+    archive="$TOOLS/tofu_${OPENTOFU}_$platform.zip"
+    url="https://github.com/opentofu/opentofu/releases/download/v$OPENTOFU/$(basename "$archive")"
+    mkdir -p "$TOOLS"
+    say "fetching OpenTofu $OPENTOFU"
+    fetch "$url" "$archive" || missing "terraform or tofu, and $url cannot be fetched" "$by_hand"
+    if [ "$(sha256 "$archive")" != "$expected" ]; then
+        rm -f "$archive"
+        missing "an OpenTofu that can be trusted: $url is not the release that is pinned" "$by_hand"
+    fi
+    unzip -q -o "$archive" tofu -d "$TOOLS" && rm -f "$archive"
+    new_enough "$TOOLS/tofu" || missing "an OpenTofu that runs here: $TOOLS/tofu does not" "$by_hand"
+}
+
+# Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.
+install_provider() { # BINARY DIRECTORY
+    local host place
+    for host in registry.terraform.io registry.opentofu.org; do
+        place="$2/$host/mlops-rs/mlops/0.1.0/$(platform)"
+        mkdir -p "$place"
+        # A copy under another name first: a running provider cannot be written over.
+        cp "$1" "$place/.new" && mv "$place/.new" "$place/terraform-provider-mlops_v0.1.0"
+    done
+}
