@@ -3,12 +3,17 @@
 //! It knows no network, no cloud and no Terraform. Adapters implement its ports
 //! ([`records::Records`] and the others) and pass its conformance suites.
 
+pub mod artifacts;
 pub mod clock;
 pub mod endpoint;
 pub mod error;
+pub mod gates;
+pub mod inspect;
+pub mod model_diff;
 pub mod names;
 pub mod onnx;
 pub mod records;
+pub mod registry;
 pub mod rollout;
 pub mod saga;
 pub mod serving;

@@ -1,0 +1,43 @@
+//! The port to a store of artifacts.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use tokio::io::AsyncRead;
+
+use super::{Artifact, Digest, DigestCache, FileEntry};
+use crate::error::Result;
+
+/// Streams a file's bytes. The read that would return the last of them fails with an I/O error
+/// instead, if the bytes do not have the digest that was asked for.
+pub type ArtifactReader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// A content-addressed store. Every operation streams through a fixed amount of memory.
+///
+/// Conformance: [`crate::conformance::artifacts`].
+#[async_trait]
+pub trait ArtifactStore: Send + Sync {
+    /// Stores the file or directory at `source`; durable when it returns. Files that the store
+    /// already holds are not copied again. The digests of files that were hashed go to `cache`.
+    ///
+    /// Fails with attribute `source` for a source that is missing, empty, unreadable, holds a
+    /// link loop or a special file, or changed while it was read.
+    async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact>;
+
+    /// What the manifest of this digest says; not found if the store has none.
+    async fn get(&self, digest: &Digest) -> Result<Artifact>;
+
+    /// Opens one file of an artifact.
+    async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader>;
+
+    /// Writes an artifact's files below `directory`, which is made if it is missing, and
+    /// verifies each while it is written. Files that are there with the right content stay.
+    async fn materialise(&self, digest: &Digest, directory: &Path) -> Result<()>;
+
+    /// Where this file lies, if the store is a directory of this machine. The content is not
+    /// verified: whoever reads it there does that.
+    fn path_of(&self, file: &FileEntry) -> Option<PathBuf>;
+
+    /// The URI under which people find the artifact.
+    fn uri(&self, digest: &Digest) -> String;
+}

@@ -1,0 +1,533 @@
+//! Versions of models, and the endpoints bound to them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+
+use serde_json::json;
+
+use super::documents::{self, Document};
+use super::events::{NewEvent, Subject};
+use super::hash::spec_hash;
+use super::models::{Counter, busy, few, merge};
+use super::sessions::object;
+use super::{
+    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, NewVersion, Registry, Select,
+    Version, VersionStatus, VersionUpdate, keys,
+};
+use crate::error::{Error, Result};
+use crate::names::{ModelName, VersionId};
+use crate::records::{CommitError, Item, Range, Write};
+
+impl Registry {
+    /// Registers a version under the model's next number. The artifact must have been stored.
+    ///
+    /// If a killed run registered a version from an equal specification, and no state holds it,
+    /// that one is adopted instead.
+    pub async fn register_version(&self, new: NewVersion) -> Result<Version> {
+        let digest = new.spec.artifact.digest;
+        if let Err(error) = self.inner.artifacts.get(&digest).await {
+            return Err(Error::new(
+                error.class(),
+                format!("a version of model {} was not registered: its artifact {digest} is not in the store", new.model),
+            )
+            .because(error));
+        }
+        self.open_session().await?;
+        let asked = (&new.model, &new.spec, &new.metrics, &new.tags);
+        let hash = spec_hash("version", &asked)?;
+        let nonce = new
+            .nonce
+            .clone()
+            .unwrap_or_else(|| self.inner.ids.uuid().to_string());
+        let queue = self.queue(&new.model);
+        let _turn = queue.lock().await;
+        let mut attempts = self.attempts();
+        loop {
+            let found = self
+                .inner
+                .records
+                .get(&[keys::model(&new.model), keys::counter(&new.model)])
+                .await?;
+            let mut found = found.into_iter();
+            let model = found.next().flatten().map(Document::read).transpose()?;
+            let model = self.usable(&new.model, model)?;
+            model.body.spec.check_metrics(&new.metrics)?;
+            if let Some(adopted) = self.adopt_version(&new.model, &hash).await? {
+                return Ok(adopted);
+            }
+            let mut counter: Document<Counter> = found
+                .next()
+                .flatten()
+                .map(Document::read)
+                .transpose()?
+                .ok_or_else(|| {
+                    Error::corrupt(format!(
+                        "model {} has lost its version counter; restore the registry",
+                        new.model
+                    ))
+                })?;
+            counter.body.last += 1;
+            let version = self.minted(&new, counter.body.last, &hash, &nonce);
+            let mut writes = vec![
+                counter.write()?,
+                documents::create(keys::version(&version.id), &version)?,
+                self.registered_event(&version)?,
+            ];
+            writes.extend(self.created_write(&object("version", &version.id), &hash)?);
+            match self.commit(writes).await {
+                Ok(revisions) => {
+                    return Ok(Version {
+                        revision: revisions[1],
+                        ..version
+                    });
+                }
+                Err(CommitError::Condition { .. }) if attempts.again().await => {}
+                Err(CommitError::Condition { .. }) => {
+                    let what = format!("a version of model {} could not be registered", new.model);
+                    return Err(busy(&what, attempts.count()));
+                }
+                Err(error) if error.is_outcome_unknown() => {
+                    // The commit may have taken place before the answer was lost.
+                    match self.version(&version.id).await {
+                        Ok(Some(found)) if found.nonce == nonce => return Ok(found),
+                        _ => return Err(error.into_error("")),
+                    }
+                }
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
+        let now = self.inner.clock.now();
+        Version {
+            id: VersionId {
+                model: new.model.clone(),
+                version: number,
+            },
+            spec: new.spec.clone(),
+            artifact_uri: self.inner.artifacts.uri(&new.spec.artifact.digest),
+            metrics: new.metrics.clone(),
+            tags: new.tags.clone(),
+            approval: new.approval.as_ref().map(|word| said(None, word, now)),
+            status: VersionStatus::Active,
+            deletion_policy: new.deletion_policy,
+            created_at: now,
+            spec_hash: hash.to_owned(),
+            nonce: nonce.to_owned(),
+            revision: 0,
+        }
+    }
+
+    fn registered_event(&self, version: &Version) -> Result<Write> {
+        let event = NewEvent::new(
+            "version.registered",
+            format!("version {} was registered", version.id),
+        )
+        .with("version", version.id.version)
+        .with("digest", version.digest().to_string())
+        .with("metrics", json!(version.metrics));
+        self.event_write(&subject(&version.id.model), event)
+    }
+
+    async fn adopt_version(&self, model: &ModelName, hash: &str) -> Result<Option<Version>> {
+        let prefix = object("version", format_args!("{model}/"));
+        for found in self.abandoned(&prefix, hash).await? {
+            let id: VersionId = found.id.parse()?;
+            let Some(version) = self.version_document(&id).await? else {
+                continue;
+            };
+            if version.body.is_archived() {
+                continue;
+            }
+            let event = NewEvent::new(
+                "version.adopted",
+                format!("version {id}, which a killed run registered, was adopted"),
+            );
+            // The version is written as it is, so that its revision tells the adoption.
+            let mut writes = vec![version.write()?, found.take()];
+            writes.push(self.event_write(&subject(model), event)?);
+            writes.extend(self.created_write(&object("version", &id), hash)?);
+            match self.commit(writes).await {
+                Ok(revisions) => {
+                    let mut version = sealed(version);
+                    version.revision = revisions[0];
+                    return Ok(Some(version));
+                }
+                Err(CommitError::Condition { .. }) => {}
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn queue(&self, model: &ModelName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut queues = self
+            .inner
+            .queues
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Queues nobody stands in are forgotten, so that the map does not grow with the registry.
+        queues.retain(|name, queue| name == model || Arc::strong_count(queue) > 1);
+        queues.entry(model.clone()).or_default().clone()
+    }
+
+    /// The version of this id.
+    pub async fn version(&self, id: &VersionId) -> Result<Option<Version>> {
+        Ok(self.version_document(id).await?.map(sealed))
+    }
+
+    /// The versions of these ids, in their order, in one batch.
+    pub async fn versions(&self, ids: &[VersionId]) -> Result<Vec<Option<Version>>> {
+        let keys: Vec<_> = ids.iter().map(keys::version).collect();
+        let found = self.documents::<Version>(&keys).await?;
+        Ok(found
+            .into_iter()
+            .map(|version| version.map(sealed))
+            .collect())
+    }
+
+    /// A page of a model's versions, newest first, older than `before`; whether more follow.
+    /// Archived ones are among them.
+    pub async fn list_versions(
+        &self,
+        model: &ModelName,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<Version>, bool)> {
+        let range = Range {
+            prefix: keys::VERSIONS.to_owned(),
+            after: before.map(keys::version_sort),
+            descending: true,
+            limit: Some(limit),
+        };
+        let page = self
+            .query_documents::<Version>(&keys::model_partition(model), range)
+            .await?;
+        Ok((page.documents.into_iter().map(sealed).collect(), page.more))
+    }
+
+    /// The best version by a metric among those that are neither archived nor rejected; the
+    /// newest of equals. Fails if neither the question nor the model says which way is better.
+    pub async fn select_version(
+        &self,
+        model: &ModelName,
+        select: &Select,
+    ) -> Result<Option<Version>> {
+        let declared = self.usable_model(model).await?.body.spec.metrics;
+        let order = select
+            .order
+            .or_else(|| declared.get(&select.metric).map(|spec| spec.goal))
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "model {model} declares no metric {:?}, so best is not defined; set select.order, or declare the metric with a goal",
+                    select.metric
+                ))
+                .at("select.order")
+            })?;
+        let all = self
+            .all_documents::<Version>(&keys::model_partition(model), keys::VERSIONS)
+            .await?;
+        let mut best: Option<(f64, Version)> = None;
+        for version in all.into_iter().map(sealed) {
+            if version.is_archived() || version.is_rejected() {
+                continue;
+            }
+            let Some(value) = version.metrics.get(&select.metric).copied() else {
+                continue;
+            };
+            let better = best.as_ref().is_none_or(|(best, _)| match order {
+                Goal::Maximize => value >= *best,
+                Goal::Minimize => value <= *best,
+            });
+            if better {
+                best = Some((value, version));
+            }
+        }
+        Ok(best.map(|(_, version)| version))
+    }
+
+    /// Changes a version in place: metrics, tags, approval. Equal content is not written; a
+    /// change of metrics or approval leaves an audit event.
+    pub async fn update_version(&self, id: &VersionId, update: VersionUpdate) -> Result<Version> {
+        let model = self.usable_model(&id.model).await?;
+        let mut attempts = self.attempts();
+        loop {
+            let mut version = self.existing_version(id).await?;
+            let before = version.body.clone();
+            version.body.metrics = merge(&before.metrics, &update.metrics);
+            version.body.tags = merge(&before.tags, &update.tags);
+            version.body.deletion_policy = update.deletion_policy.unwrap_or(before.deletion_policy);
+            if let Some(word) = &update.approval
+                && says_something_new(before.approval.as_ref(), word)
+            {
+                version.body.approval =
+                    Some(said(before.approval.as_ref(), word, self.inner.clock.now()));
+            }
+            if version.body == before {
+                return Ok(sealed(version));
+            }
+            model.body.spec.check_metrics(&version.body.metrics)?;
+            let mut writes = vec![version.write()?];
+            for event in audit(&before, &version.body) {
+                let event = NewEvent {
+                    by: update.by.clone(),
+                    ..event
+                };
+                writes.push(self.event_write(&subject(&id.model), event)?);
+            }
+            match self.commit(writes).await {
+                Ok(revisions) => {
+                    version.revision = revisions[0];
+                    return Ok(sealed(version));
+                }
+                Err(CommitError::Condition { .. }) if attempts.again().await => {}
+                Err(CommitError::Condition { .. }) => {
+                    return Err(busy(
+                        &format!("version {id} could not be changed"),
+                        attempts.count(),
+                    ));
+                }
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Archives a version: nothing new may be bound to it, what is bound goes on serving.
+    /// Archiving what is archived, or what does not exist, is success.
+    pub async fn archive_version(&self, id: &VersionId) -> Result<()> {
+        let mut attempts = self.attempts();
+        loop {
+            let Some(mut version) = self.version_document(id).await? else {
+                return Ok(());
+            };
+            if version.body.is_archived() {
+                return Ok(());
+            }
+            version.body.status = VersionStatus::Archived;
+            let event = NewEvent::new("version.archived", format!("version {id} was archived"))
+                .with("version", id.version);
+            let writes = vec![
+                version.write()?,
+                self.event_write(&subject(&id.model), event)?,
+            ];
+            match self.commit(writes).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Condition { .. }) if attempts.again().await => {}
+                Err(CommitError::Condition { .. }) => {
+                    return Err(busy(
+                        &format!("version {id} could not be archived"),
+                        attempts.count(),
+                    ));
+                }
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Deletes a version's record; its number is never used again. Refused while an alias points
+    /// to it or an endpoint is bound to it, naming them. What does not exist is success.
+    pub async fn delete_version(&self, id: &VersionId) -> Result<()> {
+        let mut attempts = self.attempts();
+        loop {
+            let Some(version) = self.version_document(id).await? else {
+                return Ok(());
+            };
+            let users = self.users_of(id).await?;
+            if !users.is_empty() {
+                return Err(Error::conflict(format!(
+                    "version {id} is not deleted: it is in use by {}; move or destroy those first, or use deletion_policy = \"ARCHIVE\"",
+                    few(&users)
+                )));
+            }
+            let event = NewEvent::new("version.deleted", format!("version {id} was deleted"))
+                .with("version", id.version);
+            let writes = vec![
+                version.delete(),
+                self.event_write(&subject(&id.model), event)?,
+            ];
+            match self.commit(writes).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Condition { .. }) if attempts.again().await => {}
+                Err(CommitError::Condition { .. }) => {
+                    return Err(busy(
+                        &format!("version {id} could not be deleted"),
+                        attempts.count(),
+                    ));
+                }
+                Err(CommitError::Store(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Aliases and endpoints that refer to a version, as people read them.
+    pub async fn users_of(&self, id: &VersionId) -> Result<Vec<String>> {
+        let partition = keys::model_partition(&id.model);
+        let aliases = self
+            .all_documents::<Alias>(&partition, keys::ALIASES)
+            .await?;
+        let bindings = self
+            .all_documents::<Binding>(&partition, &keys::bindings_of(id.version))
+            .await?;
+        let aliases = aliases
+            .into_iter()
+            .filter(|alias| alias.body.version == Some(id.version))
+            .map(|alias| format!("alias {}", alias.body.id()));
+        let endpoints = bindings
+            .into_iter()
+            .map(|binding| format!("endpoint {}", binding.body.endpoint));
+        Ok(aliases.chain(endpoints).collect())
+    }
+
+    /// The endpoints that are bound to versions of a model.
+    pub async fn bindings(&self, model: &ModelName) -> Result<Vec<Binding>> {
+        let all = self
+            .all_documents::<Binding>(&keys::model_partition(model), keys::BINDINGS)
+            .await?;
+        Ok(all.into_iter().map(|binding| binding.body).collect())
+    }
+
+    /// The writes that bind an endpoint to a version, to ride in the commit that records the
+    /// endpoint's intent; empty if it is bound. Refused for a version that does not exist, is
+    /// archived or rejected, naming the way out. The commit fails if that changes before it.
+    pub async fn bind_writes(&self, id: &VersionId, endpoint: &str) -> Result<Vec<Write>> {
+        let items = self
+            .inner
+            .records
+            .get(&[keys::version(id), keys::binding(id, endpoint)])
+            .await?;
+        let mut items = items.into_iter();
+        let version = items.next().flatten().map(Document::read).transpose()?;
+        let version = version.ok_or_else(|| missing(id))?;
+        if items.next().flatten().is_some() {
+            return Ok(Vec::new());
+        }
+        bindable(&version.body, &format!("endpoint {endpoint}"))?;
+        let binding = Binding {
+            version: id.clone(),
+            endpoint: endpoint.to_owned(),
+            at: self.inner.clock.now(),
+        };
+        Ok(vec![
+            version.write()?,
+            documents::create(keys::binding(id, endpoint), &binding)?,
+        ])
+    }
+
+    /// The writes that unbind an endpoint from a version; empty if it is not bound.
+    pub async fn unbind_writes(&self, id: &VersionId, endpoint: &str) -> Result<Vec<Write>> {
+        let key = keys::binding(id, endpoint);
+        let found: Vec<Option<Item>> = self.inner.records.get(&[key]).await?;
+        Ok(found
+            .into_iter()
+            .flatten()
+            .map(|item| documents::delete(item.key, item.revision))
+            .collect())
+    }
+
+    pub(super) async fn version_document(
+        &self,
+        id: &VersionId,
+    ) -> Result<Option<Document<Version>>> {
+        self.document(&keys::version(id)).await
+    }
+
+    pub(super) async fn existing_version(&self, id: &VersionId) -> Result<Document<Version>> {
+        self.version_document(id).await?.ok_or_else(|| missing(id))
+    }
+}
+
+pub(super) fn subject(model: &ModelName) -> Subject {
+    Subject::Model(model.to_string())
+}
+
+pub(super) fn sealed(document: Document<Version>) -> Version {
+    Version {
+        revision: document.revision,
+        ..document.body
+    }
+}
+
+pub(super) fn missing(id: &VersionId) -> Error {
+    Error::not_found(format!(
+        "version {id} does not exist; register it first, or correct the number"
+    ))
+    .at("version")
+}
+
+/// Refuses new bindings to versions that are archived or rejected. Pure: plans ask too.
+pub fn bindable(version: &Version, to: &str) -> Result<()> {
+    let id = &version.id;
+    if version.is_archived() {
+        return Err(Error::invalid(format!(
+            "version {id} is archived and cannot be bound to {to}; choose an active version, or register the model again"
+        ))
+        .at("version"));
+    }
+    if version.is_rejected() {
+        return Err(Error::invalid(format!(
+            "version {id} was rejected and cannot be bound to {to}; choose another version, or approve it"
+        ))
+        .at("version"));
+    }
+    Ok(())
+}
+
+/// The approval after one more word.
+fn said(before: Option<&Approval>, word: &ApprovalUpdate, at: jiff::Timestamp) -> Approval {
+    let approved = |status| status == ApprovalStatus::Approved;
+    let mut approvers = match before {
+        Some(before) if approved(before.status) && approved(word.status) => {
+            before.approvers.clone()
+        }
+        _ => BTreeSet::new(),
+    };
+    if approved(word.status) {
+        approvers.insert(word.by.clone().unwrap_or_else(|| "unknown".to_owned()));
+    }
+    Approval {
+        status: word.status,
+        description: word.description.clone(),
+        by: word.by.clone(),
+        at,
+        approvers,
+    }
+}
+
+fn says_something_new(before: Option<&Approval>, word: &ApprovalUpdate) -> bool {
+    before.is_none_or(|before| {
+        before.status != word.status
+            || before.description != word.description
+            || (word.by.is_some() && before.by != word.by)
+    })
+}
+
+fn audit(before: &Version, after: &Version) -> Vec<NewEvent> {
+    let mut events = Vec::new();
+    let id = &after.id;
+    if before.metrics != after.metrics {
+        events.push(
+            NewEvent::new(
+                "version.metrics",
+                format!("metrics of version {id} were changed"),
+            )
+            .with("version", id.version)
+            .with("before", json!(before.metrics))
+            .with("after", json!(after.metrics)),
+        );
+    }
+    if before.approval != after.approval
+        && let Some(approval) = &after.approval
+    {
+        events.push(
+            NewEvent::new(
+                "version.approval",
+                format!("version {id} is now {}", approval.status.as_str()),
+            )
+            .with("version", id.version)
+            .with("status", approval.status.as_str())
+            .with("description", json!(approval.description)),
+        );
+    }
+    events
+}
