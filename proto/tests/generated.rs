@@ -4,19 +4,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const FILES: [&str; 3] = ["tfplugin6.proto", "plugin.proto", "health.proto"];
-
 /// Compiles the protocol files into `out`, as the checked-in code was made.
 fn generate(crate_root: &Path, out: &Path) {
-    let descriptors = protox::compile(FILES, [crate_root]).expect("the protocol files compile");
-    tonic_prost_build::configure()
-        .build_transport(false)
-        .emit_rerun_if_changed(false)
-        // An RPC that a server does not write down answers UNIMPLEMENTED, which is what core expects of one.
-        .generate_default_stubs(true)
-        .out_dir(out)
-        .compile_fds(descriptors)
-        .expect("code generation succeeds");
+    // An RPC of the provider that a server leaves out answers UNIMPLEMENTED, which is what core expects
+    // of one; go-plugin's services are served whole.
+    for (file, default_stubs) in [
+        ("tfplugin6.proto", true),
+        ("plugin.proto", false),
+        ("health.proto", false),
+    ] {
+        let descriptors =
+            protox::compile([file], [crate_root]).expect("the protocol file compiles");
+        tonic_prost_build::configure()
+            .build_transport(false)
+            .emit_rerun_if_changed(false)
+            .generate_default_stubs(default_stubs)
+            .out_dir(out)
+            .compile_fds(descriptors)
+            .expect("code generation succeeds");
+    }
 }
 
 fn read_all(dir: &Path) -> BTreeMap<PathBuf, String> {

@@ -195,9 +195,7 @@ pub mod grpc_controller_server {
         async fn shutdown(
             &self,
             request: tonic::Request<super::Empty>,
-        ) -> std::result::Result<tonic::Response<super::Empty>, tonic::Status> {
-            Err(tonic::Status::unimplemented("Not yet implemented"))
-        }
+        ) -> std::result::Result<tonic::Response<super::Empty>, tonic::Status>;
     }
     /// Ends the process in an orderly way.
     #[derive(Debug)]
@@ -480,16 +478,20 @@ pub mod grpc_stdio_server {
     /// Generated trait containing gRPC methods that should be implemented for use with GrpcStdioServer.
     #[async_trait]
     pub trait GrpcStdio: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the StreamStdio method.
+        type StreamStdioStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::StdioData, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
         /// Called once; the host keeps the stream open for the life of the process.
         async fn stream_stdio(
             &self,
             request: tonic::Request<super::Empty>,
         ) -> std::result::Result<
-            tonic::Response<BoxStream<super::StdioData>>,
+            tonic::Response<Self::StreamStdioStream>,
             tonic::Status,
-        > {
-            Err(tonic::Status::unimplemented("Not yet implemented"))
-        }
+        >;
     }
     /// Carries what the plugin prints to the host.
     #[derive(Debug)]
@@ -576,7 +578,7 @@ pub mod grpc_stdio_server {
                     > tonic::server::ServerStreamingService<super::Empty>
                     for StreamStdioSvc<T> {
                         type Response = super::StdioData;
-                        type ResponseStream = BoxStream<super::StdioData>;
+                        type ResponseStream = T::StreamStdioStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
@@ -774,15 +776,19 @@ pub mod grpc_broker_server {
     /// Generated trait containing gRPC methods that should be implemented for use with GrpcBrokerServer.
     #[async_trait]
     pub trait GrpcBroker: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the StartStream method.
+        type StartStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ConnInfo, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
         async fn start_stream(
             &self,
             request: tonic::Request<tonic::Streaming<super::ConnInfo>>,
         ) -> std::result::Result<
-            tonic::Response<BoxStream<super::ConnInfo>>,
+            tonic::Response<Self::StartStreamStream>,
             tonic::Status,
-        > {
-            Err(tonic::Status::unimplemented("Not yet implemented"))
-        }
+        >;
     }
     /// Announces further connections between host and plugin. Providers never open one.
     #[derive(Debug)]
@@ -867,7 +873,7 @@ pub mod grpc_broker_server {
                     impl<T: GrpcBroker> tonic::server::StreamingService<super::ConnInfo>
                     for StartStreamSvc<T> {
                         type Response = super::ConnInfo;
-                        type ResponseStream = BoxStream<super::ConnInfo>;
+                        type ResponseStream = T::StartStreamStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
