@@ -52,7 +52,7 @@ pub(crate) fn run(builds: &Builds) -> Result<()> {
 
 fn measure(builds: &Builds, provider: &Provider) -> Result<f64> {
     let workspace = Workspace::new(builds, Some(provider), &requiring(provider.name))?;
-    workspace.run(&["providers", "schema", "-json"])?;
+    workspace.run(&["validate"])?;
     let mut environment = proxy::environment(&workspace.records())?;
     // Terraform removed its own socket directory when it ended.
     let sockets = tempfile::tempdir().context("cannot make a directory for sockets")?;

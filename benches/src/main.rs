@@ -80,7 +80,12 @@ fn main() -> ExitCode {
         }
     };
     let mut failed = Vec::new();
-    for part in [Part::Providers, Part::Handshake, Part::Server, Part::Artifact] {
+    for part in [
+        Part::Providers,
+        Part::Handshake,
+        Part::Server,
+        Part::Artifact,
+    ] {
         if !cli.only.is_empty() && !cli.only.contains(&part) {
             continue;
         }
