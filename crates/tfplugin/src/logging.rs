@@ -113,9 +113,18 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flatten().collect::<Vec<_>>().iter().rev() {
+        for span in context
+            .event_scope(event)
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .iter()
+            .rev()
+        {
             if let Some(SpanFields(map)) = span.extensions().get() {
-                fields.map.extend(map.iter().map(|(key, value)| (key.clone(), value.clone())));
+                fields
+                    .map
+                    .extend(map.iter().map(|(key, value)| (key.clone(), value.clone())));
             }
         }
         event.record(&mut fields);
@@ -214,7 +223,10 @@ mod tests {
 
     impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            self.0
+                .lock()
+                .expect("not poisoned")
+                .extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -253,7 +265,11 @@ mod tests {
         assert_eq!(line["ok"], false);
         let timestamp = line["@timestamp"].as_str().expect("a string");
         // go-plugin parses 2006-01-02T15:04:05.000000Z07:00.
-        assert_eq!(timestamp.len(), "2006-01-02T15:04:05.000000Z".len(), "{timestamp}");
+        assert_eq!(
+            timestamp.len(),
+            "2006-01-02T15:04:05.000000Z".len(),
+            "{timestamp}"
+        );
         assert!(timestamp.parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
     }
 
@@ -291,7 +307,10 @@ mod tests {
             LevelFilter::WARN
         );
         assert_eq!(
-            level(&[("TF_LOG_PROVIDER", "warn"), ("TF_LOG_PROVIDER_MY_CLOUD", "off")]),
+            level(&[
+                ("TF_LOG_PROVIDER", "warn"),
+                ("TF_LOG_PROVIDER_MY_CLOUD", "off")
+            ]),
             LevelFilter::OFF
         );
         assert_eq!(

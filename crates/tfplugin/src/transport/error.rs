@@ -22,7 +22,9 @@ pub enum ServeError {
     NoClientCertificate,
 
     /// PLUGIN_CLIENT_CERT does not hold a certificate.
-    #[error("the client certificate in PLUGIN_CLIENT_CERT cannot be read; is another program than Terraform starting this provider?")]
+    #[error(
+        "the client certificate in PLUGIN_CLIENT_CERT cannot be read; is another program than Terraform starting this provider?"
+    )]
     ClientCertificate(#[source] rustls::pki_types::pem::Error),
 
     /// No certificate for this process could be made.
@@ -68,7 +70,9 @@ pub enum ServeError {
     },
 
     /// Nobody connected.
-    #[error("Terraform did not connect within {seconds} seconds of the handshake; it seems to be gone")]
+    #[error(
+        "Terraform did not connect within {seconds} seconds of the handshake; it seems to be gone"
+    )]
     NobodyConnected {
         /// How long was waited.
         seconds: u64,

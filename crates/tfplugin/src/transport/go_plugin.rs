@@ -126,7 +126,9 @@ impl Pulse {
             "plugin" | "" => Ok(HealthCheckResponse {
                 status: ServingStatus::Serving.into(),
             }),
-            other => Err(Status::not_found(format!("there is no service {other:?} here"))),
+            other => Err(Status::not_found(format!(
+                "there is no service {other:?} here"
+            ))),
         }
     }
 }

@@ -94,7 +94,9 @@ where
                     &subject,
                 )),
                 // Only a runtime that is being torn down cancels tasks.
-                Err(_) => Ok(tonic::Status::unavailable("the provider is shutting down").into_http()),
+                Err(_) => {
+                    Ok(tonic::Status::unavailable("the provider is shutting down").into_http())
+                }
             }
         })
     }
@@ -122,7 +124,10 @@ impl Head {
     }
 
     fn type_name(&self, method: &str) -> Option<String> {
-        type_name(method, &self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        type_name(
+            method,
+            &self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -144,7 +149,6 @@ fn type_name(method: &str, head: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
     use tfplugin_proto::tfplugin6::{configure_provider, read_resource};
 
     use super::type_name;

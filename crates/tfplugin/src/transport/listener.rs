@@ -25,7 +25,12 @@ pub(super) fn incoming(
     connections: Connections,
 ) -> impl FutureStream<Item = io::Result<Connection>> + Send + 'static {
     let (sender, receiver) = mpsc::channel(8);
-    tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), connections, sender));
+    tokio::spawn(accept(
+        listener,
+        tls.map(TlsAcceptor::from),
+        connections,
+        sender,
+    ));
     futures::stream::unfold(receiver, async |mut receiver| {
         receiver
             .recv()

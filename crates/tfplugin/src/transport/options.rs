@@ -47,8 +47,7 @@ impl ServeOptions {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        self.shutdown_hooks
-            .push(Box::new(move || Box::pin(hook())));
+        self.shutdown_hooks.push(Box::new(move || Box::pin(hook())));
         self
     }
 

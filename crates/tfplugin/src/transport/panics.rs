@@ -116,8 +116,9 @@ pub(super) fn response(
     };
     match encode(method, diagnostic) {
         Some(message) => reply(&message),
-        None => tonic::Status::internal(format!("{method} panicked{at}: {}", panic.message))
-            .into_http(),
+        None => {
+            tonic::Status::internal(format!("{method} panicked{at}: {}", panic.message)).into_http()
+        }
     }
 }
 
@@ -208,8 +209,8 @@ fn reply(message: &[u8]) -> http::Response<Body> {
     frame.put_slice(message);
     let mut trailers = http::HeaderMap::new();
     trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
-    let body = Full::<Bytes>::from(frame.freeze())
-        .with_trailers(std::future::ready(Some(Ok(trailers))));
+    let body =
+        Full::<Bytes>::from(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
     let mut response = http::Response::new(Body::new(body));
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,

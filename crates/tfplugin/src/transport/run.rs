@@ -17,10 +17,7 @@ use crate::stop::StopSignal;
 ///
 /// The exit code is 0 after a run of Terraform, 1 when the program was started by hand (the page that
 /// explains it is on standard error then) or could not be served.
-pub fn run<P: Provider>(
-    options: ServeOptions,
-    provider: impl FnOnce(StopSignal) -> P,
-) -> ExitCode {
+pub fn run<P: Provider>(options: ServeOptions, provider: impl FnOnce(StopSignal) -> P) -> ExitCode {
     logging::init(options.name());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

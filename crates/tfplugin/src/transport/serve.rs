@@ -115,9 +115,7 @@ pub async fn serve<P: Provider>(
             closing: closing.clone(),
         }));
     let Socket {
-        listener,
-        cleanup,
-        ..
+        listener, cleanup, ..
     } = socket;
     let mut server = tokio::spawn(router.serve_with_incoming_shutdown(
         listener::incoming(listener, tls, connections),
@@ -145,7 +143,10 @@ pub async fn serve<P: Provider>(
     match drained {
         Ok(ended) => finished(ended),
         Err(_) => {
-            tracing::warn!(running = tasks.len(), "operations were cut off at the end of the process");
+            tracing::warn!(
+                running = tasks.len(),
+                "operations were cut off at the end of the process"
+            );
             Ok(())
         }
     }
@@ -215,9 +216,8 @@ struct Signals {
 
 impl Signals {
     fn install() -> Result<Self, ServeError> {
-        let install = |kind, what| {
-            signal(kind).map_err(|source| ServeError::Process { what, source })
-        };
+        let install =
+            |kind, what| signal(kind).map_err(|source| ServeError::Process { what, source });
         Ok(Self {
             interrupt: install(SignalKind::interrupt(), "handler for SIGINT")?,
             terminate: install(SignalKind::terminate(), "handler for SIGTERM")?,
