@@ -5,6 +5,7 @@
 //! [`Resource`], [`DataSource`], [`Function`] or [`Ephemeral`].
 
 pub mod context;
+pub mod contract;
 pub mod convert;
 pub mod data_source;
 pub mod diagnostics;
@@ -16,10 +17,12 @@ pub mod logging;
 pub mod msgpack;
 mod number;
 pub mod path;
+mod planning;
 pub mod private;
 pub mod provider;
 pub mod resource;
 pub mod schema;
+pub mod server;
 pub mod stop;
 pub mod timeouts;
 pub mod transport;
@@ -38,7 +41,8 @@ pub use function::{Function, function};
 pub use path::Path;
 pub use private::PrivateState;
 pub use provider::Provider;
+pub use server::{ProviderServer, run};
 pub use resource::{Applied, ApplyFailed, Imported, Planned, Refreshed, Resource, resource};
 pub use stop::StopSignal;
-pub use transport::{ServeError, ServeOptions, run, serve};
+pub use transport::{ServeError, ServeOptions, serve};
 pub use value::Value;

@@ -8,13 +8,13 @@ use std::str::FromStr;
 use crate::error::Error;
 
 /// The longest decimal text that is read as a number: Terraform's own 512-bit numbers need less.
-pub const MAX_DIGITS: usize = 4096;
+pub(crate) const MAX_DIGITS: usize = 4096;
 
 /// The largest decimal exponent that is accepted, in either direction.
 ///
 /// Comparing never expands a number, but writing one does; the bound keeps a hostile `1e999999999`
 /// from becoming a gigabyte of zeros.
-pub const MAX_EXPONENT: i64 = 4096;
+pub(crate) const MAX_EXPONENT: i64 = 4096;
 
 /// A number of any size and precision, compared by value.
 ///

@@ -38,8 +38,7 @@ impl Fields {
 }
 
 /// The attribute that a field stands for: `r#type` is `type`.
-#[doc(hidden)]
-pub fn attribute_name(field: &'static str) -> &'static str {
+pub(super) fn attribute_name(field: &'static str) -> &'static str {
     field.strip_prefix("r#").unwrap_or(field)
 }
 

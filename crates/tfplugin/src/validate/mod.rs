@@ -4,6 +4,7 @@
 //! known. Messages name the attribute and what it must be, and never repeat a sensitive value.
 
 mod collection;
+mod config;
 mod number;
 mod object;
 mod string;
@@ -11,6 +12,7 @@ mod string;
 use std::fmt;
 
 pub use collection::{each, keys, size};
+pub(crate) use config::config;
 pub use number::{at_least, at_most, between, whole};
 pub use object::{at_least_one_of, at_most_one_of, conflicts_with, exactly_one_of, requires};
 pub use string::{chars, duration, json, length, one_of};

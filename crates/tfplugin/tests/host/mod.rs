@@ -1,10 +1,11 @@
 //! The host's side of go-plugin, as far as the tests of the transport need it: starts a provider, reads
 //! its handshake line, and connects with a P-521 certificate over mutual TLS, as Terraform does.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
@@ -73,6 +74,8 @@ pub(crate) fn by_hand() -> Command {
 pub(crate) struct Provider {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    log: Arc<Mutex<String>>,
+    log_reader: Option<JoinHandle<()>>,
     /// Where the provider leaves traces and its socket.
     pub(crate) dir: TempDir,
 }
@@ -96,7 +99,23 @@ impl Provider {
         change(&mut command);
         let mut child = command.spawn().expect("the provider starts");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        Self { child, stdout, dir }
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let log = Arc::new(Mutex::new(String::new()));
+        let collected = log.clone();
+        let log_reader = std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let mut log = collected.lock().expect("not poisoned");
+                log.push_str(&line.expect("stderr is text"));
+                log.push('\n');
+            }
+        });
+        Self {
+            child,
+            stdout,
+            log,
+            log_reader: Some(log_reader),
+            dir,
+        }
     }
 
     /// The next line on standard output, without its end.
@@ -152,14 +171,17 @@ impl Provider {
 
     /// All of standard error, once the provider has ended.
     pub(crate) fn stderr(&mut self) -> String {
-        let mut text = String::new();
-        self.child
-            .stderr
-            .take()
-            .expect("stderr is piped and read once")
-            .read_to_string(&mut text)
-            .expect("stderr is text");
-        text
+        let reader = self.log_reader.take().expect("asked for once");
+        reader.join().expect("stderr is readable");
+        self.log.lock().expect("not poisoned").clone()
+    }
+
+    /// Waits for a text on standard error.
+    pub(crate) async fn logged(&self, text: &str) {
+        until(text, || {
+            self.log.lock().expect("not poisoned").contains(text)
+        })
+        .await;
     }
 }
 
