@@ -1,1 +1,4 @@
 //! The core's ports on one machine: SQLite, a content-addressed directory, processes.
+
+pub mod admin;
+pub mod target;

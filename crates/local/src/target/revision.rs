@@ -1,0 +1,135 @@
+//! From a revision of the core to what the server is told to load.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use mlops_core::artifacts::{Artifact, ArtifactStore, Digest, FileEntry};
+use mlops_core::saga::Progress;
+use mlops_core::serving::{ModelFile, RevisionLimits, RevisionSpec, RevisionState, RevisionStatus};
+use mlops_core::target::Revision;
+use mlops_core::{Error, Result};
+
+use crate::admin::AdminClient;
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Tells the server to load `revision`, or asks how far it is.
+pub(super) async fn ensure(
+    admin: &AdminClient,
+    artifacts: &dyn ArtifactStore,
+    revision: &Revision,
+) -> Result<Progress<()>> {
+    let wanted = specification(artifacts, revision).await?;
+    let status = match admin.revision(revision.name.as_str()).await? {
+        // Asked for again, a failed revision would be tried again; its failure is the answer.
+        Some(status) if status.spec == wanted => status,
+        // The server refuses another content under the same name.
+        _ => admin.put_revision(revision.name.as_str(), &wanted).await?,
+    };
+    progress(revision, &status)
+}
+
+fn progress(revision: &Revision, status: &RevisionStatus) -> Result<Progress<()>> {
+    match status.state {
+        RevisionState::Ready => Ok(Progress::Done(())),
+        RevisionState::Loading => Ok(Progress::again(POLL, revision.startup_timeout.duration())),
+        RevisionState::Failed => Err(Error::invalid(format!(
+            "version {}/{} cannot be served: {}",
+            revision.model,
+            revision.version,
+            status
+                .failure
+                .as_deref()
+                .unwrap_or("the server gave no reason"),
+        ))
+        .at(format!("variants.{}", revision.variant))),
+        RevisionState::Draining => Err(Error::conflict(format!(
+            "revision {} is being taken away; apply again",
+            revision.name
+        ))),
+    }
+}
+
+async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Result<RevisionSpec> {
+    let digest: Digest = revision.artifact_digest.parse()?;
+    let artifact = artifacts.get(&digest).await?;
+    let file = model_file(&artifact, revision)?;
+    let path = artifacts.path_of(file).ok_or_else(|| {
+        Error::invalid(format!(
+            "the artifact of {}/{} does not lie on this machine; a local endpoint needs a registry that keeps its \
+             artifacts in a directory",
+            revision.model, revision.version
+        ))
+    })?;
+    Ok(RevisionSpec {
+        variant: revision.variant.to_string(),
+        model: revision.model.to_string(),
+        version: revision.version,
+        digest: artifact.digest.to_string(),
+        file: ModelFile {
+            path,
+            sha256: file.digest.hex(),
+        },
+        limits: limits(revision)?,
+    })
+}
+
+/// The one ONNX graph of an artifact.
+fn model_file<'a>(artifact: &'a Artifact, revision: &Revision) -> Result<&'a FileEntry> {
+    if let [only] = artifact.files.as_slice() {
+        return Ok(only);
+    }
+    let mut graphs = artifact
+        .files
+        .iter()
+        .filter(|file| file.path.to_ascii_lowercase().ends_with(".onnx"));
+    match (graphs.next(), graphs.next()) {
+        (Some(graph), None) => Ok(graph),
+        (found, _) => Err(Error::invalid(format!(
+            "the artifact of {}/{} holds {} files that end in .onnx among {}; the model server needs exactly one",
+            revision.model,
+            revision.version,
+            if found.is_some() { "several" } else { "no" },
+            artifact.files.len(),
+        ))
+        .at(format!("variants.{}", revision.variant))),
+    }
+}
+
+/// Bounds that the variant's environment sets.
+fn limits(revision: &Revision) -> Result<RevisionLimits> {
+    let defaults = RevisionLimits::default();
+    let environment = Environment { revision };
+    Ok(RevisionLimits {
+        max_concurrency: environment.number(
+            RevisionLimits::MAX_CONCURRENCY,
+            defaults.max_concurrency,
+            1,
+        )?,
+        max_queue: environment.number(RevisionLimits::MAX_QUEUE, defaults.max_queue, 0)?,
+        timeout_ms: environment.number(RevisionLimits::TIMEOUT_MS, defaults.timeout_ms, 1)?,
+    })
+}
+
+struct Environment<'a> {
+    revision: &'a Revision,
+}
+
+impl Environment<'_> {
+    fn number<N: FromStr + PartialOrd>(&self, name: &str, default: N, least: N) -> Result<N> {
+        let environment: &BTreeMap<String, String> = &self.revision.environment;
+        let Some(text) = environment.get(name) else {
+            return Ok(default);
+        };
+        match text.parse::<N>() {
+            Ok(number) if number >= least => Ok(number),
+            // The value is not shown: an environment may hold secrets under a wrong name.
+            _ => Err(Error::invalid(format!(
+                "{name} of variant {:?} is not a whole number in its range",
+                self.revision.variant.as_str()
+            ))
+            .at(format!("variants.{}.environment", self.revision.variant))),
+        }
+    }
+}
