@@ -84,5 +84,5 @@ fn main() -> ExitCode {
     let options = ServeOptions::new("registry.terraform.io/example/bare", "1.2.3")
         .debug(std::env::args().any(|argument| argument == "--debug"))
         .on_shutdown(async || trace("acknowledged"));
-    tfplugin::run(options, |stop| Bare { stop })
+    tfplugin::transport::run(options, |stop| Bare { stop })
 }
