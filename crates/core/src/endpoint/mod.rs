@@ -1,13 +1,38 @@
 //! An endpoint: one object that owns everything a served model needs on its target.
+//!
+//! [`apply()`] makes it what a specification says and [`delete`] takes it away, both through the
+//! saga in [`crate::saga`]; [`plan`] says beforehand what an apply would do, and writes nothing.
 
+mod apply;
+mod control;
 pub mod deployment;
+pub mod events;
+mod hooks;
+mod outcome;
 mod percent;
 mod period;
+pub mod plan;
+pub mod ports;
+mod prepare;
 pub mod record;
+mod run;
+mod saga;
 pub mod spec;
+pub mod state;
+pub mod steps;
+mod store;
+pub mod validate;
 
+pub use apply::{ApplyRequest, DeleteRequest, apply, delete};
+pub use control::{
+    EndpointStatus, OpenDeployment, open_deployment, pause, record, repair, resume, revision,
+    status,
+};
 pub use deployment::{DeploymentId, DeploymentRef};
+pub use outcome::{Outcome, Stopped};
 pub use percent::Percent;
 pub use period::Period;
 pub use record::EndpointRecord;
+pub use run::Deps;
 pub use spec::EndpointSpec;
+pub use store::{ClosedAs, ClosedDeployment, closed_deployments};

@@ -36,6 +36,9 @@ pub struct EndpointRecord {
     /// Revisions and servers that the last deployment could not take away; the next one tries again.
     #[serde(default)]
     pub leftovers: Leftovers,
+    /// The registry session of the process that deployed it last.
+    #[serde(default)]
+    pub session: Option<uuid::Uuid>,
 }
 
 impl EndpointRecord {

@@ -59,44 +59,49 @@ pub trait Node<State: Send + Sync>: Send + Sync {
     async fn undo(&self, state: &mut State) -> Result<Moved, UndoError>;
 }
 
-/// How a step is wired into a state: where its input comes from, and where its slot lies.
+/// How a step reads its input out of a state.
+type InputOf<State, S> = Box<dyn Fn(&State) -> Result<<S as Step>::Input> + Send + Sync>;
+
+/// A step wired into a state: where its input comes from, and where its slot lies.
 pub struct Wired<State, S: Step> {
-    /// What it acts on.
-    pub ports: Arc<S::Ports>,
-    /// Its input, from the state; the only way in.
-    pub input: fn(&State) -> Result<S::Input>,
-    /// Its slot.
-    pub slot: fn(&mut State) -> &mut Slot<S>,
-    /// Its slot, to read.
-    pub peek: fn(&State) -> &Slot<S>,
-    /// See [`Node::is_pivot`].
-    pub pivot: bool,
+    ports: Arc<S::Ports>,
+    input: InputOf<State, S>,
+    slot: fn(&mut State) -> &mut Slot<S>,
+    peek: fn(&State) -> &Slot<S>,
+    pivot: bool,
 }
 
-/// A node of `step` in `state`: `wire!(State, Step, ports, slot_field, |state| input)`; a trailing
-/// `pivot` marks a step that is not taken back.
-#[macro_export]
-macro_rules! wire_step {
-    ($state:ty, $step:ty, $ports:expr, $slot:ident, $input:expr) => {
-        $crate::wire_step!(@ $state, $step, $ports, $slot, $input, false)
-    };
-    ($state:ty, $step:ty, $ports:expr, $slot:ident, $input:expr, pivot) => {
-        $crate::wire_step!(@ $state, $step, $ports, $slot, $input, true)
-    };
-    (@ $state:ty, $step:ty, $ports:expr, $slot:ident, $input:expr, $pivot:literal) => {
-        $crate::saga::wire($crate::saga::Wired::<$state, $step> {
-            ports: $ports,
-            input: $input,
-            slot: |state| &mut state.$slot,
-            peek: |state| &state.$slot,
-            pivot: $pivot,
-        })
-    };
+/// Wires a step: its ports, its input from the state (the only way in), and its slot twice, to
+/// write and to read.
+pub fn wire<State: Send + Sync + 'static, S: Step>(
+    ports: Arc<S::Ports>,
+    input: impl Fn(&State) -> Result<S::Input> + Send + Sync + 'static,
+    slot: fn(&mut State) -> &mut Slot<S>,
+    peek: fn(&State) -> &Slot<S>,
+) -> BoxNode<State> {
+    Box::new(Wired {
+        ports,
+        input: Box::new(input),
+        slot,
+        peek,
+        pivot: false,
+    })
 }
 
-/// Boxes a wired step.
-pub fn wire<State: Send + Sync + 'static, S: Step>(wired: Wired<State, S>) -> BoxNode<State> {
-    Box::new(wired)
+/// Wires a step that cannot be taken back: see [`Node::is_pivot`].
+pub fn wire_pivot<State: Send + Sync + 'static, S: Step>(
+    ports: Arc<S::Ports>,
+    input: impl Fn(&State) -> Result<S::Input> + Send + Sync + 'static,
+    slot: fn(&mut State) -> &mut Slot<S>,
+    peek: fn(&State) -> &Slot<S>,
+) -> BoxNode<State> {
+    Box::new(Wired {
+        ports,
+        input: Box::new(input),
+        slot,
+        peek,
+        pivot: true,
+    })
 }
 
 impl<State, S: Step> Wired<State, S> {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Class, Error};
 
@@ -141,6 +141,6 @@ impl From<Error> for UndoError {
     }
 }
 
-fn is_transient(error: &Error) -> bool {
+pub(super) fn is_transient(error: &Error) -> bool {
     matches!(error.class(), Class::Unavailable | Class::Throttled)
 }

@@ -24,6 +24,12 @@ impl RevisionName {
         Self(format!("{variant}-v{version}-{deployment}"))
     }
 
+    /// The name of its second copy, which gets copies of requests only.
+    #[must_use]
+    pub fn shadow(&self) -> Self {
+        Self(format!("{}-shadow", self.0))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,0 +1,218 @@
+//! Create, update and delete: the whole of one Terraform apply of an endpoint.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::deployment::{DeploymentId, DeploymentRef};
+use super::outcome::Outcome;
+use super::plan::{self, Action};
+use super::record::{EndpointRecord, identity};
+use super::run::{Deps, Recovered, Run};
+use super::spec::{DeletionPolicy, EndpointSpec};
+use super::{prepare, store, validate};
+use crate::error::{Error, Result};
+use crate::names::{EndpointName, VariantName};
+use crate::serving::SmokeRequest;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct ApplyRequest {
+    /// The specification, references resolved.
+    pub spec: EndpointSpec,
+    /// The endpoint revision that the plan started from (0: there never was one); another one in
+    /// the registry by now is a conflict. `None`: whatever the registry says.
+    pub base: Option<u64>,
+    /// Whether the caller believes that there is no endpoint. One that exists is then adopted if
+    /// an earlier process made it to this very specification and died before it could tell; else
+    /// it is a conflict.
+    pub create: bool,
+    /// Golden requests, by variant.
+    pub smoke: BTreeMap<VariantName, SmokeRequest>,
+    /// Who asks, for people: `terraform apply by ann on build-7`.
+    pub by: String,
+    /// The caller's wish to stop.
+    pub cancel: CancellationToken,
+    /// How long it may take; then it is rolled back.
+    pub time_limit: Option<Duration>,
+}
+
+/// Makes the endpoint what `request` says, and says how that ended.
+///
+/// What is invalid, changed since the plan, bound to a version that may not be served, or
+/// journaled by a newer program is an error, and nothing was done. An error of class
+/// `Unavailable` or a lost lease may leave the journal open; the next apply deals with it.
+pub async fn apply(deps: &Deps, request: ApplyRequest) -> Result<Outcome> {
+    let problems = validate::validate(&request.spec);
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem);
+    }
+    let identity = identity(request.spec.target.kind(), &request.spec.name);
+    let base = match request.base {
+        Some(base) => base,
+        None => store::endpoint(&deps.registry, &identity)
+            .await?
+            .map_or(0, |stored| stored.body.revision),
+    };
+    let id = DeploymentId::new(&identity, Some(&request.spec), base)?;
+    let cancel = request.cancel.clone();
+    let run = match Run::begin(
+        deps,
+        &identity,
+        &request.by,
+        Some(&id),
+        cancel,
+        request.time_limit,
+    )
+    .await?
+    {
+        Ok(run) => run,
+        Err(refused) => return Ok(refused),
+    };
+    let outcome = apply_under_lease(deps, &run, &identity, request, id, base).await;
+    run.end().await;
+    outcome
+}
+
+async fn apply_under_lease(
+    deps: &Deps,
+    run: &Run,
+    identity: &str,
+    request: ApplyRequest,
+    id: DeploymentId,
+    base: u64,
+) -> Result<Outcome> {
+    if let Recovered::Ended(outcome) = run.recover(Some(&id)).await? {
+        return Ok(outcome);
+    }
+    let stored = run
+        .stored()
+        .await?
+        .map(|stored| stored.body)
+        .unwrap_or_default();
+    if request.create
+        && let Some(live) = &stored.live
+    {
+        return adopt(deps, identity, live, &request.spec);
+    }
+    if stored.revision != base {
+        return Err(Error::conflict(format!(
+            "endpoint {identity} changed since the plan: it is at revision {}, the plan started from {base}; plan again",
+            stored.revision
+        )));
+    }
+    let prior = stored.live;
+    let seen = match &prior {
+        Some(prior) => Some(deps.target.observe(&prior.server).await?),
+        None => None,
+    };
+    let satisfied = prior
+        .as_ref()
+        .is_none_or(|prior| deps.target.satisfies(&prior.server, &request.spec));
+    let plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
+    if let (Action::None, Some(record)) = (plan.action, &prior) {
+        return Ok(Outcome::Succeeded {
+            record: Box::new(record.clone()),
+            deployed: false,
+        });
+    }
+    let who = prepare::Who {
+        endpoint: prior
+            .as_ref()
+            .map_or_else(|| deps.registry.ids().uuid(), |prior| prior.id),
+        deployment: DeploymentRef {
+            attempt: store::next_attempt(&deps.registry, identity, &id).await?,
+            id,
+        },
+        base,
+        by: run.by.clone(),
+    };
+    run.deploy(prepare::deployment(
+        &request.spec,
+        &plan,
+        prior,
+        &request.smoke,
+        who,
+    )?)
+    .await
+}
+
+/// A create that meets an endpoint: ours, from a process that died before it could tell, or not.
+fn adopt(
+    deps: &Deps,
+    identity: &str,
+    live: &EndpointRecord,
+    spec: &EndpointSpec,
+) -> Result<Outcome> {
+    let by_this_process = live.session == Some(deps.registry.session().id);
+    if live.spec == *spec && !by_this_process {
+        return Ok(Outcome::Succeeded {
+            record: Box::new(live.clone()),
+            deployed: false,
+        });
+    }
+    Err(Error::conflict(format!(
+        "endpoint {identity} exists already; import it with the id {identity}, or choose another name"
+    ))
+    .at("name"))
+}
+
+/// What is to be deleted.
+#[derive(Debug, Clone)]
+pub struct DeleteRequest {
+    /// Its name.
+    pub name: EndpointName,
+    /// Who asks, for people.
+    pub by: String,
+    /// The caller's wish to stop; honoured until the server begins to go.
+    pub cancel: CancellationToken,
+}
+
+/// Takes the endpoint away, whatever state an earlier deployment left it in. One that does not
+/// exist is deleted. A delete that fails is an error, is not taken back, and goes on with the next.
+pub async fn delete(deps: &Deps, request: DeleteRequest) -> Result<Outcome> {
+    let identity = identity(deps.target.kind(), &request.name);
+    let stored = store::endpoint(&deps.registry, &identity).await?;
+    let base = stored.map_or(0, |stored| stored.body.revision);
+    let id = DeploymentId::new(&identity, None, base)?;
+    let cancel = request.cancel.clone();
+    let run = match Run::begin(deps, &identity, &request.by, Some(&id), cancel, None).await? {
+        Ok(run) => run,
+        Err(refused) => return Ok(refused),
+    };
+    let outcome = delete_under_lease(deps, &run, &identity).await;
+    run.end().await;
+    outcome
+}
+
+async fn delete_under_lease(deps: &Deps, run: &Run, identity: &str) -> Result<Outcome> {
+    if let Recovered::Ended(outcome) = run.recover(None).await? {
+        return Ok(outcome);
+    }
+    let stored = run
+        .stored()
+        .await?
+        .map(|stored| stored.body)
+        .unwrap_or_default();
+    let Some(prior) = stored.live else {
+        return Ok(Outcome::Deleted);
+    };
+    if prior.spec.deletion_policy == DeletionPolicy::Prevent {
+        return Err(Error::invalid(format!(
+            "endpoint {identity} has deletion_policy = \"PREVENT\"; apply it with \"DELETE\" or \"ABANDON\" first"
+        ))
+        .at("deletion_policy"));
+    }
+    let id = DeploymentId::new(identity, None, stored.revision)?;
+    let who = prepare::Who {
+        endpoint: prior.id,
+        deployment: DeploymentRef {
+            attempt: store::next_attempt(&deps.registry, identity, &id).await?,
+            id,
+        },
+        base: stored.revision,
+        by: run.by.clone(),
+    };
+    run.deploy(prepare::deletion(prior, who)).await
+}

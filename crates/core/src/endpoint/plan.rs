@@ -1,0 +1,146 @@
+//! What an apply would do: specification against what the registry says and the target sees. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::EndpointRecord;
+use super::spec::{EndpointSpec, VariantSpec};
+use crate::names::VariantName;
+use crate::rollout::{Stage, stages};
+use crate::target::{Observation, Revision};
+
+/// What an apply would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointPlan {
+    /// In one word.
+    pub action: Action,
+    /// What becomes of the server.
+    pub server: ServerChange,
+    /// What becomes of each variant asked for.
+    pub variants: BTreeMap<VariantName, VariantChange>,
+    /// Variants that run and are not asked for any more, with their versions.
+    pub removed: BTreeMap<VariantName, u64>,
+    /// The stages that traffic goes through.
+    pub stages: Vec<Stage>,
+}
+
+/// What an apply does, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing: all is as asked for.
+    None,
+    /// There is no endpoint yet.
+    Create,
+    /// There is one, and something changes.
+    Update,
+    /// Its server does not run: it is started again.
+    Restart,
+}
+
+/// What becomes of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerChange {
+    /// It stays.
+    Keep,
+    /// None runs: one is brought up.
+    Start,
+    /// It runs and cannot be what is asked for (another port): a second one is brought up, and the
+    /// first taken away once the second serves.
+    Replace,
+}
+
+/// What becomes of a variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VariantChange {
+    /// Its revision goes on serving.
+    Keep,
+    /// Nothing of it serves: a revision is started and takes the whole share.
+    Start,
+    /// Its share moves, stage by stage, from one version to another (or to the same one with
+    /// another environment).
+    Shift {
+        /// From.
+        from: u64,
+        /// To.
+        to: u64,
+    },
+}
+
+/// Compares. `seen` is what the target sees of the recorded server (`None`: not asked, which
+/// counts as serving as recorded); `satisfied` is the target's word on whether that server can be
+/// what `spec` asks for.
+pub fn plan(
+    spec: &EndpointSpec,
+    record: Option<&EndpointRecord>,
+    seen: Option<&Observation>,
+    satisfied: bool,
+) -> EndpointPlan {
+    let alive = seen.is_none_or(|seen| seen.alive);
+    let server = match record {
+        None => ServerChange::Start,
+        Some(_) if !alive => ServerChange::Start,
+        Some(_) if !satisfied => ServerChange::Replace,
+        Some(_) => ServerChange::Keep,
+    };
+    let change = |name: &VariantName, variant: &VariantSpec| {
+        let running = record
+            .filter(|_| server == ServerChange::Keep)
+            .and_then(|record| record.running.get(name))
+            .filter(|running| seen.is_none_or(|seen| seen.serves(&running.name)));
+        match running {
+            None => VariantChange::Start,
+            Some(running) if is_same(running, variant) => VariantChange::Keep,
+            Some(running) => VariantChange::Shift {
+                from: running.version,
+                to: variant.version,
+            },
+        }
+    };
+    let variants: BTreeMap<_, _> = spec
+        .variants
+        .iter()
+        .map(|(name, variant)| (name.clone(), change(name, variant)))
+        .collect();
+    let removed: BTreeMap<_, _> = record
+        .into_iter()
+        .flat_map(|record| &record.running)
+        .filter(|(name, _)| !spec.variants.contains_key(*name))
+        .map(|(name, revision)| (name.clone(), revision.version))
+        .collect();
+    let moved = variants
+        .values()
+        .any(|change| *change != VariantChange::Keep);
+    let action = match record {
+        None => Action::Create,
+        Some(_) if !alive => Action::Restart,
+        Some(record) if moved || server != ServerChange::Keep || record.spec != *spec => {
+            Action::Update
+        }
+        Some(_) => Action::None,
+    };
+    let compared = variants
+        .values()
+        .any(|change| matches!(change, VariantChange::Shift { .. }));
+    let stages = if moved {
+        stages(&spec.rollout, compared)
+    } else {
+        Vec::new()
+    };
+    EndpointPlan {
+        action,
+        server,
+        variants,
+        removed,
+        stages,
+    }
+}
+
+/// Whether a revision is what a variant asks for.
+pub(super) fn is_same(running: &Revision, asked: &VariantSpec) -> bool {
+    running.model == asked.model
+        && running.version == asked.version
+        && running.artifact_digest == asked.artifact_digest
+        && running.environment == asked.environment
+}

@@ -1,0 +1,31 @@
+//! What the steps of an endpoint's saga act on.
+
+use std::sync::Arc;
+
+use super::deployment::DeploymentRef;
+use super::events::Notes;
+use super::store;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::registry::Registry;
+use crate::target::Target;
+
+/// The ports of one endpoint's steps.
+pub struct EndpointPorts {
+    /// What runs it.
+    pub target: Arc<dyn Target>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What there is to tell.
+    pub events: Arc<Notes>,
+    pub(super) registry: Registry,
+    pub(super) identity: String,
+}
+
+impl EndpointPorts {
+    /// Whether somebody asked this deployment to pause.
+    pub async fn pause_requested(&self, deployment: &DeploymentRef) -> Result<bool> {
+        let control = store::control(&self.registry, &self.identity).await?;
+        Ok(control.is_some_and(|control| control.body.pause == *deployment))
+    }
+}

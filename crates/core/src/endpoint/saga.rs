@@ -1,0 +1,205 @@
+//! The endpoint's saga: which steps, in which order, wired how. Pure in (version, request).
+
+use std::sync::Arc;
+
+use super::plan::ServerChange;
+use super::ports::EndpointPorts;
+use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
+use super::steps::{
+    EnsureInput, EnsureRevisions, Hold, HoldInput, Prove, ProveInput, Retire, RetireInput,
+    Teardown, TeardownInput,
+};
+use crate::error::{Error, Result};
+use crate::rollout::{Rollout, RolloutInput};
+use crate::saga::{BoxNode, SagaId, lift, wire, wire_pivot};
+use crate::target::Provision;
+
+/// The saga's name.
+pub(super) const NAME: &str = "endpoint";
+/// The version that this program writes, and the newest it reads.
+pub(super) const VERSION: u32 = 1;
+
+/// What this program writes into a journal.
+pub(super) fn id() -> SagaId {
+    SagaId {
+        name: NAME.to_owned(),
+        version: VERSION,
+    }
+}
+
+/// The steps of one deployment.
+pub(super) struct EndpointSaga {
+    pub(super) nodes: Vec<BoxNode<EndpointState>>,
+    pub(super) server: Option<ServerReader>,
+    /// The target's own state before its first step.
+    pub(super) provision: Option<serde_json::Value>,
+}
+
+pub(super) fn saga(
+    request: &DeploymentRequest,
+    ports: &Arc<EndpointPorts>,
+) -> Result<EndpointSaga> {
+    if request.kind == DeploymentKind::Delete {
+        return Ok(EndpointSaga {
+            nodes: vec![teardown(ports)],
+            server: None,
+            provision: None,
+        });
+    }
+    let provision = request
+        .provision()
+        .map(|wanted| ports.target.steps(&wanted))
+        .transpose()?;
+    let server = provision.as_ref().map(Provision::server_reader);
+    let initial = provision.as_ref().map(Provision::initial);
+    let mut nodes: Vec<BoxNode<EndpointState>> = Vec::new();
+    let own = provision.map(Provision::into_nodes).unwrap_or_default();
+    nodes.extend(own.into_iter().map(provisioned));
+    if !request.start.is_empty() {
+        nodes.push(ensure(ports, server));
+        nodes.push(prove(ports, server));
+    }
+    let routing_changes = request.rollout.before != request.rollout.after;
+    if routing_changes || request.server != ServerChange::Keep {
+        nodes.push(rollout(ports, server));
+    }
+    let stands_by = request
+        .rollout
+        .moves
+        .iter()
+        .any(|change| change.old.is_some());
+    if stands_by && !request.spec.rollout.terminate_after.is_zero() {
+        nodes.push(hold(ports));
+    }
+    if !request.retire.is_empty() {
+        nodes.push(retire(ports, server));
+    }
+    Ok(EndpointSaga {
+        nodes,
+        server,
+        provision: initial,
+    })
+}
+
+/// One of the target's own steps, over its part of the state.
+fn provisioned(node: BoxNode<serde_json::Value>) -> BoxNode<EndpointState> {
+    lift(
+        node,
+        |state: &EndpointState| {
+            state
+                .provision
+                .clone()
+                .ok_or_else(|| Error::corrupt("the journal lacks the target's own state"))
+        },
+        |state, own| {
+            state.provision = Some(own);
+            Ok(())
+        },
+    )
+}
+
+fn ensure(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        Ok(EnsureInput {
+            server: state.server(server)?,
+            revisions: state.request.start.clone(),
+            drain_seconds: state.request.spec.drain_seconds,
+        })
+    };
+    wire::<_, EnsureRevisions>(
+        ports.clone(),
+        input,
+        |state| &mut state.ensure,
+        |state| &state.ensure,
+    )
+}
+
+fn prove(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        Ok(ProveInput {
+            server: state.server(server)?,
+            revisions: state
+                .request
+                .start
+                .iter()
+                .map(|revision| revision.name.clone())
+                .collect(),
+            smoke: state.request.smoke.clone(),
+        })
+    };
+    wire::<_, Prove>(
+        ports.clone(),
+        input,
+        |state| &mut state.prove,
+        |state| &state.prove,
+    )
+}
+
+fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        let mut plan = state.request.rollout.clone();
+        if plan.stages.is_empty() {
+            // Only traffic between variants changes: one shift.
+            plan.stages = crate::rollout::stages(&state.request.spec.rollout, false);
+        }
+        Ok(RolloutInput {
+            server: state.server(server)?,
+            deployment: state.request.deployment.clone(),
+            plan,
+            analysis: state.request.spec.rollout.analysis.clone(),
+            on_failure: state.request.spec.rollout.on_failure,
+            max_duration: state.request.spec.rollout.max_duration,
+        })
+    };
+    wire::<_, Rollout>(
+        ports.clone(),
+        input,
+        |state| &mut state.rollout,
+        |state| &state.rollout,
+    )
+}
+
+fn hold(ports: &Arc<EndpointPorts>) -> BoxNode<EndpointState> {
+    let input = |state: &EndpointState| {
+        Ok(HoldInput {
+            terminate_after: state.request.spec.rollout.terminate_after,
+        })
+    };
+    wire::<_, Hold>(
+        ports.clone(),
+        input,
+        |state| &mut state.hold,
+        |state| &state.hold,
+    )
+}
+
+fn retire(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        Ok(RetireInput {
+            server: state.server(server)?,
+            old: state.request.retire.clone(),
+            drain_seconds: state.request.spec.drain_seconds,
+        })
+    };
+    wire_pivot::<_, Retire>(
+        ports.clone(),
+        input,
+        |state| &mut state.retire,
+        |state| &state.retire,
+    )
+}
+
+fn teardown(ports: &Arc<EndpointPorts>) -> BoxNode<EndpointState> {
+    let input = |state: &EndpointState| {
+        Ok(TeardownInput {
+            servers: state.request.retire.servers.clone(),
+            drain_seconds: state.request.spec.drain_seconds,
+        })
+    };
+    wire_pivot::<_, Teardown>(
+        ports.clone(),
+        input,
+        |state| &mut state.teardown,
+        |state| &state.teardown,
+    )
+}

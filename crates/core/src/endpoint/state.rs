@@ -1,0 +1,140 @@
+//! The state of an endpoint's saga: what was asked for, and a slot per step.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::deployment::DeploymentRef;
+use super::plan::ServerChange;
+use super::record::{EndpointRecord, Leftovers};
+use super::spec::EndpointSpec;
+use super::steps::{EnsureRevisions, Hold, Prove, Retire, Teardown};
+use crate::error::{Error, Result};
+use crate::names::{VariantName, VersionId};
+use crate::rollout::{Rollout, RolloutPlan};
+use crate::saga::Slot;
+use crate::serving::SmokeRequest;
+use crate::target::{ProvisionRequest, Revision, RevisionName, Server};
+
+/// What a deployment does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentKind {
+    /// There was no endpoint.
+    Create,
+    /// There was one.
+    Update,
+    /// There shall be none.
+    Delete,
+}
+
+/// Everything that was decided before the first effect. Fixed once the journal is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentRequest {
+    /// What it does.
+    pub kind: DeploymentKind,
+    /// The endpoint's uuid; minted here on create.
+    pub endpoint: uuid::Uuid,
+    /// The endpoint's id, `local/digits`.
+    pub identity: String,
+    /// Which deployment.
+    pub deployment: DeploymentRef,
+    /// The endpoint revision that it starts from.
+    pub base: u64,
+    /// What is asked for; of a delete, what is to be deleted.
+    pub spec: EndpointSpec,
+    /// What ran before.
+    pub prior: Option<EndpointRecord>,
+    /// What becomes of the server.
+    pub server: ServerChange,
+    /// What shall run, by variant.
+    pub running: BTreeMap<VariantName, Revision>,
+    /// What has to be loaded for it.
+    pub start: Vec<Revision>,
+    /// Golden requests to the candidates.
+    pub smoke: Vec<(RevisionName, SmokeRequest)>,
+    /// How traffic gets there.
+    pub rollout: RolloutPlan,
+    /// What is taken away at the end.
+    pub retire: Leftovers,
+    /// Versions that this deployment bound the endpoint to.
+    pub bound: Vec<VersionId>,
+    /// Who asked, for people.
+    pub by: String,
+}
+
+/// The saga's state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndpointState {
+    /// What was asked for.
+    pub request: DeploymentRequest,
+    /// The target's own steps, if a server has to be brought up.
+    pub provision: Option<Value>,
+    /// Candidates are loaded.
+    #[serde(default)]
+    pub ensure: Slot<EnsureRevisions>,
+    /// They answer.
+    #[serde(default)]
+    pub prove: Slot<Prove>,
+    /// They take traffic.
+    #[serde(default)]
+    pub rollout: Slot<Rollout>,
+    /// The old ones stand by.
+    #[serde(default)]
+    pub hold: Slot<Hold>,
+    /// The old ones are taken away.
+    #[serde(default)]
+    pub retire: Slot<Retire>,
+    /// Everything is taken away.
+    #[serde(default)]
+    pub teardown: Slot<Teardown>,
+}
+
+/// How to read the server out of the target's own state.
+pub(super) type ServerReader = fn(&Value) -> Result<Option<Server>>;
+
+impl EndpointState {
+    /// Before the first step.
+    pub(super) fn new(request: DeploymentRequest, provision: Option<Value>) -> Self {
+        Self {
+            request,
+            provision,
+            ensure: Slot::default(),
+            prove: Slot::default(),
+            rollout: Slot::default(),
+            hold: Slot::default(),
+            retire: Slot::default(),
+            teardown: Slot::default(),
+        }
+    }
+
+    /// The server that this deployment works on: the one it brought up, else the one that ran.
+    pub(super) fn server(&self, reader: Option<ServerReader>) -> Result<Server> {
+        let server = match (&self.provision, reader) {
+            (Some(state), Some(reader)) => reader(state)?,
+            _ => self
+                .request
+                .prior
+                .as_ref()
+                .map(|prior| prior.server.clone()),
+        };
+        server.ok_or_else(|| {
+            Error::bug("a step needs the server before the target's own steps gave one")
+        })
+    }
+}
+
+impl DeploymentRequest {
+    /// What the target is asked to bring up, if anything.
+    pub(super) fn provision(&self) -> Option<ProvisionRequest> {
+        (self.server != ServerChange::Keep && self.kind != DeploymentKind::Delete).then(|| {
+            ProvisionRequest {
+                endpoint: self.endpoint,
+                deployment: self.deployment.clone(),
+                spec: self.spec.clone(),
+                previous: self.prior.as_ref().map(|prior| prior.server.clone()),
+            }
+        })
+    }
+}

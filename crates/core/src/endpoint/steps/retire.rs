@@ -1,0 +1,140 @@
+//! What gave way is drained and taken away. From here on a deployment only goes forward.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::events::Note;
+use crate::endpoint::ports::EndpointPorts;
+use crate::endpoint::record::Leftovers;
+use crate::error::Result;
+use crate::saga::{Progress, Step, StepError, UndoError};
+use crate::target::{RevisionName, Server};
+
+/// Drains and removes old revisions, and servers that were replaced. It never fails: what cannot
+/// be taken away in time is left over, recorded, and tried again by the next deployment. The new
+/// revision serves everybody by now, and a failure here must not take it away.
+#[derive(Debug)]
+pub struct Retire;
+
+/// What is taken away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetireInput {
+    /// The server that keeps running.
+    pub server: Server,
+    /// What goes.
+    pub old: Leftovers,
+    /// How long requests may take to end.
+    pub drain_seconds: u64,
+}
+
+/// Since when it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetireSince {
+    /// The moment.
+    pub since: Timestamp,
+}
+
+/// How long it is tried, beyond the drain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Step for Retire {
+    const NAME: &'static str = "retire";
+    const VERSION: u32 = 1;
+    type Ports = EndpointPorts;
+    type Input = RetireInput;
+    type Output = Leftovers;
+    type Checkpoint = RetireSince;
+
+    async fn forward(
+        ports: &EndpointPorts,
+        input: RetireInput,
+        checkpoint: Option<RetireSince>,
+    ) -> Result<Progress<Leftovers, RetireSince>, StepError> {
+        let now = ports.clock.now();
+        let checkpoint = checkpoint.unwrap_or(RetireSince { since: now });
+        let patience = PATIENCE + Duration::from_secs(input.drain_seconds);
+        let mut rest = Leftovers::default();
+        let mut trouble = None;
+        for revision in &input.old.revisions {
+            let one = std::slice::from_ref(revision);
+            match take_away(ports, &input.server, one, input.drain_seconds).await {
+                Ok(Progress::Done(())) => {}
+                Ok(Progress::Pending { .. }) => rest.revisions.push(revision.clone()),
+                Err(error) => {
+                    rest.revisions.push(revision.clone());
+                    trouble = Some(error);
+                }
+            }
+        }
+        for server in &input.old.servers {
+            match ports.target.teardown(server, input.drain_seconds).await {
+                Ok(Progress::Done(())) => {}
+                Ok(Progress::Pending { .. }) => rest.servers.push(server.clone()),
+                Err(error) => {
+                    rest.servers.push(server.clone());
+                    trouble = Some(error);
+                }
+            }
+        }
+        if rest.is_empty() {
+            return Ok(Progress::Done(rest));
+        }
+        let patient = now.duration_since(checkpoint.since)
+            < SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+        if patient {
+            return Ok(Progress::Pending {
+                poll_after: Duration::from_millis(250),
+                deadline: patience * 2,
+                checkpoint,
+            });
+        }
+        let why = trouble.map_or_else(
+            || "it was still draining".to_owned(),
+            |error| error.chain().to_string(),
+        );
+        ports.events.tell(Note::new(
+            "retire.leftover",
+            format!("something of the old deployment could not be taken away and is tried again by the next apply: {why}"),
+        ));
+        Ok(Progress::Done(rest))
+    }
+
+    /// Never called: this step is a pivot.
+    async fn undo(
+        _: &EndpointPorts,
+        _: RetireInput,
+        _: Option<Leftovers>,
+        _: Option<RetireSince>,
+    ) -> Result<Progress<(), RetireSince>, UndoError> {
+        Ok(Progress::Done(()))
+    }
+}
+
+/// Drains, then removes; done when every one is gone.
+pub(super) async fn take_away(
+    ports: &EndpointPorts,
+    server: &Server,
+    revisions: &[RevisionName],
+    drain_seconds: u64,
+) -> Result<Progress<()>> {
+    let mut wait: Option<Duration> = None;
+    for revision in revisions {
+        let mut progress = ports.target.drain(server, revision, drain_seconds).await?;
+        if matches!(progress, Progress::Done(())) {
+            progress = ports.target.remove(server, revision).await?;
+        }
+        if let Progress::Pending { poll_after, .. } = progress {
+            wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
+        }
+    }
+    Ok(match wait {
+        Some(poll_after) => {
+            Progress::again(poll_after, Duration::from_secs(drain_seconds) + PATIENCE)
+        }
+        None => Progress::Done(()),
+    })
+}

@@ -1,0 +1,61 @@
+//! A deleted endpoint's server is taken away, with everything that is left of earlier ones.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::ports::EndpointPorts;
+use crate::saga::{Progress, Step, StepError, UndoError};
+use crate::target::Server;
+
+/// Takes every server of the endpoint away.
+#[derive(Debug)]
+pub struct Teardown;
+
+/// What goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeardownInput {
+    /// The servers.
+    pub servers: Vec<Server>,
+    /// How long requests may take to end.
+    pub drain_seconds: u64,
+}
+
+#[async_trait]
+impl Step for Teardown {
+    const NAME: &'static str = "teardown";
+    const VERSION: u32 = 1;
+    type Ports = EndpointPorts;
+    type Input = TeardownInput;
+    type Output = ();
+    type Checkpoint = ();
+
+    async fn forward(
+        ports: &EndpointPorts,
+        input: TeardownInput,
+        _: Option<()>,
+    ) -> Result<Progress<()>, StepError> {
+        let mut wait: Option<Duration> = None;
+        for server in &input.servers {
+            let progress = ports.target.teardown(server, input.drain_seconds).await?;
+            if let Progress::Pending { poll_after, .. } = progress {
+                wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
+            }
+        }
+        let deadline = Duration::from_secs(input.drain_seconds + 60);
+        Ok(wait.map_or(Progress::Done(()), |poll_after| {
+            Progress::again(poll_after, deadline)
+        }))
+    }
+
+    /// Never called: this step is a pivot. A delete is not taken back, it is tried again.
+    async fn undo(
+        _: &EndpointPorts,
+        _: TeardownInput,
+        _: Option<()>,
+        _: Option<()>,
+    ) -> Result<Progress<()>, UndoError> {
+        Ok(Progress::Done(()))
+    }
+}

@@ -1,0 +1,177 @@
+//! What can be wrong with a specification. Pure; every problem names its attribute.
+
+use super::spec::{EndpointSpec, RolloutSpec, Strategy, TargetSpec};
+use super::{Percent, Period};
+use crate::error::Error;
+use crate::rollout::stages::{planned, stages};
+use crate::serving::WHOLE;
+
+/// Added to the planned rollout time for the default update timeout.
+const TIMEOUT_MARGIN: Period = Period::seconds(30 * 60);
+
+/// Every problem of `spec`, none if it can be applied.
+pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
+    let mut problems = variants(spec);
+    problems.extend(rollout(&spec.rollout));
+    let TargetSpec::Local(local) = &spec.target;
+    if local.port == Some(0) {
+        problems.push(
+            Error::invalid("port 0 is not a port to be found at; name one, or a port_range")
+                .at("local.port"),
+        );
+    }
+    if local.port.is_some() && local.port_range.is_some() {
+        problems.push(
+            Error::invalid("port and port_range exclude each other; keep one")
+                .at("local.port_range"),
+        );
+    }
+    problems
+}
+
+/// Problems of the variants.
+pub fn variants(spec: &EndpointSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
+    if spec.variants.is_empty() {
+        problems.push(Error::invalid("an endpoint needs at least one variant").at("variants"));
+        return problems;
+    }
+    let mut sum = 0;
+    for (name, variant) in &spec.variants {
+        let is_shadow = variant.shadow_percentage > Percent::ZERO;
+        if is_shadow && variant.traffic > Percent::ZERO {
+            problems.push(
+                Error::invalid(format!(
+                    "variant {name} has both traffic and shadow_percentage; a shadow variant answers nobody, so leave traffic out"
+                ))
+                .at(format!("variants.{name}.shadow_percentage")),
+            );
+        }
+        if variant.startup_timeout.is_zero() {
+            let path = format!("variants.{name}.startup_timeout_seconds");
+            problems.push(Error::invalid("startup_timeout_seconds must be at least 1").at(path));
+        }
+        sum += variant.traffic.shares();
+    }
+    if sum != WHOLE {
+        problems.push(
+            Error::invalid(format!(
+                "traffic of the variants sums to {}%; it must sum to 100 (shadow variants have none)",
+                f64::from(sum) / 100.0
+            ))
+            .at("variants"),
+        );
+    }
+    problems
+}
+
+/// Problems of the rollout block.
+pub fn rollout(rollout: &RolloutSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
+    let strategy = rollout.strategy;
+    let steps = &rollout.steps;
+    let one_repeated = strategy == Strategy::Linear && steps.len() == 1;
+    match strategy {
+        Strategy::Canary | Strategy::Linear | Strategy::Shadow if steps.is_empty() => problems.push(
+            Error::invalid(format!("strategy {} needs steps, such as [{{ traffic = 10, bake = \"1m\" }}, {{ traffic = 100 }}]", strategy.as_str()))
+                .at("rollout.steps"),
+        ),
+        Strategy::AllAtOnce | Strategy::Rolling if !steps.is_empty() => problems.push(
+            Error::invalid(format!("strategy {} has no steps; leave them out, or use CANARY", strategy.as_str()))
+                .at("rollout.steps"),
+        ),
+        Strategy::BlueGreen if steps.len() > 1 => problems.push(
+            Error::invalid("strategy BLUE_GREEN switches once: give at most one step, with its bake").at("rollout.steps"),
+        ),
+        _ => {}
+    }
+    for (i, step) in steps.iter().enumerate() {
+        if step.traffic == Percent::ZERO {
+            problems.push(
+                Error::invalid("a step's traffic must be above 0")
+                    .at(format!("rollout.steps.{i}.traffic")),
+            );
+        }
+        if i > 0 && step.traffic <= steps[i - 1].traffic {
+            problems.push(
+                Error::invalid(format!(
+                    "steps must ascend: {} follows {}",
+                    step.traffic,
+                    steps[i - 1].traffic
+                ))
+                .at(format!("rollout.steps.{i}.traffic")),
+            );
+        }
+        if strategy == Strategy::Linear && i > 0 {
+            let height = |i: usize| {
+                steps[i].traffic.shares().saturating_sub(if i == 0 {
+                    0
+                } else {
+                    steps[i - 1].traffic.shares()
+                })
+            };
+            if height(i) != height(0) {
+                problems.push(
+                    Error::invalid("steps of LINEAR have equal height; give the first one alone, or use CANARY")
+                        .at(format!("rollout.steps.{i}.traffic")),
+                );
+            }
+        }
+    }
+    if let Some(last) = steps.last()
+        && last.traffic != Percent::FULL
+        && !one_repeated
+    {
+        let path = format!("rollout.steps.{}.traffic", steps.len() - 1);
+        problems.push(
+            Error::invalid(format!(
+                "the last step must be at 100, not {}",
+                last.traffic
+            ))
+            .at(path),
+        );
+    }
+    let planned = planned(&stages(rollout, true));
+    if rollout.max_duration <= planned {
+        problems.push(
+            Error::invalid(format!(
+                "max_duration {} is not longer than the steps' bakes together, {planned}; raise it",
+                rollout.max_duration
+            ))
+            .at("rollout.max_duration"),
+        );
+    }
+    for (name, analysis) in &rollout.analysis {
+        let path = |attribute: &str| format!("rollout.analysis.{name}.{attribute}");
+        if analysis.interval.is_zero() {
+            problems.push(Error::invalid("interval must be above 0").at(path("interval")));
+        }
+        if analysis.count == Some(0) {
+            problems.push(
+                Error::invalid("count must be at least 1; leave it out for as many as fit")
+                    .at(path("count")),
+            );
+        }
+        let skipped = usize::try_from(analysis.start_after_step).unwrap_or(usize::MAX);
+        if skipped >= stages(rollout, true).len() {
+            let message = format!("start_after_step {skipped} leaves no step to analyse");
+            problems.push(Error::invalid(message).at(path("start_after_step")));
+        }
+    }
+    problems
+}
+
+/// How long a rollout takes if nothing fails: bakes, drain and `terminate_after`.
+pub fn planned_time(spec: &EndpointSpec) -> Period {
+    planned(&stages(&spec.rollout, true))
+        .plus(Period::seconds(spec.drain_seconds))
+        .plus(spec.rollout.terminate_after)
+}
+
+/// The default of `timeouts.update`. A shorter configured one than [`planned_time`] is an error.
+pub fn default_timeout(spec: &EndpointSpec) -> Period {
+    planned_time(spec).plus(TIMEOUT_MARGIN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use super::*;
+use crate::endpoint::spec::{RolloutStep, VariantSpec};
+
+fn spec(json: serde_json::Value) -> EndpointSpec {
+    serde_json::from_value(json).unwrap()
+}
+
+fn variant(traffic: f64, shadow: f64) -> serde_json::Value {
+    serde_json::json!({
+        "model": "digits", "version": 1, "artifact_digest": "sha256:aa",
+        "traffic": traffic, "shadow_percentage": shadow,
+    })
+}
+
+fn endpoint(variants: serde_json::Value) -> EndpointSpec {
+    spec(serde_json::json!({ "name": "digits", "variants": variants, "target": { "local": {} } }))
+}
+
+fn messages(problems: &[Error]) -> Vec<(String, String)> {
+    problems
+        .iter()
+        .map(|p| (p.attribute().unwrap_or_default().to_owned(), p.to_string()))
+        .collect()
+}
+
+#[test]
+fn traffic_that_does_not_sum_to_a_hundred_is_refused() {
+    let problems = validate(&endpoint(
+        serde_json::json!({ "a": variant(60.0, 0.0), "b": variant(30.0, 0.0) }),
+    ));
+    assert_eq!(
+        messages(&problems),
+        [(
+            "variants".to_owned(),
+            "traffic of the variants sums to 90%; it must sum to 100 (shadow variants have none)"
+                .to_owned()
+        )]
+    );
+    assert!(
+        validate(&endpoint(
+            serde_json::json!({ "a": variant(100.0, 0.0), "s": variant(0.0, 20.0) })
+        ))
+        .is_empty()
+    );
+    let problems = validate(&endpoint(
+        serde_json::json!({ "a": variant(90.0, 0.0), "s": variant(10.0, 20.0) }),
+    ));
+    assert_eq!(
+        problems[0].attribute(),
+        Some("variants.s.shadow_percentage")
+    );
+    assert_eq!(
+        validate(&endpoint(serde_json::json!({})))[0].attribute(),
+        Some("variants")
+    );
+}
+
+fn problems_of(strategy: Strategy, steps: &[u8]) -> Vec<Option<String>> {
+    let step = |traffic: &u8| RolloutStep {
+        traffic: Percent::from(*traffic),
+        bake: Period::seconds(1),
+        pause: false,
+    };
+    let spec = RolloutSpec {
+        strategy,
+        steps: steps.iter().map(step).collect(),
+        ..RolloutSpec::default()
+    };
+    rollout(&spec)
+        .iter()
+        .map(|p| p.attribute().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn steps_ascend_to_a_hundred_and_fit_their_strategy() {
+    let at = |path: &str| vec![Some(path.to_owned())];
+    assert!(problems_of(Strategy::Canary, &[10, 50, 100]).is_empty());
+    assert_eq!(problems_of(Strategy::Canary, &[]), at("rollout.steps"));
+    assert_eq!(
+        problems_of(Strategy::Canary, &[50, 10, 100]),
+        at("rollout.steps.1.traffic")
+    );
+    assert_eq!(
+        problems_of(Strategy::Canary, &[10, 50]),
+        at("rollout.steps.1.traffic")
+    );
+    assert_eq!(
+        problems_of(Strategy::Canary, &[0, 100]),
+        at("rollout.steps.0.traffic")
+    );
+    assert_eq!(
+        problems_of(Strategy::AllAtOnce, &[100]),
+        at("rollout.steps")
+    );
+    assert!(problems_of(Strategy::Linear, &[10]).is_empty());
+    assert!(problems_of(Strategy::Linear, &[50, 100]).is_empty());
+    assert_eq!(
+        problems_of(Strategy::Linear, &[30, 40, 100]).first(),
+        at("rollout.steps.1.traffic").first()
+    );
+    assert_eq!(
+        problems_of(Strategy::BlueGreen, &[50, 100]),
+        at("rollout.steps")
+    );
+}
+
+#[test]
+fn the_default_timeout_is_the_planned_rollout_and_half_an_hour() {
+    let mut spec = endpoint(serde_json::json!({ "a": variant(100.0, 0.0) }));
+    let step = |traffic: u8, bake| RolloutStep {
+        traffic: Percent::from(traffic),
+        bake: Period::seconds(bake),
+        pause: false,
+    };
+    spec.rollout.strategy = Strategy::Canary;
+    spec.rollout.steps = vec![step(10, 60), step(50, 120), step(100, 0)];
+    spec.rollout.terminate_after = Period::seconds(20);
+    assert_eq!(planned_time(&spec), Period::seconds(60 + 120 + 5 + 20));
+    assert_eq!(default_timeout(&spec), Period::seconds(205 + 1800));
+    spec.rollout.max_duration = Period::seconds(180);
+    assert_eq!(validate(&spec)[0].attribute(), Some("rollout.max_duration"));
+    let VariantSpec {
+        startup_timeout, ..
+    } = &spec.variants.values().next().unwrap();
+    assert_eq!(*startup_timeout, Period::seconds(60));
+}

@@ -1,0 +1,420 @@
+//! The rollout as a step of the saga: one call sets one routing, or looks once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::analysis::{self, Evidence, Exposure, Tally};
+use super::moves::capacity;
+use super::{RolloutPlan, Stage};
+use crate::endpoint::events::Note;
+use crate::endpoint::ports::EndpointPorts;
+use crate::endpoint::spec::{Analysis, OnFailure};
+use crate::endpoint::{DeploymentRef, Period};
+use crate::error::{Class, Error, Result};
+use crate::saga::{Progress, Step, StepError, UndoError};
+use crate::serving::MetricsSnapshot;
+use crate::target::{Observation, Server};
+
+/// Shifts traffic, watches, and gives it back.
+#[derive(Debug)]
+pub struct Rollout;
+
+/// What is rolled out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutInput {
+    /// Where.
+    pub server: Server,
+    /// Who asks; by this a pause is meant for us.
+    pub deployment: DeploymentRef,
+    /// The routing's way.
+    pub plan: RolloutPlan,
+    /// What must hold.
+    pub analysis: BTreeMap<String, Analysis>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// The longest it may take.
+    pub max_duration: Period,
+}
+
+/// Where a rollout is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The stage, from 0; as many as there are stages when all are through.
+    pub stage: usize,
+    /// What is going on in it.
+    pub phase: StagePhase,
+    /// The counters before the first shift.
+    pub start: Option<MetricsSnapshot>,
+}
+
+/// What is going on in a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StagePhase {
+    /// Its routing is about to be set.
+    Shift,
+    /// It is watched.
+    Bake {
+        /// Since when.
+        since: Timestamp,
+        /// By analysis.
+        tallies: BTreeMap<String, Tally>,
+    },
+    /// It waits for somebody to resume: with the next stage if it was proved, else with this one.
+    Stopped {
+        /// For a person.
+        reason: String,
+        /// Whether the stage's bake was over.
+        proved: bool,
+    },
+}
+
+/// How often a baking stage is looked at, at least.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+#[async_trait]
+impl Step for Rollout {
+    const NAME: &'static str = "rollout";
+    const VERSION: u32 = 1;
+    type Ports = EndpointPorts;
+    type Input = RolloutInput;
+    type Output = Exposure;
+    type Checkpoint = Checkpoint;
+
+    async fn forward(
+        ports: &EndpointPorts,
+        input: RolloutInput,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Progress<Exposure, Checkpoint>, StepError> {
+        let at = checkpoint.unwrap_or(Checkpoint {
+            stage: 0,
+            phase: StagePhase::Shift,
+            start: None,
+        });
+        let Some(stage) = input.plan.stages.get(at.stage).copied() else {
+            let now = ports.target.observe(&input.server).await?;
+            return Ok(Progress::Done(exposure(&input, &at, now.metrics.as_ref())));
+        };
+        match at.phase.clone() {
+            StagePhase::Shift => shift(ports, &input, at, &stage).await,
+            StagePhase::Bake { since, tallies } => {
+                bake(ports, &input, at, &stage, since, tallies).await
+            }
+            StagePhase::Stopped { reason, .. } => Err(StepError::Paused { reason }),
+        }
+    }
+
+    /// Gives everything back to what served before. A server that is gone serves nobody anyhow,
+    /// and taking away what is left of it is the other steps' business.
+    async fn undo(
+        ports: &EndpointPorts,
+        input: RolloutInput,
+        _: Option<Exposure>,
+        _: Option<Checkpoint>,
+    ) -> Result<Progress<(), Checkpoint>, UndoError> {
+        match ports
+            .target
+            .set_weights(&input.server, &input.plan.before)
+            .await
+        {
+            Ok(()) => Ok(Progress::Done(())),
+            Err(error) if error.is_not_found() => Ok(Progress::Done(())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn resume(checkpoint: Checkpoint) -> Checkpoint {
+        let proved = matches!(checkpoint.phase, StagePhase::Stopped { proved: true, .. });
+        Checkpoint {
+            stage: checkpoint.stage + usize::from(proved),
+            phase: StagePhase::Shift,
+            start: checkpoint.start,
+        }
+    }
+}
+
+type Call = Result<Progress<Exposure, Checkpoint>, StepError>;
+
+async fn shift(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    mut at: Checkpoint,
+    stage: &Stage,
+) -> Call {
+    let seen = living(ports, input).await?;
+    if let Some(pending) = make_room(ports, input, &at, stage, &seen).await? {
+        return Ok(pending);
+    }
+    // Before the shift: answers from here on are exposure.
+    let at_shift = seen.metrics.clone();
+    at.start = at.start.or_else(|| at_shift.clone());
+    let routing = input.plan.routing(stage);
+    ports.target.set_weights(&input.server, &routing).await?;
+    ports.events.tell(
+        Note::new(
+            "rollout.shifted",
+            format!(
+                "step {} of {}: {}",
+                at.stage + 1,
+                input.plan.stages.len(),
+                describe(stage)
+            ),
+        )
+        .with("step", at.stage + 1)
+        .with("traffic", f64::from(stage.traffic))
+        .with("mirror", f64::from(stage.mirror)),
+    );
+    if stage.bake.is_zero() {
+        return Ok(after_bake(input, at, stage));
+    }
+    let since = ports.clock.now();
+    let tallies = analysis::active(&input.analysis, at.stage, stage)
+        .filter_map(|(name, _)| Some((name.clone(), Tally::begin(since, at_shift.clone()?))))
+        .collect();
+    at.phase = StagePhase::Bake { since, tallies };
+    Ok(go_on(input, at, next_look(input, stage, since, since)))
+}
+
+/// Capacity before weight; the old one scales in only when it has none left.
+async fn make_room(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    at: &Checkpoint,
+    stage: &Stage,
+    seen: &Observation,
+) -> Result<Option<Progress<Exposure, Checkpoint>>> {
+    for change in &input.plan.moves {
+        let old = change
+            .old
+            .as_ref()
+            .and_then(|old| seen.revisions.get(old))
+            .map_or(1, |old| old.instances);
+        let needed = capacity(old, stage.traffic.shares());
+        if seen
+            .revisions
+            .get(&change.new)
+            .is_some_and(|new| new.instances >= needed)
+        {
+            continue;
+        }
+        if let Progress::Pending { poll_after, .. } = ports
+            .target
+            .scale(&input.server, &change.new, needed)
+            .await?
+        {
+            return Ok(Some(go_on(input, at.clone(), poll_after)));
+        }
+    }
+    Ok(None)
+}
+
+async fn bake(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    mut at: Checkpoint,
+    stage: &Stage,
+    since: Timestamp,
+    mut tallies: BTreeMap<String, Tally>,
+) -> Call {
+    let seen = living(ports, input).await?;
+    let now = ports.clock.now();
+    let over = now.duration_since(since) >= signed(stage.bake.duration());
+    for (name, analysis) in analysis::active(&input.analysis, at.stage, stage) {
+        let (Some(tally), Some(snapshot)) = (tallies.get_mut(name), &seen.metrics) else {
+            continue;
+        };
+        let due = over || now.duration_since(tally.at) >= signed(analysis.interval.duration());
+        if !due || now <= tally.at || tally.windows >= analysis::count(analysis, stage) {
+            continue;
+        }
+        let found = analysis::judge(
+            &input.plan,
+            at.stage,
+            stage,
+            name,
+            analysis,
+            tally,
+            now,
+            snapshot,
+        );
+        if let Some(evidence) = found {
+            let evidence = Evidence {
+                exposure: exposure(input, &at, Some(snapshot)),
+                ..evidence
+            };
+            return failed(ports, input, at, evidence);
+        }
+    }
+    if !over {
+        if ports.pause_requested(&input.deployment).await? {
+            let reason = format!("paused on request in step {}", at.stage + 1);
+            at.phase = StagePhase::Stopped {
+                reason,
+                proved: false,
+            };
+            return Ok(go_on(input, at, Duration::ZERO));
+        }
+        let wait = next_look(input, stage, since, now);
+        at.phase = StagePhase::Bake { since, tallies };
+        return Ok(go_on(input, at, wait));
+    }
+    for (name, analysis) in analysis::active(&input.analysis, at.stage, stage) {
+        if tallies.get(name).is_none_or(|tally| tally.conclusive == 0) {
+            ports.events.tell(
+                Note::new(
+                    "rollout.inconclusive",
+                    format!(
+                        "step {} passes without proof: analysis {name:?} ({}) saw no request in {}",
+                        at.stage + 1,
+                        analysis.query,
+                        stage.bake
+                    ),
+                )
+                .with("step", at.stage + 1)
+                .with("analysis", name.clone()),
+            );
+        }
+    }
+    Ok(after_bake(input, at, stage))
+}
+
+fn after_bake(
+    input: &RolloutInput,
+    mut at: Checkpoint,
+    stage: &Stage,
+) -> Progress<Exposure, Checkpoint> {
+    at.phase = if stage.pause {
+        let reason = format!(
+            "step {} of {} ({}) asks for a pause",
+            at.stage + 1,
+            input.plan.stages.len(),
+            describe(stage)
+        );
+        StagePhase::Stopped {
+            reason,
+            proved: true,
+        }
+    } else {
+        at.stage += 1;
+        StagePhase::Shift
+    };
+    go_on(input, at, Duration::ZERO)
+}
+
+fn failed(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    mut at: Checkpoint,
+    evidence: Evidence,
+) -> Call {
+    let reason = format!(
+        "analysis {:?} failed in step {}: {} of revision {} is {:.4}, and {:?} does not hold{}",
+        evidence.analysis,
+        evidence.stage,
+        evidence.query,
+        evidence.revision,
+        evidence.result,
+        evidence.condition,
+        evidence.baseline.map_or(String::new(), |b| format!(
+            " (the old revision's is {b:.4})"
+        )),
+    );
+    let document = serde_json::to_value(&evidence)
+        .map_err(|e| Error::bug("an analysis' evidence could not be written as JSON").because(e))?;
+    ports
+        .events
+        .tell(Note::new("rollout.failed", reason.clone()).with("evidence", document.clone()));
+    match input.on_failure {
+        OnFailure::Rollback => Err(StepError::Failed {
+            error: Error::invalid(reason),
+            evidence: Some(document),
+        }),
+        OnFailure::Pause => {
+            at.phase = StagePhase::Stopped {
+                reason,
+                proved: false,
+            };
+            Ok(go_on(input, at, Duration::ZERO))
+        }
+    }
+}
+
+/// A server that died under the rollout fails it at once.
+async fn living(ports: &EndpointPorts, input: &RolloutInput) -> Result<Observation> {
+    let seen = ports.target.observe(&input.server).await?;
+    if !seen.alive {
+        let reason = seen
+            .reason
+            .unwrap_or_else(|| "it does not answer".to_owned());
+        return Err(Error::new(
+            Class::NotFound,
+            format!(
+                "the server at {} went away during the rollout: {reason}",
+                input.server.invoke_url
+            ),
+        ));
+    }
+    for change in &input.plan.moves {
+        if !seen.serves(&change.new) {
+            let why = seen
+                .revisions
+                .get(&change.new)
+                .and_then(|r| r.failure.clone());
+            return Err(Error::invalid(format!(
+                "revision {} does not serve any more: {}",
+                change.new,
+                why.unwrap_or_else(|| "the server does not have it ready".to_owned())
+            )));
+        }
+    }
+    Ok(seen)
+}
+
+fn exposure(input: &RolloutInput, at: &Checkpoint, now: Option<&MetricsSnapshot>) -> Exposure {
+    match (&at.start, now) {
+        (Some(start), Some(now)) => Exposure::between(start, now, &input.plan.candidates()),
+        _ => Exposure::default(),
+    }
+}
+
+fn next_look(input: &RolloutInput, stage: &Stage, since: Timestamp, now: Timestamp) -> Duration {
+    let rest = signed(stage.bake.duration()) - now.duration_since(since);
+    let rest = Duration::try_from(rest).unwrap_or(Duration::ZERO);
+    let interval = input
+        .analysis
+        .values()
+        .map(|a| a.interval.duration())
+        .min()
+        .unwrap_or(LOOK_EVERY);
+    rest.min(interval.clamp(Duration::from_millis(50), LOOK_EVERY))
+}
+
+fn go_on(
+    input: &RolloutInput,
+    checkpoint: Checkpoint,
+    poll_after: Duration,
+) -> Progress<Exposure, Checkpoint> {
+    Progress::Pending {
+        poll_after,
+        deadline: input.max_duration.duration(),
+        checkpoint,
+    }
+}
+
+fn describe(stage: &Stage) -> String {
+    match stage.mirror.shares() {
+        0 => format!("{} to the candidate, bake {}", stage.traffic, stage.bake),
+        _ => format!(
+            "{} copied to the candidate, bake {}",
+            stage.mirror, stage.bake
+        ),
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
