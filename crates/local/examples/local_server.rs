@@ -75,7 +75,7 @@ fn ignore_sigterm() {
         .build();
     let runtime = runtime.expect("a runtime can be made");
     let _runtime = runtime.enter();
-    signal(SignalKind::terminate()).expect("SIGTERM can be caught");
+    let _signal = signal(SignalKind::terminate()).expect("SIGTERM can be caught");
 }
 
 fn reply(config: &ServerConfig, path: &str) -> String {

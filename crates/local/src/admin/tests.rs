@@ -14,7 +14,8 @@ use hyper::Method;
 use super::{AdminClient, transport, whole_seconds};
 
 /// Accepts one connection, reads until the request is whole, answers, and hands the request back.
-fn play(socket: &Path, answer: &'static str) -> JoinHandle<String> {
+fn play(socket: &Path, answer: impl Into<String>) -> JoinHandle<String> {
+    let answer = answer.into();
     let listener = UnixListener::bind(socket).unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -40,13 +41,20 @@ fn play(socket: &Path, answer: &'static str) -> JoinHandle<String> {
     })
 }
 
+fn whole(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 #[tokio::test]
 async fn a_call_sends_the_documented_request_and_reads_the_answer() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("s");
     let server = play(
         &socket,
-        "HTTP/1.1 200 OK\r\ncontent-length: 33\r\n\r\n{\"state\":\"draining\",\"in_flight\":3}",
+        whole("200 OK", "{\"state\":\"draining\",\"in_flight\":3}"),
     );
     let removal = AdminClient::new(&socket)
         .delete_revision("r1", Duration::from_millis(1500))
@@ -66,7 +74,10 @@ async fn a_refusal_keeps_its_class_and_its_reason() {
     let socket = dir.path().join("s");
     let server = play(
         &socket,
-        "HTTP/1.1 409 Conflict\r\ncontent-length: 53\r\n\r\n{\"code\":\"conflict\",\"message\":\"revision r1 is loading\"}",
+        whole(
+            "409 Conflict",
+            "{\"code\":\"conflict\",\"message\":\"revision r1 is loading\"}",
+        ),
     );
     let error = AdminClient::new(&socket)
         .put_weights("main", &Weights::all_to("r1"))
@@ -86,7 +97,10 @@ async fn an_unknown_revision_is_none_and_not_an_error() {
     let socket = dir.path().join("s");
     let server = play(
         &socket,
-        "HTTP/1.1 404 Not Found\r\ncontent-length: 47\r\n\r\n{\"code\":\"not_found\",\"message\":\"no such revision\"}",
+        whole(
+            "404 Not Found",
+            "{\"code\":\"not_found\",\"message\":\"no such revision\"}",
+        ),
     );
     assert_eq!(
         AdminClient::new(&socket).revision("r9").await.unwrap(),
@@ -136,7 +150,7 @@ async fn an_answer_cut_short_is_unavailable_not_empty() {
 async fn an_answer_of_another_shape_is_a_bug() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("s");
-    let server = play(&socket, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    let server = play(&socket, whole("200 OK", "{}"));
     let spec: RevisionSpec = serde_json::from_value(serde_json::json!({
         "variant": "main", "model": "m", "version": 1, "digest": "d",
         "file": {"path": "/x", "sha256": "0"}

@@ -1,0 +1,7 @@
+//! The local target with real processes. The server is the example `local_server`, which can misbehave.
+#![cfg(target_os = "linux")]
+
+mod lifecycle;
+mod ports;
+mod stores;
+mod world;
