@@ -1,5 +1,6 @@
 //! A load on an endpoint: several connections that ask about the held-out images, one after the other, until told to stop.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -119,9 +120,119 @@ impl Drop for Load {
     }
 }
 
+/// How much of the traffic the newest version answered while it answered at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Answers by version.
+    pub by_version: BTreeMap<u64, usize>,
+    /// Requests from the newest version's first answer to its last.
+    pub window: usize,
+    /// Those of them that it answered.
+    pub answered: usize,
+}
+
+impl Exposure {
+    /// Counts outcomes that stand in the order of their answers.
+    pub fn of(outcomes: &[Outcome]) -> Self {
+        let version = |outcome: &Outcome| {
+            outcome
+                .version
+                .as_deref()
+                .and_then(|version| version.parse::<u64>().ok())
+        };
+        let mut by_version = BTreeMap::new();
+        for version in outcomes.iter().filter_map(version) {
+            *by_version.entry(version).or_default() += 1;
+        }
+        let newest = by_version.last_key_value().map(|(version, _)| *version);
+        let is_newest = |outcome: &Outcome| newest.is_some() && version(outcome) == newest;
+        let first = outcomes.iter().position(is_newest).unwrap_or_default();
+        let window = outcomes
+            .iter()
+            .rposition(is_newest)
+            .map_or(0, |last| last + 1 - first);
+        let answered = outcomes.iter().filter(|outcome| is_newest(outcome)).count();
+        Self {
+            by_version,
+            window,
+            answered,
+        }
+    }
+
+    /// The share of the window.
+    pub fn share(&self) -> f64 {
+        if self.window == 0 {
+            0.0
+        } else {
+            as_f64(self.answered) / as_f64(self.window)
+        }
+    }
+
+    /// Whether the newest version answered at most this share of the window, and one request more.
+    pub fn is_within(&self, share: f64) -> bool {
+        as_f64(self.answered) <= share * as_f64(self.window) + 1.0
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "requests of one test are far fewer than 2^52"
+)]
+fn as_f64(requests: usize) -> f64 {
+    requests as f64
+}
+
 fn told(answer: &Response) -> Outcome {
     // Errors name the version that gave them as well, in a header.
     let version = answer.header("mlops-version").map(str::to_owned);
     let error = (answer.status != 200).then(|| answer.text());
-    Outcome { status: answer.status, version, error }
+    Outcome {
+        status: answer.status,
+        version,
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(versions: &[u64]) -> Vec<Outcome> {
+        versions
+            .iter()
+            .map(|version| Outcome {
+                status: 200,
+                version: Some(version.to_string()),
+                error: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn exposure_counts_from_the_first_answer_of_the_newest_version_to_its_last() {
+        let mut versions = vec![1; 40];
+        (versions[5], versions[15]) = (2, 2);
+        let exposure = Exposure::of(&outcomes(&versions));
+        assert_eq!((exposure.answered, exposure.window), (2, 11));
+        assert!(
+            exposure.is_within(0.10),
+            "two of eleven are a tenth and one request"
+        );
+        (versions[6], versions[7]) = (2, 2);
+        assert!(
+            !Exposure::of(&outcomes(&versions)).is_within(0.10),
+            "four of eleven are more"
+        );
+    }
+
+    #[test]
+    fn nothing_answered_is_nothing_exposed() {
+        let exposure = Exposure::of(&[Outcome {
+            status: 0,
+            version: None,
+            error: Some("refused".to_owned()),
+        }]);
+        assert_eq!(exposure, Exposure::default());
+        assert!((exposure.share() - 0.0).abs() < f64::EPSILON);
+    }
 }
