@@ -140,3 +140,6 @@ impl IntoValue for () {
 }
 
 impl Object for () {}
+
+/// A state without a struct, for resources whose schema is only known when they run.
+impl Object for Value {}
