@@ -10,4 +10,4 @@ pub use decode::{MAX_DEPTH, MAX_VALUES, decode};
 pub use encode::encode;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
