@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::plan::Plan;
 use crate::process;
 use crate::running::{Ended, Running};
-use crate::state::State;
+use crate::state::{Object, State};
 use crate::{Builds, Engine};
 
 /// Longer than any command of a test takes on a busy machine.
@@ -26,6 +26,7 @@ pub struct Workspace {
     engine: Engine,
     environment: Vec<(String, String)>,
     initialised: bool,
+    provider: String,
 }
 
 impl Default for Workspace {
@@ -63,7 +64,24 @@ impl Workspace {
             engine,
             environment: Vec::new(),
             initialised: false,
+            provider: "provider \"mlops\" {}\n".to_owned(),
         }
+    }
+
+    /// Another configuration on the same registry: somebody else, to whom this workspace's state means nothing.
+    pub fn outsider(&self) -> Self {
+        let mut other = Self::with_engine(self.engine.clone(), "outsider");
+        other.provider(&format!(
+            "local {{\n    path = {:?}\n  }}",
+            self.registry().display().to_string()
+        ));
+        other
+    }
+
+    /// Sets what stands in the provider block.
+    pub fn provider(&mut self, block: &str) -> &mut Self {
+        self.provider = format!("provider \"mlops\" {{\n  {block}\n}}\n");
+        self
     }
 
     /// The directory of the configuration.
@@ -110,21 +128,39 @@ impl Workspace {
         self.write(name, bytes)
     }
 
-    /// Sets the configuration: these resources beside the embedded registry in `.mlops`, each exported as an output.
-    pub fn config(&mut self, resources: &str) -> &mut Self {
-        self.config_with_provider("provider \"mlops\" {}\n", resources)
-    }
-
-    /// Sets the configuration, the provider block with it.
-    pub fn config_with_provider(&mut self, provider: &str, resources: &str) -> &mut Self {
+    /// Sets the configuration: these blocks, with each resource exported as an output.
+    pub fn config(&mut self, blocks: &str) -> &mut Self {
         let head = "terraform {\n  required_providers {\n    mlops = { source = \"mlops-rs/mlops\", version = \"0.1.0\" }\n  }\n}\n\n";
-        self.write("main.tf", format!("{head}{provider}\n{resources}"));
+        self.write("main.tf", format!("{head}{}\n{blocks}", self.provider));
         // The whole object, so that no computed attribute is left out, whatever the schema says tomorrow.
-        let outputs = declared(resources).into_iter().map(|(kind, name)| {
-            format!("output \"everything_{kind}_{name}\" {{\n  value     = {kind}.{name}\n  sensitive = true\n}}\n")
+        let outputs = declared(blocks).into_iter().map(|(kind, name)| {
+            format!(
+                "output \"everything_{kind}_{name}\" {{\n  value     = {kind}.{name}\n  sensitive = true\n}}\n"
+            )
         });
         self.write("everything.tf", outputs.collect::<String>());
         self
+    }
+
+    /// Asks the registry through a data source, from outside.
+    #[track_caller]
+    pub fn ask(&self, kind: &str, arguments: &str) -> Object {
+        let mut other = self.outsider();
+        // A state is only written where something changes, such as an output.
+        let output = format!("output \"asked\" {{\n  value = data.{kind}.asked\n}}\n");
+        other.config(&format!(
+            "data \"{kind}\" \"asked\" {{\n{arguments}\n}}\n{output}"
+        ));
+        other.apply();
+        Object(other.state().output("asked").clone())
+    }
+
+    /// Asserts that a data source finds nothing, with an error that holds each of `parts`.
+    #[track_caller]
+    pub fn ask_fails(&self, kind: &str, arguments: &str, parts: &[&str]) {
+        let mut other = self.outsider();
+        other.config(&format!("data \"{kind}\" \"asked\" {{\n{arguments}\n}}\n"));
+        other.plan_fails(parts);
     }
 
     /// Initialises the directory, once.
