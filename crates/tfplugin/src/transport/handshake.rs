@@ -62,10 +62,10 @@ impl Invitation {
     }
 }
 
-/// Writes one line to standard output and flushes it: Terraform waits for it.
-pub(super) fn announce(line: &str) -> Result<(), ServeError> {
+/// Writes a text and a line end to standard output, in one piece, and flushes it: Terraform waits for it.
+pub(super) fn announce(text: &str) -> Result<(), ServeError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")
+    out.write_all(format!("{text}\n").as_bytes())
         .and_then(|()| out.flush())
         .map_err(ServeError::Handshake)
 }
