@@ -1,0 +1,170 @@
+//! `mlops endpoint`: the verbs of [`mlops_core::endpoint`], for a terminal.
+
+mod status;
+mod watch;
+
+use std::path::Path;
+
+use mlops_core::endpoint::{self, Deps, Outcome};
+use mlops_core::names::EndpointName;
+use mlops_core::{Error, Result};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::{Endpoint, Place};
+use crate::exit::Exit;
+
+/// Runs one verb to its end.
+pub(crate) fn run(verb: &Endpoint, open: fn(&Path, Option<&str>) -> Result<Deps>) -> Result<Exit> {
+    let place = match verb {
+        Endpoint::Status(place)
+        | Endpoint::Watch(place)
+        | Endpoint::Pause(place)
+        | Endpoint::Resume(place) => place,
+        Endpoint::Repair(repair) => &repair.place,
+    };
+    let deps = open(&place.registry, place.namespace.as_deref())?;
+    let name = name(place, &deps)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
+    runtime.block_on(async {
+        exists(&deps).await?;
+        match verb {
+            Endpoint::Status(_) => status::print(&deps, &name, place.json).await,
+            Endpoint::Watch(_) => watch::follow(&deps, &name, place.json).await,
+            Endpoint::Pause(_) => {
+                let deployment = endpoint::pause(&deps, &name).await?;
+                let line = format!("deployment {deployment} was asked to pause");
+                say(
+                    place.json,
+                    &Asked {
+                        deployment: deployment.to_string(),
+                    },
+                    &line,
+                );
+                Ok(Exit::Ok)
+            }
+            Endpoint::Resume(_) => {
+                let by = by("resume");
+                let outcome = endpoint::resume(&deps, &name, &by, interrupted()).await?;
+                Ok(tell(place.json, &outcome))
+            }
+            Endpoint::Repair(repair) => {
+                let outcome = endpoint::repair(&deps, &name, &by("repair"), repair.force).await?;
+                Ok(tell_repair(place.json, &outcome))
+            }
+        }
+    })
+}
+
+/// The name, also where the whole id was given, as messages do.
+fn name(place: &Place, deps: &Deps) -> Result<EndpointName> {
+    let kind = deps.target.kind();
+    match place.name.split_once('/') {
+        None => place.name.parse(),
+        Some((given, name)) if given == kind => name.parse(),
+        Some((given, _)) => Err(Error::invalid(format!(
+            "{:?} is not an endpoint of this registry: it keeps {kind}/NAME, not {given}/NAME",
+            place.name
+        ))),
+    }
+}
+
+/// Refuses a registry that is not there: an empty answer would say that the endpoint is not.
+async fn exists(deps: &Deps) -> Result<()> {
+    match deps.registry.identity().await? {
+        Some(_) => Ok(()),
+        None => Err(Error::not_found(format!(
+            "there is no registry at {}; name its directory with --registry",
+            deps.registry.location()
+        ))),
+    }
+}
+
+#[derive(Serialize)]
+struct Asked {
+    deployment: String,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    outcome: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+/// Prints how a deployment ended.
+fn tell(json: bool, outcome: &Outcome) -> Exit {
+    let stopped = outcome.stopped();
+    let told = Told {
+        outcome: word(outcome),
+        message: outcome.to_string(),
+        deployment: stopped.map(|stopped| stopped.deployment.to_string()),
+        reason: stopped.and_then(|stopped| Some(stopped.stop.as_ref()?.message.as_str())),
+    };
+    say(json, &told, &told.message);
+    Exit::from(outcome)
+}
+
+/// As [`tell`]; that the failed deployment is taken back is what a repair is for.
+fn tell_repair(json: bool, outcome: &Outcome) -> Exit {
+    match tell(json, outcome) {
+        Exit::Failed
+            if matches!(
+                outcome,
+                Outcome::RolledBack(_) | Outcome::InterruptedRolledBack(_)
+            ) =>
+        {
+            Exit::Ok
+        }
+        exit => exit,
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded { .. } => "succeeded",
+        Outcome::Deleted => "deleted",
+        Outcome::RolledBack(_) | Outcome::InterruptedRolledBack(_) => "rolled_back",
+        Outcome::Paused(_) => "paused",
+        Outcome::InterruptedOpen(_) => "interrupted",
+        Outcome::UndoFailed(_) | Outcome::Locked(_) => "locked",
+        Outcome::Refused { .. } => "refused",
+        _ => "failed",
+    }
+}
+
+/// One answer on standard output.
+fn say(json: bool, document: &impl Serialize, text: &str) {
+    match serde_json::to_string(document) {
+        Ok(line) if json => println!("{line}"),
+        _ => println!("{text}"),
+    }
+}
+
+/// Who does it, for the lease and the events.
+fn by(verb: &str) -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "an unnamed user".to_owned());
+    format!(
+        "mlops endpoint {verb} by {user}, process {}",
+        std::process::id()
+    )
+}
+
+/// Cancelled by Ctrl-C, which then gives traffic back before anything else.
+fn interrupted() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    token
+}
