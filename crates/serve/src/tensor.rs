@@ -13,7 +13,10 @@ pub(crate) type Mistake = String;
 /// Checks a shape against the declared one and returns it with its number of elements.
 pub(crate) fn shape(declared: &Declared, shape: &[i64]) -> Result<(Vec<usize>, usize), Mistake> {
     let fits = shape.len() == declared.shape.len()
-        && shape.iter().zip(&declared.shape).all(|(size, want)| *size > 0 && (*want == DYNAMIC || size == want));
+        && shape
+            .iter()
+            .zip(&declared.shape)
+            .all(|(size, want)| *size > 0 && (*want == DYNAMIC || size == want));
     if !fits {
         return Err(format!(
             "input {:?}: shape {shape:?} does not fit the model's {:?} (-1: any size from 1)",
@@ -24,16 +27,23 @@ pub(crate) fn shape(declared: &Declared, shape: &[i64]) -> Result<(Vec<usize>, u
     let mut sizes = Vec::with_capacity(shape.len());
     for size in shape {
         let size = usize::try_from(*size).unwrap_or(usize::MAX);
-        count = count
-            .checked_mul(size)
-            .ok_or_else(|| format!("input {:?}: shape {shape:?} has too many elements", declared.name))?;
+        count = count.checked_mul(size).ok_or_else(|| {
+            format!(
+                "input {:?}: shape {shape:?} has too many elements",
+                declared.name
+            )
+        })?;
         sizes.push(size);
     }
     Ok((sizes, count))
 }
 
 /// Makes a tensor of JSON elements. Their number has been checked against `shape`.
-pub(crate) fn from_elements(declared: &Declared, shape: &[usize], items: &[&Value]) -> Result<Tensor, Mistake> {
+pub(crate) fn from_elements(
+    declared: &Declared,
+    shape: &[usize],
+    items: &[&Value],
+) -> Result<Tensor, Mistake> {
     fn collect<'a, T>(
         declared: &Declared,
         items: &[&'a Value],
@@ -46,7 +56,10 @@ pub(crate) fn from_elements(declared: &Declared, shape: &[usize], items: &[&Valu
                 if shown.len() > 64 {
                     shown = shown.chars().take(60).chain("…".chars()).collect();
                 }
-                format!("input {:?}: element {index} is {shown}, which is no {}", declared.name, declared.datatype)
+                format!(
+                    "input {:?}: element {index} is {shown}, which is no {}",
+                    declared.name, declared.datatype
+                )
             })?);
         }
         Ok(out)
@@ -69,7 +82,12 @@ pub(crate) fn from_elements(declared: &Declared, shape: &[usize], items: &[&Valu
         Datatype::Fp16 => numbers!(|v| v.as_f64().map(|n| f16::from_f32(n as f32))),
         Datatype::Fp32 => numbers!(|v| v.as_f64().map(|n| n as f32)),
         Datatype::Fp64 => numbers!(Value::as_f64),
-        Datatype::Bytes => return strings(shape, collect(declared, items, |v| v.as_str().map(String::from))?),
+        Datatype::Bytes => {
+            return strings(
+                shape,
+                collect(declared, items, |v| v.as_str().map(String::from))?,
+            );
+        }
     };
     made.map_err(|e| format!("input {:?}: {e}", declared.name))
 }
@@ -94,14 +112,25 @@ pub(crate) fn from_bytes(
     }
     macro_rules! elements {
         ($t:ty) => {{
-            let of = |chunk: &[u8]| <$t>::from_le_bytes(chunk.try_into().expect("chunks_exact gives whole elements"));
-            Tensor::from_shape(shape, &bytes.chunks_exact(size_of::<$t>()).map(of).collect::<Vec<$t>>())
+            let of = |chunk: &[u8]| {
+                <$t>::from_le_bytes(chunk.try_into().expect("chunks_exact gives whole elements"))
+            };
+            Tensor::from_shape(
+                shape,
+                &bytes
+                    .chunks_exact(size_of::<$t>())
+                    .map(of)
+                    .collect::<Vec<$t>>(),
+            )
         }};
     }
     let made = match declared.datatype {
         Datatype::Bool => {
             if let Some(at) = bytes.iter().position(|b| *b > 1) {
-                return Err(format!("input {name:?}: element {at} is {}, which is no BOOL (0 or 1)", bytes[at]));
+                return Err(format!(
+                    "input {name:?}: element {at} is {}, which is no BOOL (0 or 1)",
+                    bytes[at]
+                ));
             }
             Tensor::from_shape(shape, &bytes.iter().map(|b| *b == 1).collect::<Vec<bool>>())
         }
@@ -124,15 +153,19 @@ pub(crate) fn from_bytes(
                 let cut = rest.split_first_chunk::<4>().and_then(|(length, rest)| {
                     rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
                 });
-                let (text, after) =
-                    cut.ok_or_else(|| format!("input {name:?}: element {} is cut short", texts.len()))?;
+                let (text, after) = cut.ok_or_else(|| {
+                    format!("input {name:?}: element {} is cut short", texts.len())
+                })?;
                 let text = std::str::from_utf8(text)
                     .map_err(|_| format!("input {name:?}: element {} is not UTF-8", texts.len()))?;
                 texts.push(text.to_string());
                 rest = after;
             }
             if texts.len() != count {
-                return Err(format!("input {name:?}: shape {shape:?} takes {count} elements, data has {}", texts.len()));
+                return Err(format!(
+                    "input {name:?}: shape {shape:?} takes {count} elements, data has {}",
+                    texts.len()
+                ));
             }
             return strings(shape, texts);
         }
@@ -141,14 +174,19 @@ pub(crate) fn from_bytes(
 }
 
 fn strings(shape: &[usize], texts: Vec<String>) -> Result<Tensor, Mistake> {
-    tract_onnx::prelude::tensor1(&texts).into_shape(shape).map_err(|e| e.to_string())
+    tract_onnx::prelude::tensor1(&texts)
+        .into_shape(shape)
+        .map_err(|e| e.to_string())
 }
 
 /// The bytes of a tensor as the binary extension writes them.
 pub(crate) fn to_bytes(tensor: &Tensor, datatype: Datatype) -> Vec<u8> {
     macro_rules! elements {
         ($t:ty) => {
-            slice::<$t>(tensor).iter().flat_map(|e| e.to_le_bytes()).collect()
+            slice::<$t>(tensor)
+                .iter()
+                .flat_map(|e| e.to_le_bytes())
+                .collect()
         };
     }
     match datatype {
@@ -204,7 +242,10 @@ impl Serialize for Elements<'_> {
             Datatype::Int32 => elements!(i32),
             Datatype::Int64 => elements!(i64),
             Datatype::Fp16 => {
-                let wide: Vec<f32> = slice::<f16>(self.tensor).iter().map(|e| e.to_f32()).collect();
+                let wide: Vec<f32> = slice::<f16>(self.tensor)
+                    .iter()
+                    .map(|e| e.to_f32())
+                    .collect();
                 self.with(&wide, serializer)
             }
             Datatype::Fp32 => elements!(f32),
@@ -215,8 +256,20 @@ impl Serialize for Elements<'_> {
 }
 
 impl Elements<'_> {
-    fn with<T: Serialize, S: Serializer>(&self, items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-        if self.nested { Nested { items, shape: self.tensor.shape() }.serialize(serializer) } else { serializer.collect_seq(items) }
+    fn with<T: Serialize, S: Serializer>(
+        &self,
+        items: &[T],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if self.nested {
+            Nested {
+                items,
+                shape: self.tensor.shape(),
+            }
+            .serialize(serializer)
+        } else {
+            serializer.collect_seq(items)
+        }
     }
 }
 
@@ -232,7 +285,10 @@ impl<T: Serialize> Serialize for Nested<'_, T> {
             [_] => serializer.collect_seq(self.items),
             [_, inner @ ..] => {
                 let step = inner.iter().product::<usize>().max(1);
-                serializer.collect_seq(self.items.chunks(step).map(|items| Nested { items, shape: inner }))
+                serializer.collect_seq(self.items.chunks(step).map(|items| Nested {
+                    items,
+                    shape: inner,
+                }))
             }
         }
     }

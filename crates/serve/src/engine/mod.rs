@@ -10,7 +10,6 @@ use mlops_core::onnx::{InspectError, inspect};
 use mlops_core::signature::{Datatype, Signature};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
-use tract_onnx::tract_hir::internal::DimFact;
 
 pub(crate) use tract_onnx::prelude::Tensor;
 
@@ -34,7 +33,14 @@ pub(crate) enum RunError {
         "input {input:?}: dimension {axis} is {size}, but the model declares it equal to dimension {other_axis} of \
          input {other:?}, which is {other_size}"
     )]
-    Sizes { input: String, axis: usize, size: usize, other: String, other_axis: usize, other_size: usize },
+    Sizes {
+        input: String,
+        axis: usize,
+        size: usize,
+        other: String,
+        other_axis: usize,
+        other_size: usize,
+    },
     /// The graph failed on these values.
     #[error("the model failed: {reason}")]
     Model { reason: String },
@@ -52,15 +58,21 @@ enum Plan {
     /// One plan for every size of the dynamic dimensions.
     Symbolic(Arc<TypedRunnableModel>),
     /// A graph that tract cannot compile with open sizes: one plan for each combination met.
-    PerShape { model: InferenceModel, plans: Mutex<HashMap<Vec<Vec<usize>>, Arc<TypedRunnableModel>>> },
+    PerShape {
+        model: InferenceModel,
+        plans: Mutex<HashMap<Vec<Vec<usize>>, Arc<TypedRunnableModel>>>,
+    },
 }
 
 impl Engine {
     /// Compiles the model in `bytes`. Never panics: what tract panics on is an error.
     pub(crate) fn load(bytes: &[u8]) -> Result<Self, LoadError> {
         let signature = inspect(bytes)?;
-        catch_unwind(AssertUnwindSafe(|| compile(bytes, signature)))
-            .unwrap_or_else(|panic| Err(LoadError::Compile { reason: panic_text(panic) }))
+        catch_unwind(AssertUnwindSafe(|| compile(bytes, signature))).unwrap_or_else(|panic| {
+            Err(LoadError::Compile {
+                reason: panic_text(panic),
+            })
+        })
     }
 
     /// Inputs and outputs, in the order of [`Engine::run`].
@@ -74,17 +86,29 @@ impl Engine {
         let run = || -> TractResult<Vec<Tensor>> {
             let plan = self.plan_for(&inputs)?;
             let answers = plan.run(inputs.into_iter().map(Tensor::into_tvalue).collect())?;
-            let outputs = answers.into_iter().zip(&self.signature.outputs).map(|(answer, declared)| {
-                let answer = answer.into_tensor();
-                let wanted = datum_type(declared.datatype);
-                if answer.datum_type() == wanted { Ok(answer) } else { Ok(answer.cast_to_dt(wanted)?.into_owned()) }
-            });
+            let outputs =
+                answers
+                    .into_iter()
+                    .zip(&self.signature.outputs)
+                    .map(|(answer, declared)| {
+                        let answer = answer.into_tensor();
+                        let wanted = datum_type(declared.datatype);
+                        if answer.datum_type() == wanted {
+                            Ok(answer)
+                        } else {
+                            Ok(answer.cast_to_dt(wanted)?.into_owned())
+                        }
+                    });
             outputs.collect()
         };
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(outputs)) => Ok(outputs),
-            Ok(Err(error)) => Err(RunError::Model { reason: chain(&error) }),
-            Err(panic) => Err(RunError::Model { reason: panic_text(panic) }),
+            Ok(Err(error)) => Err(RunError::Model {
+                reason: chain(&error),
+            }),
+            Err(panic) => Err(RunError::Model {
+                reason: panic_text(panic),
+            }),
         }
     }
 
@@ -134,27 +158,45 @@ impl Engine {
 }
 
 fn compile(bytes: &[u8], signature: Signature) -> Result<Engine, LoadError> {
-    let failed = |error: TractError| LoadError::Compile { reason: chain(&error) };
+    let failed = |error: TractError| LoadError::Compile {
+        reason: chain(&error),
+    };
     let onnx = tract_onnx::onnx();
     let mut proto = onnx.proto_model_for_read(&mut &*bytes).map_err(failed)?;
     rewrite::lower(&mut proto).map_err(|reason| LoadError::Compile { reason })?;
     let mut model = onnx.model_for_proto_model(&proto).map_err(failed)?;
     drop(proto);
     let symbols = open_dimensions(&mut model).map_err(failed)?;
-    let plan = match model.clone().into_optimized().and_then(|m| m.into_runnable()) {
+    let plan = match model
+        .clone()
+        .into_optimized()
+        .and_then(|m| m.into_runnable())
+    {
         Ok(plan) => Plan::Symbolic(plan),
         Err(symbolic) => {
             let ones: Vec<Vec<usize>> = signature
                 .inputs
                 .iter()
-                .map(|i| i.shape.iter().map(|d| usize::try_from(*d).unwrap_or(1)).collect())
+                .map(|i| {
+                    i.shape
+                        .iter()
+                        .map(|d| usize::try_from(*d).unwrap_or(1))
+                        .collect()
+                })
                 .collect();
             // If it does not compile with known shapes either, the first error is the better one to tell.
             let plan = with_shapes(&model, &ones).map_err(|_| failed(symbolic))?;
-            Plan::PerShape { model, plans: Mutex::new(HashMap::from([(ones, plan)])) }
+            Plan::PerShape {
+                model,
+                plans: Mutex::new(HashMap::from([(ones, plan)])),
+            }
         }
     };
-    Ok(Engine { signature, symbols, plan })
+    Ok(Engine {
+        signature,
+        symbols,
+        plan,
+    })
 }
 
 /// Gives every open dimension a symbol: the declared one, or one for all first dimensions (the batch).
@@ -168,7 +210,11 @@ fn open_dimensions(model: &mut InferenceModel) -> TractResult<Vec<Vec<Option<Str
             let symbol = match fact.shape.dim(axis).and_then(|d| d.concretize()) {
                 Some(declared) => declared.to_i64().is_err().then(|| declared.to_string()),
                 None => {
-                    let name = if axis == 0 { "batch".to_string() } else { format!("input{input}_axis{axis}") };
+                    let name = if axis == 0 {
+                        "batch".to_string()
+                    } else {
+                        format!("input{input}_axis{axis}")
+                    };
                     let symbol = model.symbols.sym(&name);
                     fact.shape.set_dim(axis, symbol.to_dim());
                     Some(name)
@@ -182,7 +228,10 @@ fn open_dimensions(model: &mut InferenceModel) -> TractResult<Vec<Vec<Option<Str
     Ok(symbols)
 }
 
-fn with_shapes(model: &InferenceModel, shapes: &[Vec<usize>]) -> TractResult<Arc<TypedRunnableModel>> {
+fn with_shapes(
+    model: &InferenceModel,
+    shapes: &[Vec<usize>],
+) -> TractResult<Arc<TypedRunnableModel>> {
     let mut model = model.clone();
     for (input, shape) in shapes.iter().enumerate() {
         let mut fact = model.input_fact(input)?.clone();
@@ -221,7 +270,9 @@ fn chain(error: &TractError) -> String {
 fn panic_text(panic: Box<dyn std::any::Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
-        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "it panicked".into(), |text| (*text).into()),
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "it panicked".into(), |text| (*text).into()),
     }
 }
 

@@ -5,7 +5,12 @@ use serde_json::Value;
 use super::*;
 
 fn file(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(name)).unwrap()
+    std::fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/models")
+            .join(name),
+    )
+    .unwrap()
 }
 
 fn flat(value: &Value, out: &mut Vec<Value>) {
@@ -17,7 +22,11 @@ fn flat(value: &Value, out: &mut Vec<Value>) {
 
 fn shape(value: &Value) -> Vec<usize> {
     match value {
-        Value::Array(items) => [vec![items.len()], items.first().map(shape).unwrap_or_default()].concat(),
+        Value::Array(items) => [
+            vec![items.len()],
+            items.first().map(shape).unwrap_or_default(),
+        ]
+        .concat(),
         _ => vec![],
     }
 }
@@ -45,7 +54,10 @@ fn agrees_with_onnxruntime(name: &str) {
                 Tensor::from_shape(&shape, &data).unwrap()
             }
             Datatype::Bytes => {
-                let data: Vec<String> = items.iter().map(|v| v.as_str().unwrap().to_string()).collect();
+                let data: Vec<String> = items
+                    .iter()
+                    .map(|v| v.as_str().unwrap().to_string())
+                    .collect();
                 tensor1(&data)
             }
             other => panic!("no test uses {other}"),
@@ -58,18 +70,42 @@ fn agrees_with_onnxruntime(name: &str) {
         let mut items = Vec::new();
         flat(expected, &mut items);
         assert_eq!(output.shape(), shape(expected), "{name} {}", declared.name);
-        assert_eq!(output.rank(), declared.shape.len(), "{name} {}: declared {:?}", declared.name, declared.shape);
+        assert_eq!(
+            output.rank(),
+            declared.shape.len(),
+            "{name} {}: declared {:?}",
+            declared.name,
+            declared.shape
+        );
         let plain = output.try_as_plain_ram().unwrap();
         for (i, item) in items.iter().enumerate() {
             let at = format!("{name} {}[{i}]", declared.name);
             match declared.datatype {
                 Datatype::Fp32 => {
-                    let (got, want) = (f64::from(plain.as_slice::<f32>().unwrap()[i]), item.as_f64().unwrap());
-                    assert!((got - want).abs() < 1e-5 * want.abs().max(1.0), "{at}: {got} is not {want}");
+                    let (got, want) = (
+                        f64::from(plain.as_slice::<f32>().unwrap()[i]),
+                        item.as_f64().unwrap(),
+                    );
+                    assert!(
+                        (got - want).abs() < 1e-5 * want.abs().max(1.0),
+                        "{at}: {got} is not {want}"
+                    );
                 }
-                Datatype::Int64 => assert_eq!(plain.as_slice::<i64>().unwrap()[i], item.as_i64().unwrap(), "{at}"),
-                Datatype::Bool => assert_eq!(plain.as_slice::<bool>().unwrap()[i], item.as_bool().unwrap(), "{at}"),
-                Datatype::Bytes => assert_eq!(plain.as_slice::<String>().unwrap()[i], item.as_str().unwrap(), "{at}"),
+                Datatype::Int64 => assert_eq!(
+                    plain.as_slice::<i64>().unwrap()[i],
+                    item.as_i64().unwrap(),
+                    "{at}"
+                ),
+                Datatype::Bool => assert_eq!(
+                    plain.as_slice::<bool>().unwrap()[i],
+                    item.as_bool().unwrap(),
+                    "{at}"
+                ),
+                Datatype::Bytes => assert_eq!(
+                    plain.as_slice::<String>().unwrap()[i],
+                    item.as_str().unwrap(),
+                    "{at}"
+                ),
                 other => panic!("no test uses {other}"),
             }
         }
@@ -115,7 +151,12 @@ fn operators_that_a_plan_accepts_are_those_that_the_engine_has() {
 #[test]
 fn sizes_that_disagree_are_the_clients_mistake() {
     let engine = Engine::load(&file("add.onnx")).unwrap();
-    let error = engine.run(vec![tensor2(&[[1f32, 2.0]]), tensor2(&[[1f32, 2.0], [3.0, 4.0]])]).unwrap_err();
+    let error = engine
+        .run(vec![
+            tensor2(&[[1f32, 2.0]]),
+            tensor2(&[[1f32, 2.0], [3.0, 4.0]]),
+        ])
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "input \"b\": dimension 0 is 2, but the model declares it equal to dimension 0 of input \"a\", which is 1"
@@ -132,5 +173,8 @@ fn a_graph_that_fails_on_a_value_is_an_error_and_not_a_panic() {
 
 #[test]
 fn a_file_that_is_no_model_is_refused_before_it_is_compiled() {
-    assert!(matches!(Engine::load(b"no model"), Err(LoadError::Inspect(InspectError::NotOnnx))));
+    assert!(matches!(
+        Engine::load(b"no model"),
+        Err(LoadError::Inspect(InspectError::NotOnnx))
+    ));
 }

@@ -53,33 +53,55 @@ pub(crate) fn read(
     let (json, mut binary) = match header_length {
         None => (body, &[][..]),
         Some(length) => body.split_at_checked(length).ok_or_else(|| {
-            format!("Inference-Header-Content-Length is {length}, the whole body has {} bytes", body.len())
+            format!(
+                "Inference-Header-Content-Length is {length}, the whole body has {} bytes",
+                body.len()
+            )
         })?,
     };
-    let request: Request = serde_json::from_slice(json).map_err(|e| format!("the inference request is no valid JSON: {e}"))?;
+    let request: Request = serde_json::from_slice(json)
+        .map_err(|e| format!("the inference request is no valid JSON: {e}"))?;
     let mut named = Vec::with_capacity(request.inputs.len());
     for input in &request.inputs {
         let index = position(signature, &input.name)?;
         named.push((index, input.tensor(&signature.inputs[index], &mut binary)?));
     }
     if !binary.is_empty() {
-        return Err(format!("{} bytes follow the last input's binary data", binary.len()));
+        return Err(format!(
+            "{} bytes follow the last input's binary data",
+            binary.len()
+        ));
     }
     let inputs = in_order(signature, named)?;
-    Ok((inputs, Form { outputs: wanted_outputs(signature, &request)?, id: request.id }))
+    Ok((
+        inputs,
+        Form {
+            outputs: wanted_outputs(signature, &request)?,
+            id: request.id,
+        },
+    ))
 }
 
 impl Input {
-    fn tensor(&self, declared: &mlops_core::signature::Tensor, binary: &mut &[u8]) -> Result<Tensor, Mistake> {
+    fn tensor(
+        &self,
+        declared: &mlops_core::signature::Tensor,
+        binary: &mut &[u8],
+    ) -> Result<Tensor, Mistake> {
         let name = &self.name;
         if self.datatype != declared.datatype {
-            return Err(format!("input {name:?}: datatype {} is not the model's {}", self.datatype, declared.datatype));
+            return Err(format!(
+                "input {name:?}: datatype {} is not the model's {}",
+                self.datatype, declared.datatype
+            ));
         }
         let (shape, count) = tensor::shape(declared, &self.shape)?;
         let size = self.parameters.get("binary_data_size");
         match (&self.data, size) {
             (Some(_), Some(_)) => Err(format!("input {name:?} has both data and binary_data_size")),
-            (None, None) => Err(format!("input {name:?} has neither data nor binary_data_size")),
+            (None, None) => Err(format!(
+                "input {name:?} has neither data nor binary_data_size"
+            )),
             (Some(data), None) => {
                 let mut items = Vec::new();
                 flatten(data, &mut items);
@@ -94,9 +116,14 @@ impl Input {
             }
             (None, Some(size)) => {
                 let size = size.as_u64().and_then(|n| usize::try_from(n).ok());
-                let size = size.ok_or_else(|| format!("input {name:?}: binary_data_size is no number of bytes"))?;
+                let size = size.ok_or_else(|| {
+                    format!("input {name:?}: binary_data_size is no number of bytes")
+                })?;
                 let (bytes, rest) = binary.split_at_checked(size).ok_or_else(|| {
-                    format!("input {name:?}: binary_data_size is {size}, {} bytes are left in the body", binary.len())
+                    format!(
+                        "input {name:?}: binary_data_size is {size}, {} bytes are left in the body",
+                        binary.len()
+                    )
                 })?;
                 *binary = rest;
                 tensor::from_bytes(declared, &shape, count, bytes)
@@ -121,16 +148,32 @@ fn wanted_outputs(signature: &Signature, request: &Request) -> Result<Vec<(usize
     };
     let all_binary = flag(&request.parameters, "binary_data_output")?.unwrap_or(false);
     match &request.outputs {
-        None => Ok((0..signature.outputs.len()).map(|index| (index, all_binary)).collect()),
+        None => Ok((0..signature.outputs.len())
+            .map(|index| (index, all_binary))
+            .collect()),
         Some(wanted) => {
             let one = |wanted: &Wanted| {
                 if wanted.parameters.contains_key("classification") {
-                    return Err(format!("output {:?}: the classification extension is not supported", wanted.name));
+                    return Err(format!(
+                        "output {:?}: the classification extension is not supported",
+                        wanted.name
+                    ));
                 }
-                let index = signature.outputs.iter().position(|o| o.name == wanted.name).ok_or_else(|| {
-                    format!("unknown output {:?}; the model gives {}", wanted.name, listed(&signature.outputs))
-                })?;
-                Ok((index, flag(&wanted.parameters, "binary_data")?.unwrap_or(all_binary)))
+                let index = signature
+                    .outputs
+                    .iter()
+                    .position(|o| o.name == wanted.name)
+                    .ok_or_else(|| {
+                        format!(
+                            "unknown output {:?}; the model gives {}",
+                            wanted.name,
+                            listed(&signature.outputs)
+                        )
+                    })?;
+                Ok((
+                    index,
+                    flag(&wanted.parameters, "binary_data")?.unwrap_or(all_binary),
+                ))
             };
             wanted.iter().map(one).collect()
         }
@@ -172,7 +215,13 @@ struct BinarySize {
 
 impl Form {
     /// Writes the answer; `outputs` are in the signature's order.
-    pub(crate) fn write(&self, signature: &Signature, outputs: &[Tensor], model: &str, version: u64) -> Answer {
+    pub(crate) fn write(
+        &self,
+        signature: &Signature,
+        outputs: &[Tensor],
+        model: &str,
+        version: u64,
+    ) -> Answer {
         let mut binary = Vec::new();
         let one = |&(index, as_binary): &(usize, bool)| {
             let (declared, tensor) = (&signature.outputs[index], &outputs[index]);
@@ -180,11 +229,29 @@ impl Form {
             let (parameters, data) = if as_binary {
                 let bytes = tensor::to_bytes(tensor, datatype);
                 binary.extend_from_slice(&bytes);
-                (Some(BinarySize { binary_data_size: bytes.len() }), None)
+                (
+                    Some(BinarySize {
+                        binary_data_size: bytes.len(),
+                    }),
+                    None,
+                )
             } else {
-                (None, Some(Elements { tensor, datatype, nested: false }))
+                (
+                    None,
+                    Some(Elements {
+                        tensor,
+                        datatype,
+                        nested: false,
+                    }),
+                )
             };
-            Output { name: &declared.name, datatype, shape: tensor.shape(), parameters, data }
+            Output {
+                name: &declared.name,
+                datatype,
+                shape: tensor.shape(),
+                parameters,
+                data,
+            }
         };
         let response = Response {
             outputs: self.outputs.iter().map(one).collect(),
@@ -192,10 +259,18 @@ impl Form {
             model_version: version.to_string(),
             id: self.id.as_deref(),
         };
-        let mut body = serde_json::to_vec(&response).expect("strings, numbers and lists are always JSON");
-        let header_length = self.outputs.iter().any(|(_, as_binary)| *as_binary).then_some(body.len());
+        let mut body =
+            serde_json::to_vec(&response).expect("strings, numbers and lists are always JSON");
+        let header_length = self
+            .outputs
+            .iter()
+            .any(|(_, as_binary)| *as_binary)
+            .then_some(body.len());
         body.append(&mut binary);
-        Answer { body, header_length }
+        Answer {
+            body,
+            header_length,
+        }
     }
 }
 

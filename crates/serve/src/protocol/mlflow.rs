@@ -73,22 +73,38 @@ pub(crate) enum Form {
 
 /// Reads a request.
 pub(crate) fn read(signature: &Signature, body: &[u8]) -> Result<(Vec<Tensor>, Form), Mistake> {
-    let request: Request =
-        serde_json::from_slice(body).map_err(|e| format!("the invocation request is no valid JSON of its kind: {e}"))?;
+    let request: Request = serde_json::from_slice(body)
+        .map_err(|e| format!("the invocation request is no valid JSON of its kind: {e}"))?;
     match request {
-        Request { dataframe_split: Some(split), dataframe_records: None, inputs: None, instances: None, .. } => {
+        Request {
+            dataframe_split: Some(split),
+            dataframe_records: None,
+            inputs: None,
+            instances: None,
+            ..
+        } => {
             let columns = split.columns.map(|c| c.iter().map(column_name).collect());
-            let rows: Vec<Vec<&Value>> = split.data.iter().map(|row| row.iter().collect()).collect();
+            let rows: Vec<Vec<&Value>> =
+                split.data.iter().map(|row| row.iter().collect()).collect();
             Ok((frame(signature, columns, &rows)?, Form::Frame))
         }
-        Request { dataframe_split: None, dataframe_records: Some(records), inputs: None, instances: None, .. } => {
-            let columns: Vec<String> =
-                records.first().map(|r| r.0.iter().map(|(k, _)| k.clone()).collect()).unwrap_or_default();
+        Request {
+            dataframe_split: None,
+            dataframe_records: Some(records),
+            inputs: None,
+            instances: None,
+            ..
+        } => {
+            let columns: Vec<String> = records
+                .first()
+                .map(|r| r.0.iter().map(|(k, _)| k.clone()).collect())
+                .unwrap_or_default();
             let row = |(index, record): (usize, &Record)| {
                 let mut row = Vec::with_capacity(columns.len());
                 for column in &columns {
                     let value = record.0.iter().position(|(k, _)| k == column);
-                    let value = value.ok_or_else(|| format!("record {index} has no column {column:?}"))?;
+                    let value =
+                        value.ok_or_else(|| format!("record {index} has no column {column:?}"))?;
                     row.push(value);
                 }
                 if record.0.len() != columns.len() {
@@ -96,18 +112,35 @@ pub(crate) fn read(signature: &Signature, body: &[u8]) -> Result<(Vec<Tensor>, F
                 }
                 Ok(row)
             };
-            let places = records.iter().enumerate().map(row).collect::<Result<Vec<_>, Mistake>>()?;
-            let rows: Vec<Vec<&Value>> =
-                records.iter().zip(&places).map(|(r, places)| places.iter().map(|p| &r.0[*p].1).collect()).collect();
+            let places = records
+                .iter()
+                .enumerate()
+                .map(row)
+                .collect::<Result<Vec<_>, Mistake>>()?;
+            let rows: Vec<Vec<&Value>> = records
+                .iter()
+                .zip(&places)
+                .map(|(r, places)| places.iter().map(|p| &r.0[*p].1).collect())
+                .collect();
             Ok((frame(signature, Some(columns), &rows)?, Form::Frame))
         }
-        Request { dataframe_split: None, dataframe_records: None, inputs: Some(inputs), instances: None, .. } => {
-            Ok((columnar(signature, &inputs)?, Form::Tensors))
+        Request {
+            dataframe_split: None,
+            dataframe_records: None,
+            inputs: Some(inputs),
+            instances: None,
+            ..
+        } => Ok((columnar(signature, &inputs)?, Form::Tensors)),
+        Request {
+            dataframe_split: None,
+            dataframe_records: None,
+            inputs: None,
+            instances: Some(rows),
+            ..
+        } => Ok((row_wise(signature, &rows)?, Form::Tensors)),
+        _ => {
+            Err("give exactly one of dataframe_split, dataframe_records, inputs, instances".into())
         }
-        Request { dataframe_split: None, dataframe_records: None, inputs: None, instances: Some(rows), .. } => {
-            Ok((row_wise(signature, &rows)?, Form::Tensors))
-        }
-        _ => Err("give exactly one of dataframe_split, dataframe_records, inputs, instances".into()),
     }
 }
 
@@ -118,13 +151,22 @@ fn column_name(value: &Value) -> String {
     }
 }
 
-fn frame(signature: &Signature, columns: Option<Vec<String>>, rows: &[Vec<&Value>]) -> Result<Vec<Tensor>, Mistake> {
-    let width = columns.as_ref().map_or_else(|| rows.first().map_or(0, Vec::len), Vec::len);
+fn frame(
+    signature: &Signature,
+    columns: Option<Vec<String>>,
+    rows: &[Vec<&Value>],
+) -> Result<Vec<Tensor>, Mistake> {
+    let width = columns
+        .as_ref()
+        .map_or_else(|| rows.first().map_or(0, Vec::len), Vec::len);
     if rows.is_empty() {
         return Err("the data frame has no rows".into());
     }
     if let Some(index) = rows.iter().position(|row| row.len() != width) {
-        return Err(format!("row {index} has {} values, the data frame has {width} columns", rows[index].len()));
+        return Err(format!(
+            "row {index} has {} values, the data frame has {width} columns",
+            rows[index].len()
+        ));
     }
     if let [declared] = &*signature.inputs
         && declared.shape.len() == 2
@@ -162,7 +204,10 @@ fn columnar(signature: &Signature, inputs: &Value) -> Result<Vec<Tensor>, Mistak
                 let index = position(signature, name)?;
                 Ok((index, nested(&signature.inputs[index], value)?))
             };
-            in_order(signature, by_name.iter().map(one).collect::<Result<_, Mistake>>()?)
+            in_order(
+                signature,
+                by_name.iter().map(one).collect::<Result<_, Mistake>>()?,
+            )
         }
         value => Ok(vec![nested(only_input(signature)?, value)?]),
     }
@@ -176,13 +221,25 @@ fn row_wise(signature: &Signature, rows: &[Value]) -> Result<Vec<Tensor>, Mistak
     let mut named = Vec::with_capacity(signature.inputs.len());
     for (index, declared) in signature.inputs.iter().enumerate() {
         let of_row = |(at, row): (usize, &'_ Value)| {
-            row.get(&declared.name).map(|_| at).ok_or_else(|| format!("instance {at} lacks input {:?}", declared.name))
+            row.get(&declared.name)
+                .map(|_| at)
+                .ok_or_else(|| format!("instance {at} lacks input {:?}", declared.name))
         };
-        rows.iter().enumerate().map(of_row).collect::<Result<Vec<_>, _>>()?;
-        let values: Vec<&Value> = rows.iter().filter_map(|row| row.get(&declared.name)).collect();
+        rows.iter()
+            .enumerate()
+            .map(of_row)
+            .collect::<Result<Vec<_>, _>>()?;
+        let values: Vec<&Value> = rows
+            .iter()
+            .filter_map(|row| row.get(&declared.name))
+            .collect();
         named.push((index, stacked(declared, &values)?));
     }
-    for name in rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()) {
+    for name in rows
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|row| row.keys())
+    {
         position(signature, name)?;
     }
     in_order(signature, named)
@@ -191,7 +248,10 @@ fn row_wise(signature: &Signature, rows: &[Value]) -> Result<Vec<Tensor>, Mistak
 fn only_input(signature: &Signature) -> Result<&Declared, Mistake> {
     match &*signature.inputs {
         [one] => Ok(one),
-        several => Err(format!("the model takes several inputs; name them: {}", listed(several))),
+        several => Err(format!(
+            "the model takes several inputs; name them: {}",
+            listed(several)
+        )),
     }
 }
 
@@ -213,7 +273,11 @@ fn stacked(declared: &Declared, rows: &[&Value]) -> Result<Tensor, Mistake> {
     let mut items = Vec::new();
     for (at, row) in rows.iter().enumerate() {
         if !collect(row, &shape[1..], &mut items) {
-            return Err(format!("input {:?}: row {at} has another shape than row 0 ({:?})", declared.name, &shape[1..]));
+            return Err(format!(
+                "input {:?}: row {at} has another shape than row 0 ({:?})",
+                declared.name,
+                &shape[1..]
+            ));
         }
     }
     build(declared, &shape, &items)
@@ -242,29 +306,53 @@ impl Form {
     /// Writes the answer; `outputs` are in the signature's order.
     pub(crate) fn write(self, signature: &Signature, outputs: &[Tensor]) -> Vec<u8> {
         let view = |nested| {
-            signature.outputs.iter().zip(outputs).map(move |(declared, tensor)| Named {
-                name: &declared.name,
-                elements: Elements { tensor, datatype: declared.datatype, nested },
-            })
+            signature
+                .outputs
+                .iter()
+                .zip(outputs)
+                .map(move |(declared, tensor)| Named {
+                    name: &declared.name,
+                    elements: Elements {
+                        tensor,
+                        datatype: declared.datatype,
+                        nested,
+                    },
+                })
         };
         let named: Vec<Named<'_>> = view(true).collect();
-        let rows = outputs.first().and_then(|t| t.shape().first().copied()).unwrap_or(0);
+        let rows = outputs
+            .first()
+            .and_then(|t| t.shape().first().copied())
+            .unwrap_or(0);
         let by_row = outputs.iter().all(|t| t.shape().first() == Some(&rows));
         let json = match &*named {
-            [one] => serde_json::to_vec(&Predictions { predictions: &one.elements }),
+            [one] => serde_json::to_vec(&Predictions {
+                predictions: &one.elements,
+            }),
             _ if self == Form::Frame && by_row => records(&named, rows),
-            several => serde_json::to_vec(&Predictions { predictions: ByName(several) }),
+            several => serde_json::to_vec(&Predictions {
+                predictions: ByName(several),
+            }),
         };
         json.expect("strings, numbers and lists are always JSON")
     }
 }
 
 fn records(named: &[Named<'_>], rows: usize) -> serde_json::Result<Vec<u8>> {
-    let columns = named.iter().map(|n| serde_json::to_value(&n.elements)).collect::<serde_json::Result<Vec<_>>>()?;
+    let columns = named
+        .iter()
+        .map(|n| serde_json::to_value(&n.elements))
+        .collect::<serde_json::Result<Vec<_>>>()?;
     let row = |at: usize| -> serde_json::Map<String, Value> {
-        named.iter().zip(&columns).map(|(n, column)| (n.name.to_string(), column[at].clone())).collect()
+        named
+            .iter()
+            .zip(&columns)
+            .map(|(n, column)| (n.name.to_string(), column[at].clone()))
+            .collect()
     };
-    serde_json::to_vec(&Predictions { predictions: (0..rows).map(row).collect::<Vec<_>>() })
+    serde_json::to_vec(&Predictions {
+        predictions: (0..rows).map(row).collect::<Vec<_>>(),
+    })
 }
 
 #[derive(Serialize)]
