@@ -5,10 +5,14 @@
 
 pub mod artifacts;
 pub mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod endpoint;
 pub mod error;
 pub mod gates;
 pub mod inspect;
+#[cfg(any(test, feature = "conformance"))]
+pub mod memory;
 pub mod model_diff;
 pub mod names;
 pub mod onnx;

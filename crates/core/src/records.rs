@@ -109,6 +109,27 @@ pub enum CommitError {
 /// The number of writes that one commit takes at most (DynamoDB's TransactWriteItems limit).
 pub const COMMIT_LIMIT: usize = 100;
 
+/// Refuses a commit that no store takes: nothing in it, too much, or one key twice. Adapters call
+/// it first.
+pub fn check_commit(writes: &[Write]) -> Result<(), CommitError> {
+    let bug = |what: String| Err(CommitError::Store(Error::bug(format!("{what}; report this"))));
+    if writes.is_empty() || writes.len() > COMMIT_LIMIT {
+        return bug(format!(
+            "a commit of {} writes was asked for, and it takes 1 to {COMMIT_LIMIT}",
+            writes.len()
+        ));
+    }
+    let mut keys: Vec<&Key> = writes.iter().map(|write| &write.key).collect();
+    keys.sort_unstable();
+    if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        return bug(format!(
+            "the key {} {} stands twice in one commit",
+            pair[0].partition, pair[0].sort
+        ));
+    }
+    Ok(())
+}
+
 /// Who a registry is: minted once, when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

@@ -18,8 +18,10 @@ mod cache;
 mod digest;
 mod source;
 mod store;
+mod verified;
 
 pub use cache::{DigestCache, FileStamp, NoDigestCache};
 pub use digest::{Artifact, Digest, FileEntry};
 pub use source::{SourceFile, SourceTree, describe_source, hash_source};
 pub use store::{ArtifactReader, ArtifactStore};
+pub use verified::Verified;

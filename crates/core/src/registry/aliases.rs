@@ -156,6 +156,10 @@ impl Registry {
             spec_hash: existing
                 .as_ref()
                 .map_or(hash.to_owned(), |alias| alias.body.spec_hash.clone()),
+            nonce: existing.as_ref().map_or_else(
+                || self.inner.ids.uuid().to_string(),
+                |alias| alias.body.nonce.clone(),
+            ),
             revision: 0,
         };
         let mut report = GateReport::default();
@@ -208,7 +212,10 @@ impl Registry {
         }
         writes.push(self.alias_event(set, id, previous, target, &report)?);
         if existing.is_none() {
-            writes.extend(self.created_write(&object("alias", id), hash)?);
+            writes.extend(
+                self.created_write(&object("alias", id), hash, &alias.nonce)
+                    .await?,
+            );
         }
         Ok(Some((
             AliasMove {
@@ -266,11 +273,14 @@ impl Registry {
         let id = existing.body.id();
         let object = object("alias", &id);
         let abandoned = self.abandoned(&object, hash).await?;
-        let Some(found) = abandoned.iter().find(|found| found.id == id.to_string()) else {
+        let Some(found) = abandoned
+            .iter()
+            .find(|found| found.nonce == existing.body.nonce)
+        else {
             return Ok(None);
         };
         let mut writes = vec![existing.check(), found.take()];
-        writes.extend(self.created_write(&object, hash)?);
+        writes.extend(self.created_write(&object, hash, &found.nonce).await?);
         match self.commit(writes).await {
             Ok(_) => {
                 let previous = existing.body.version;

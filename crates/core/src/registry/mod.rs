@@ -201,3 +201,6 @@ impl Registry {
         self.inner.budget
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ impl Registry {
         spec.validate()?;
         self.open_session().await?;
         let hash = spec_hash("model", &(name, &spec))?;
+        let nonce = self.inner.ids.uuid().to_string();
         let mut attempts = self.attempts();
         loop {
             let found = self
@@ -126,6 +127,7 @@ impl Registry {
                 created_at: self.inner.clock.now(),
                 spec: spec.clone(),
                 spec_hash: hash.clone(),
+                nonce: nonce.clone(),
                 deleting: false,
                 revision: 0,
             };
@@ -140,7 +142,10 @@ impl Registry {
             writes.push(documents::create(keys::index(name), &Indexed {})?);
             let event = NewEvent::new("model.created", format!("model {name} was created"));
             writes.push(self.event_write(&Subject::Model(name.to_string()), event)?);
-            writes.extend(self.created_write(&object("model", name), &hash)?);
+            writes.extend(
+                self.created_write(&object("model", name), &hash, &nonce)
+                    .await?,
+            );
             match self.commit(writes).await {
                 Ok(revisions) => {
                     return Ok(Model {
@@ -164,11 +169,14 @@ impl Registry {
         let name = existing.body.name.clone();
         let object = object("model", &name);
         let abandoned = self.abandoned(&object, hash).await?;
-        let Some(found) = abandoned.iter().find(|found| found.id == name.as_str()) else {
+        let Some(found) = abandoned
+            .iter()
+            .find(|found| found.nonce == existing.body.nonce)
+        else {
             return Ok(None);
         };
         let mut writes = vec![existing.check(), found.take()];
-        writes.extend(self.created_write(&object, hash)?);
+        writes.extend(self.created_write(&object, hash, &found.nonce).await?);
         match self.commit(writes).await {
             Ok(_) => Ok(Some(sealed(existing))),
             Err(CommitError::Condition { .. }) => Ok(None),

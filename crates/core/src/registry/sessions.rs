@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{self, Document};
 use super::{Registry, keys};
 use crate::error::{Error, Result};
-use crate::records::{COMMIT_LIMIT, CommitError, Write};
+use crate::records::{COMMIT_LIMIT, CommitError, Expect, Write};
 
 /// A process that uses the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +123,8 @@ pub(super) struct SessionRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct CreatedRow {
     spec_hash: String,
-    at: Timestamp,
+    /// The create's nonce, which tells the record from a later one of the same name.
+    nonce: String,
 }
 
 /// The dead sessions, as seen a moment ago.
@@ -144,6 +145,8 @@ pub(super) fn object(kind: &str, id: impl std::fmt::Display) -> String {
 pub(super) struct Abandoned {
     /// `fraud/8`, without the kind.
     pub(super) id: String,
+    /// The nonce of the create.
+    pub(super) nonce: String,
     row: Document<CreatedRow>,
 }
 
@@ -185,15 +188,30 @@ impl Registry {
     }
 
     /// The row that says that this session created `object`; none in a session without rows.
-    pub(super) fn created_write(&self, object: &str, spec_hash: &str) -> Result<Option<Write>> {
+    /// One that this session left when it created an earlier object of that name is replaced.
+    pub(super) async fn created_write(
+        &self,
+        object: &str,
+        spec_hash: &str,
+        nonce: &str,
+    ) -> Result<Option<Write>> {
         if !self.inner.sessions.is_tracked() {
             return Ok(None);
         }
         let row = CreatedRow {
             spec_hash: spec_hash.to_owned(),
-            at: self.inner.clock.now(),
+            nonce: nonce.to_owned(),
         };
-        documents::create(keys::created(self.session().id, object), &row).map(Some)
+        let key = keys::created(self.session().id, object);
+        let before = self
+            .inner
+            .records
+            .get(std::slice::from_ref(&key))
+            .await?
+            .pop()
+            .flatten();
+        let expect = before.map_or(Expect::Absent, |row| Expect::Revision(row.revision));
+        documents::put(key, expect, &row).map(Some)
     }
 
     async fn session_records(&self) -> Result<Vec<Document<SessionRecord>>> {
@@ -237,6 +255,7 @@ impl Registry {
                 } else if row.body.spec_hash == spec_hash {
                     found.push(Abandoned {
                         id: id.to_owned(),
+                        nonce: row.body.nonce.clone(),
                         row,
                     });
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifacts::{Artifact, Digest};
 use crate::gates::Gate;
 use crate::names::{AliasName, ModelName, VersionId};
-use crate::signature::Signature;
+use crate::signature::{Compatibility, Signature};
 
 /// Which way a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,21 +47,6 @@ pub enum Task {
     Embedding,
     Llm,
     Other,
-}
-
-/// How the signature of a new version must relate to the one before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum SignatureCompatibility {
-    /// Anything goes.
-    None,
-    /// Whoever calls the old version can call the new one.
-    #[default]
-    Backward,
-    /// Whoever calls the new version could have called the old one.
-    Forward,
-    /// Both.
-    Full,
 }
 
 /// What must hold before an alias moves to a version of the model.
@@ -123,7 +108,7 @@ pub struct ModelSpec {
     pub metrics: BTreeMap<String, MetricSpec>,
     /// How signatures may change from version to version.
     #[serde(default)]
-    pub signature_compatibility: SignatureCompatibility,
+    pub signature_compatibility: Compatibility,
     /// What must hold before an alias moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
@@ -147,6 +132,9 @@ pub struct Model {
     pub spec: ModelSpec,
     /// Hash of the specification it was created with.
     pub spec_hash: String,
+    /// The call that created it.
+    #[serde(default)]
+    pub nonce: String,
     /// Set while a delete of many records is under way; everything but another delete refuses such a model.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleting: bool,
@@ -446,6 +434,9 @@ pub struct Alias {
     pub moved_at: Option<Timestamp>,
     /// Hash of what it was created with.
     pub spec_hash: String,
+    /// The call that created it.
+    #[serde(default)]
+    pub nonce: String,
     /// The record's revision.
     #[serde(skip)]
     pub revision: u64,

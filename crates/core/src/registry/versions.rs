@@ -11,12 +11,13 @@ use super::hash::spec_hash;
 use super::models::{Counter, busy, few, merge};
 use super::sessions::object;
 use super::{
-    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, NewVersion, Registry, Select,
-    Version, VersionStatus, VersionUpdate, keys,
+    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, ModelSpec, NewVersion,
+    Registry, Select, Version, VersionStatus, VersionUpdate, keys,
 };
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
 use crate::records::{CommitError, Item, Range, Write};
+use crate::signature::{self, Compatibility, Signature};
 
 impl Registry {
     /// Registers a version under the model's next number. The artifact must have been stored.
@@ -52,6 +53,8 @@ impl Registry {
             let model = found.next().flatten().map(Document::read).transpose()?;
             let model = self.usable(&new.model, model)?;
             model.body.spec.check_metrics(&new.metrics)?;
+            self.check_signature(&model.body.spec, &new.model, new.spec.signature.as_ref())
+                .await?;
             if let Some(adopted) = self.adopt_version(&new.model, &hash).await? {
                 return Ok(adopted);
             }
@@ -73,7 +76,10 @@ impl Registry {
                 documents::create(keys::version(&version.id), &version)?,
                 self.registered_event(&version)?,
             ];
-            writes.extend(self.created_write(&object("version", &version.id), &hash)?);
+            writes.extend(
+                self.created_write(&object("version", &version.id), &hash, &nonce)
+                    .await?,
+            );
             match self.commit(writes).await {
                 Ok(revisions) => {
                     return Ok(Version {
@@ -96,6 +102,38 @@ impl Registry {
                 Err(CommitError::Store(error)) => return Err(error),
             }
         }
+    }
+
+    /// Refuses a signature that breaks the callers whom the model's `signature_compatibility`
+    /// protects, compared with the newest version. Plans ask too; a signature that nobody could
+    /// read is not compared.
+    pub async fn check_signature(
+        &self,
+        spec: &ModelSpec,
+        model: &ModelName,
+        signature: Option<&Signature>,
+    ) -> Result<()> {
+        let Some(new) = signature.filter(|_| spec.signature_compatibility != Compatibility::None)
+        else {
+            return Ok(());
+        };
+        let (newest, _) = self.list_versions(model, None, 1).await?;
+        let Some((id, old)) = newest
+            .into_iter()
+            .find_map(|version| Some((version.id, version.spec.signature?)))
+        else {
+            return Ok(());
+        };
+        let broken = signature::compatible(&old, new, spec.signature_compatibility);
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        Err(Error::invalid(format!(
+            "the signature is not compatible with {id}: {}; keep the signature, or set signature_compatibility = \"NONE\" on model {model} if every caller changes with it",
+            reasons.join("; ")
+        ))
+        .at("source"))
     }
 
     fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
@@ -137,7 +175,7 @@ impl Registry {
             let Some(version) = self.version_document(&id).await? else {
                 continue;
             };
-            if version.body.is_archived() {
+            if version.body.is_archived() || version.body.nonce != found.nonce {
                 continue;
             }
             let event = NewEvent::new(
@@ -147,7 +185,10 @@ impl Registry {
             // The version is written as it is, so that its revision tells the adoption.
             let mut writes = vec![version.write()?, found.take()];
             writes.push(self.event_write(&subject(model), event)?);
-            writes.extend(self.created_write(&object("version", &id), hash)?);
+            writes.extend(
+                self.created_write(&object("version", &id), hash, &found.nonce)
+                    .await?,
+            );
             match self.commit(writes).await {
                 Ok(revisions) => {
                     let mut version = sealed(version);
@@ -205,6 +246,14 @@ impl Registry {
             .query_documents::<Version>(&keys::model_partition(model), range)
             .await?;
         Ok((page.documents.into_iter().map(sealed).collect(), page.more))
+    }
+
+    /// All versions of a model, newest first, archived ones among them.
+    pub async fn all_versions(&self, model: &ModelName) -> Result<Vec<Version>> {
+        let all = self
+            .all_documents::<Version>(&keys::model_partition(model), keys::VERSIONS)
+            .await?;
+        Ok(all.into_iter().rev().map(sealed).collect())
     }
 
     /// The best version by a metric among those that are neither archived nor rejected; the

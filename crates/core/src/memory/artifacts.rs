@@ -1,0 +1,135 @@
+//! Artifacts in a map.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::artifacts::{
+    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, Verified,
+    describe_source,
+};
+use crate::error::{Error, Result};
+
+#[derive(Default)]
+struct State {
+    blobs: HashMap<Digest, Vec<u8>>,
+    artifacts: HashMap<Digest, Artifact>,
+}
+
+/// A store of artifacts that lives as long as this value. For small ones: it keeps their bytes.
+#[derive(Default)]
+pub struct MemoryArtifacts(Mutex<State>);
+
+impl MemoryArtifacts {
+    /// Stores one file's bytes under this path, without a source on disk.
+    pub fn put_bytes(&self, path: &str, bytes: &[u8]) -> Result<Artifact> {
+        let entry = FileEntry {
+            path: path.to_owned(),
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
+        };
+        let artifact = Artifact::new(vec![entry.clone()])?;
+        let mut state = self.state();
+        state.blobs.insert(entry.digest, bytes.to_vec());
+        state.artifacts.insert(artifact.digest, artifact.clone());
+        Ok(artifact)
+    }
+
+    /// Damages a stored file.
+    pub fn corrupt(&self, file: &Digest) {
+        if let Some(byte) = self
+            .state()
+            .blobs
+            .get_mut(file)
+            .and_then(|bytes| bytes.last_mut())
+        {
+            *byte ^= 1;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ArtifactStore for MemoryArtifacts {
+    async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact> {
+        let tree = describe_source(source)?;
+        let mut entries = Vec::new();
+        let mut blobs = Vec::new();
+        for file in &tree.files {
+            let mut bytes = Vec::new();
+            let digest = file.read(|piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            })?;
+            cache.put(&file.stamp, &digest);
+            entries.push(FileEntry {
+                path: file.path.clone(),
+                size: bytes.len() as u64,
+                digest,
+            });
+            blobs.push((digest, bytes));
+        }
+        let artifact = Artifact::new(entries)?;
+        let mut state = self.state();
+        state.blobs.extend(blobs);
+        state.artifacts.insert(artifact.digest, artifact.clone());
+        Ok(artifact)
+    }
+
+    async fn get(&self, digest: &Digest) -> Result<Artifact> {
+        self.state()
+            .artifacts
+            .get(digest)
+            .cloned()
+            .ok_or_else(|| Error::not_found(format!("artifact {digest} is not in memory")))
+    }
+
+    async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {
+        let artifact = self.get(digest).await?;
+        let file = artifact.file(path)?;
+        let bytes = self.state().blobs.get(&file.digest).cloned();
+        let bytes = bytes.ok_or_else(|| {
+            Error::corrupt(format!("artifact {digest} has lost its file {path:?}"))
+        })?;
+        Ok(Box::new(Verified::new(Cursor::new(bytes), file)))
+    }
+
+    async fn materialise(&self, digest: &Digest, directory: &Path) -> Result<()> {
+        use tokio::io::AsyncReadExt as _;
+        let failed = |error: std::io::Error| {
+            Error::unavailable(format!(
+                "artifact {digest} could not be written to {}",
+                directory.display()
+            ))
+            .because(error)
+        };
+        for file in self.get(digest).await?.files {
+            let mut bytes = Vec::new();
+            self.open(digest, &file.path)
+                .await?
+                .read_to_end(&mut bytes)
+                .await
+                .map_err(|error| Error::corrupt(error.to_string()))?;
+            let target = directory.join(&file.path);
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent).map_err(failed)?;
+            }
+            std::fs::write(target, bytes).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn path_of(&self, _: &FileEntry) -> Option<PathBuf> {
+        None
+    }
+
+    fn uri(&self, digest: &Digest) -> String {
+        format!("memory://{digest}")
+    }
+}
