@@ -267,29 +267,30 @@ fn objects_in_a_set_find_their_configuration_by_what_it_sets() {
         "items",
         Attribute::set_nested(
             Nested::new()
-                .attribute("key", Attribute::string().required())
-                .attribute("size", Attribute::number().default(3))
+                .attribute("name", Attribute::string().required())
+                .attribute("depth", Attribute::number().default(3))
                 .attribute("id", Attribute::string().computed()),
         )
         .optional(),
     );
     let item = |key: &str, size: Value| {
-        Value::object([("key", key.into()), ("size", size), ("id", Value::Null)])
+        Value::object([("name", key.into()), ("depth", size), ("id", Value::Null)])
     };
     let config = Value::object([(
         "items",
-        Value::set([item("b", 9_i64.into()), item("a", Value::Null)]),
+        Value::set([item("b", 2_i64.into()), item("a", Value::Null)]),
     )]);
     let plan = propose(&of, &config, &Value::Null, config.clone());
     let made = |key: &str, size: i64| {
         Value::object([
-            ("key", key.into()),
-            ("size", size.into()),
+            ("name", key.into()),
+            ("depth", size.into()),
             ("id", Value::Unknown),
         ])
     };
     assert_eq!(
         plan.state.field("items"),
-        &Value::set([made("a", 3), made("b", 9)])
+        // In order again, although a default has moved an element.
+        &Value::set([made("a", 3), made("b", 2)])
     );
 }

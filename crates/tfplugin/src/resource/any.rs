@@ -111,7 +111,7 @@ fn failure<S: IntoValue>(failed: ApplyFailed<S>) -> ApplyFailed<Value> {
     } = failed;
     ApplyFailed {
         diagnostics,
-        state: state.map(IntoValue::into_value),
+        state: state.map(|state| Box::new(state.into_value())),
         private,
     }
 }

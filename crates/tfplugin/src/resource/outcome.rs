@@ -115,7 +115,7 @@ pub struct ApplyFailed<S> {
     pub diagnostics: Diagnostics,
     /// What is there now. `None`: what was there before the call, so nothing after a create and the
     /// prior state after an update or delete.
-    pub state: Option<S>,
+    pub state: Option<Box<S>>,
     /// Private state to store; `None` keeps what there was.
     pub private: Option<PrivateState>,
 }
@@ -134,7 +134,7 @@ impl<S> ApplyFailed<S> {
     pub fn partial(diagnostics: impl Into<Diagnostics>, state: S) -> Self {
         Self {
             diagnostics: diagnostics.into(),
-            state: Some(state),
+            state: Some(Box::new(state)),
             private: None,
         }
     }

@@ -164,7 +164,7 @@ fn failed(
     }
     diagnostics.extend(errors);
     let private = keep(private, before.private);
-    let state = match state.map(|state| schema.object_type().conform(state)) {
+    let state = match state.map(|state| schema.object_type().conform(*state)) {
         None => before.state,
         Some(Ok(mut state)) => {
             planning::normalize(schema.block(), &mut state);

@@ -12,11 +12,14 @@ pub(super) type ResourceOffer<C> = Offer<Arc<dyn AnyResource<C>>>;
 pub(super) type SourceOffer<C> = Offer<Arc<dyn AnyDataSource<C>>>;
 pub(super) type EphemeralOffer<C> = Offer<Arc<dyn AnyEphemeral<C>>>;
 
+/// How a thing declares itself.
+type Declare<T> = Box<dyn Fn(&T) -> (Schema, Shape) + Send + Sync>;
+
 /// One thing that the provider offers, with its schema, which is made once.
 pub(super) struct Offer<T> {
     pub(super) it: T,
     pub(super) name: &'static str,
-    make: Box<dyn Fn(&T) -> (Schema, Shape) + Send + Sync>,
+    make: Declare<T>,
     schema: OnceLock<Result<Schema, Diagnostics>>,
     identity: OnceLock<Option<IdentitySchema>>,
 }

@@ -29,14 +29,19 @@ crate::object! {
     }
 }
 
+type Planning = Result<Planned<State>, Diagnostics>;
+type Applying = Result<Applied<State>, ApplyFailed<State>>;
+type Deleting = Result<(), ApplyFailed<State>>;
+type Reading = Result<Option<Refreshed<State>>, Diagnostics>;
+
 /// How the resource behaves.
 #[derive(Default)]
 pub(super) struct Knobs {
-    pub(super) plan: Option<fn(Planned<State>) -> Result<Planned<State>, Diagnostics>>,
-    pub(super) create: Option<fn(State) -> Result<Applied<State>, ApplyFailed<State>>>,
-    pub(super) update: Option<fn(State, State) -> Result<Applied<State>, ApplyFailed<State>>>,
-    pub(super) delete: Option<fn() -> Result<(), ApplyFailed<State>>>,
-    pub(super) read: Option<fn(State) -> Result<Option<Refreshed<State>>, Diagnostics>>,
+    pub(super) plan: Option<fn(Planned<State>) -> Planning>,
+    pub(super) create: Option<fn(State) -> Applying>,
+    pub(super) update: Option<fn(State, State) -> Applying>,
+    pub(super) delete: Option<fn() -> Deleting>,
+    pub(super) read: Option<fn(State) -> Reading>,
     pub(super) wait_for_stop: bool,
     pub(super) config_token: Option<String>,
     pub(super) destroys_planned: usize,
