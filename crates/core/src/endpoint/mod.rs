@@ -36,3 +36,6 @@ pub use record::EndpointRecord;
 pub use run::Deps;
 pub use spec::EndpointSpec;
 pub use store::{ClosedAs, ClosedDeployment, closed_deployments};
+
+#[cfg(test)]
+mod tests;

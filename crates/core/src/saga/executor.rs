@@ -42,9 +42,30 @@ pub struct Policy {
     pub beat_every: Duration,
     /// How long the whole forward direction may take, in this process.
     pub time_limit: Option<Duration>,
+    /// What goes wrong on purpose; nothing but in tests.
+    pub drill: Drill,
+}
+
+/// What the harness makes go wrong, to see that a saga stands it. Kept in the executor so that
+/// every saga, on every target, is drilled in the same way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drill {
     /// Forget everything in memory between every two calls, as a restart would: the state goes
     /// through its JSON text.
     pub forget: bool,
+    /// Make every call of forward and undo twice, the first answer being lost.
+    pub repeat: bool,
+    /// Let the step with this index fail.
+    pub fail: Option<(usize, FailAt)>,
+}
+
+/// When a drilled step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailAt {
+    /// After its intent was journaled, before its first call.
+    Begin,
+    /// After everything was done, its result lost.
+    End,
 }
 
 impl Default for Policy {
@@ -55,7 +76,7 @@ impl Default for Policy {
             undo_for: Duration::from_secs(300),
             beat_every: Duration::from_secs(10),
             time_limit: None,
-            forget: false,
+            drill: Drill::default(),
         }
     }
 }
@@ -237,7 +258,7 @@ impl<State: Data> Executor<'_, State> {
             let called = tokio::select! {
                 biased;
                 () = self.cancel.cancelled(), if !pivot => None,
-                called = node.forward(&mut journal.state) => Some(called),
+                called = self.call(node, &mut journal.state) => Some(called),
             };
             let wait = match called {
                 None => {
@@ -316,6 +337,38 @@ impl<State: Data> Executor<'_, State> {
             if self.wait(wait, store, !pivot).await? {
                 self.interrupt(journal, store, name).await?;
                 return Ok(None);
+            }
+        }
+    }
+
+    async fn call(&self, node: &dyn Node<State>, state: &mut State) -> Result<Moved, StepError> {
+        let failing = self.policy.drill.fail.filter(|(index, _)| {
+            self.nodes
+                .get(*index)
+                .is_some_and(|failing| failing.name() == node.name())
+        });
+        let failed = || {
+            StepError::from(Error::invalid(format!(
+                "step {:?} fails in this drill",
+                node.name()
+            )))
+        };
+        if let Some((_, FailAt::Begin)) = failing {
+            return Err(failed());
+        }
+        if self.policy.drill.repeat {
+            // The answer of this call is lost, whatever it was.
+            drop(node.forward(&mut state.clone()).await);
+        }
+        if failing.is_none() {
+            return node.forward(state).await;
+        }
+        let mut lost = state.clone();
+        match node.forward(&mut lost).await? {
+            Moved::Done => Err(failed()),
+            pending @ Moved::Pending { .. } => {
+                *state = lost;
+                Ok(pending)
             }
         }
     }
@@ -406,7 +459,7 @@ impl<State: Data> Executor<'_, State> {
     }
 
     fn forget(&self, state: &mut State) -> Result<()> {
-        if self.policy.forget {
+        if self.policy.drill.forget {
             let unreadable =
                 |e| Error::bug("a saga's state does not survive its own JSON").because(e);
             let text = serde_json::to_string(state).map_err(unreadable)?;

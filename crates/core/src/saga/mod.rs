@@ -18,7 +18,7 @@ mod node;
 mod slot;
 mod step;
 
-pub use executor::{Ending, Executor, Hooks, Policy, Told};
+pub use executor::{Drill, Ending, Executor, FailAt, Hooks, Policy, Told};
 pub use journal::{
     Journal, JournalStore, Phase, SagaId, StepEntry, StepStatus, StopKind, StopReason,
 };

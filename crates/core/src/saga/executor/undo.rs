@@ -55,6 +55,9 @@ impl<State: Data> Executor<'_, State> {
                 message,
                 evidence: None,
             };
+            if self.policy.drill.repeat {
+                drop(node.undo(&mut journal.state.clone()).await);
+            }
             let spent = self.clock.elapsed().saturating_sub(started);
             let wait = match node.undo(&mut journal.state).await {
                 Ok(Moved::Done) => return Ok(None),
