@@ -2,8 +2,7 @@
 //!
 //! The endpoint's name chooses how the server behaves, because what matters here is a server that misbehaves:
 //! `stuck…` never ends by itself and ignores SIGTERM, `mute…` holds the lock and answers nothing, `broken…` ends with
-//! status 3 after a word on standard error, `stray…` claims another nonce. Every other name is a plain one: it has the admin
-//! side's identity, status and shutdown, and answers 200 to everything on its port.
+//! status 3 after a word on standard error, `stray…` claims another nonce. Every other name is the real model server.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -35,6 +34,12 @@ fn serve(config: ServerConfig) -> u8 {
         loop {
             std::thread::park();
         }
+    }
+    if !behaves("stuck") && !behaves("stray") {
+        return mlops_serve::run(config).err().map_or(0, |error| {
+            eprintln!("{error}");
+            error.exit_code() as u8
+        });
     }
     let Ok(data) = TcpListener::bind(config.listen) else {
         return EXIT_ADDRESS_IN_USE as u8;

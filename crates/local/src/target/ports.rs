@@ -94,13 +94,36 @@ pub(super) async fn acquire(
     wanted: &Wanted,
     foreign: &BTreeSet<u16>,
 ) -> Result<u16> {
+    loop {
+        match attempt(records, server, wanted, foreign).await? {
+            Attempt::Leased(port) => return Ok(port),
+            // Somebody was faster with one port. Every turn of this loop is somebody's success.
+            Attempt::Outrun => {}
+            Attempt::Exhausted(holders) => return Err(exhausted(wanted, &holders)),
+        }
+    }
+}
+
+enum Attempt {
+    Leased(u16),
+    Outrun,
+    Exhausted(Vec<(u16, String)>),
+}
+
+async fn attempt(
+    records: &dyn Records,
+    server: &ServerKey,
+    wanted: &Wanted,
+    foreign: &BTreeSet<u16>,
+) -> Result<Attempt> {
     let leases = leases(records).await?;
-    if let Some((_, held)) = leases
-        .values()
-        .find(|(_, lease)| lease.server == *server && wanted.ports.contains(lease.port))
-        .filter(|(_, lease)| !foreign.contains(&lease.port))
-    {
-        return Ok(held.port);
+    let own = leases.values().map(|(_, lease)| lease).find(|lease| {
+        lease.server == *server
+            && wanted.ports.contains(lease.port)
+            && !foreign.contains(&lease.port)
+    });
+    if let Some(own) = own {
+        return Ok(Attempt::Leased(own.port));
     }
     let mut holders = Vec::new();
     for port in wanted.in_order() {
@@ -114,10 +137,8 @@ pub(super) async fn acquire(
                 (Expect::Revision(item.revision), Some(lease.server.clone()))
             }
             Some((_, lease)) => {
-                holders.push((
-                    port,
-                    format!("endpoint {:?}", lease.server.endpoint.as_str()),
-                ));
+                let name = lease.server.endpoint.as_str();
+                holders.push((port, format!("endpoint {name:?}")));
                 continue;
             }
         };
@@ -130,15 +151,13 @@ pub(super) async fn acquire(
             server: server.clone(),
             taken_from,
         };
-        match records.commit(vec![lease.put(expect)?]).await {
-            Ok(_) => return Ok(port),
-            Err(CommitError::Condition { .. }) => {
-                holders.push((port, "an endpoint that was faster".to_owned()));
-            }
-            Err(CommitError::Store(error)) => return Err(error),
-        }
+        return match records.commit(vec![lease.put(expect)?]).await {
+            Ok(_) => Ok(Attempt::Leased(port)),
+            Err(CommitError::Condition { .. }) => Ok(Attempt::Outrun),
+            Err(CommitError::Store(error)) => Err(error),
+        };
     }
-    Err(exhausted(wanted, &holders))
+    Ok(Attempt::Exhausted(holders))
 }
 
 const ANOTHER_PROGRAM: &str = "another program";

@@ -299,10 +299,7 @@ async fn a_server_that_ends_at_once_fails_the_step_with_its_redacted_log() {
 
 #[tokio::test]
 async fn a_registry_too_deep_for_a_socket_has_it_below_the_temporary_directory() {
-    let own = tempfile::tempdir().unwrap();
-    let deep = own.path().join("d".repeat(100)).join(".mlops");
-    let mut world = World::new();
-    world.dir = deep;
+    let world = World::below(&"d".repeat(100));
     let server = world.up(&request("digits", ports(1).1)).await.unwrap();
     let socket = read(world.server_dir().join("config.json"))["admin_socket"]
         .as_str()
@@ -323,7 +320,7 @@ async fn a_server_outlives_the_process_that_started_it() {
     if let Ok(plan) = std::env::var(STARTER) {
         let plan: Value = serde_json::from_str(&plan).unwrap();
         let dir = plan["dir"].as_str().unwrap().into();
-        let world = World::borrowed(dir, World::new().records.clone());
+        let world = World::borrowed(dir);
         let request = serde_json::from_value(plan["request"].clone()).unwrap();
         let server = world.up(&request).await.unwrap();
         println!("SERVER {}", serde_json::to_string(&server).unwrap());
@@ -349,5 +346,7 @@ async fn a_server_outlives_the_process_that_started_it() {
         .expect(&text);
     let server = serde_json::from_str(line.1).unwrap();
     assert!(world.target().observe(&server).await.unwrap().alive);
+    let again = world.up(&request).await.unwrap();
+    assert_eq!(again, server, "the next process did not find it");
     world.down(&server).await;
 }

@@ -3,5 +3,6 @@
 
 mod lifecycle;
 mod ports;
-mod stores;
+mod race;
+mod serving;
 mod world;

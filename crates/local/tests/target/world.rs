@@ -13,33 +13,38 @@ use mlops_core::records::{Item, Range, Records};
 use mlops_core::saga::Progress;
 use mlops_core::saga::{Moved, StepError};
 use mlops_core::target::{ProvisionRequest, Server, Target};
+use mlops_local::artifacts::LocalArtifacts;
+use mlops_local::location::Namespace;
+use mlops_local::records::LocalRecords;
 use mlops_local::target::LocalTarget;
 use serde_json::{Value, json};
-
-use crate::stores::{MemoryRecords, NoArtifacts};
 
 pub(crate) struct World {
     pub(crate) dir: PathBuf,
     pub(crate) records: Arc<dyn Records>,
+    pub(crate) artifacts: Arc<LocalArtifacts>,
     _own: Option<tempfile::TempDir>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let own = tempfile::tempdir().unwrap();
-        let dir = own.path().join(".mlops");
-        Self {
-            dir,
-            records: Arc::new(MemoryRecords::default()),
-            _own: Some(own),
-        }
+        Self::below("")
     }
 
-    /// On a directory that somebody else owns and cleans up.
-    pub(crate) fn borrowed(dir: PathBuf, records: Arc<dyn Records>) -> Self {
+    /// With the registry so much deeper.
+    pub(crate) fn below(path: &str) -> Self {
+        let own = tempfile::tempdir().unwrap();
+        let mut world = Self::borrowed(own.path().join(path).join(".mlops"));
+        world._own = Some(own);
+        world
+    }
+
+    /// On a directory that somebody else cleans up.
+    pub(crate) fn borrowed(dir: PathBuf) -> Self {
         Self {
+            records: Arc::new(LocalRecords::new(&dir, Namespace::default())),
+            artifacts: Arc::new(LocalArtifacts::new(&dir)),
             dir,
-            records,
             _own: None,
         }
     }
@@ -51,7 +56,7 @@ impl World {
             &self.dir,
             program,
             self.records.clone(),
-            Arc::new(NoArtifacts),
+            self.artifacts.clone(),
         )
         .unwrap()
     }
