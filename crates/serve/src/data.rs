@@ -155,8 +155,12 @@ async fn route(app: &Arc<App>, request: Request<Incoming>, arrived: Instant) -> 
                 ["versions", version, rest @ ..] => match version.parse::<u64>() {
                     Ok(number) => (Some(number), rest),
                     Err(_) => {
-                        return Reply::error(404, None, format!("version {version:?} is no number"))
-                            .into();
+                        return Reply::error(
+                            404,
+                            None,
+                            format!("version {version:?} is no number"),
+                        )
+                        .into();
                     }
                 },
                 rest => (None, rest),

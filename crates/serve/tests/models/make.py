@@ -113,13 +113,19 @@ def hand_made_models():
         {"index": numpy.int64([2, 0])},
         [helper.make_tensor("table", f, [3, 2], [0, 1, 10, 11, 20, 21])],
     )
-    # A square matrix multiplied by itself: as slow as the request's matrix is large.
+    # Powers of the matrix x xT, sixty times over: slow, and its requests are short.
+    steps = [helper.make_node("MatMul", [f"m{i}", "m0"], [f"m{i + 1}"]) for i in range(60)]
     graph(
-        "square",
-        [helper.make_node("MatMul", ["x", "x"], ["y"])],
-        [tensor("x", f, ["n", "n"])],
-        [tensor("y", f, ["n", "n"])],
-        {"x": numpy.float32([[1, 2], [3, 4]])},
+        "slow",
+        [
+            helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0]),
+            helper.make_node("MatMul", ["x", "t"], ["m0"]),
+            *steps,
+            helper.make_node("ReduceSum", ["m60"], ["y"], keepdims=0),
+        ],
+        [tensor("x", f, ["n", 1])],
+        [tensor("y", f, [])],
+        {"x": numpy.float32([[0.6], [0.7]])},
     )
     graph(
         "fixed_batch",
