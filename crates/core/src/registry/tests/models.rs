@@ -422,3 +422,42 @@ async fn a_lost_or_foreign_registry_is_an_error_that_says_restore() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_signature_that_breaks_callers_is_refused_unless_the_model_allows_it() {
+    use crate::signature::{Compatibility, Datatype, Signature, Tensor};
+    let world = World::new();
+    let registry = world.registry();
+    registry.create_model(&fraud(), accuracy()).await.unwrap();
+    let wide = |width| {
+        let mut new = world.version(0.9);
+        new.spec.signature = Some(Signature {
+            inputs: vec![Tensor {
+                name: "x".into(),
+                datatype: Datatype::Fp32,
+                shape: vec![-1, width],
+            }],
+            outputs: vec![],
+        });
+        new
+    };
+    registry.register_version(wide(64)).await.unwrap();
+    let error = registry.register_version(wide(65)).await.unwrap_err();
+    assert_eq!(error.attribute(), Some("source"));
+    assert!(
+        error
+            .to_string()
+            .starts_with("the signature is not compatible with fraud/1: input \"x\""),
+        "{error}"
+    );
+    let spec = ModelSpec {
+        signature_compatibility: Compatibility::None,
+        ..accuracy()
+    };
+    let update = ModelUpdate {
+        spec,
+        ..ModelUpdate::default()
+    };
+    registry.update_model(&fraud(), update).await.unwrap();
+    registry.register_version(wide(65)).await.unwrap();
+}

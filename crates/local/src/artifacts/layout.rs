@@ -1,0 +1,120 @@
+//! Where files lie, and who may sweep.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use mlops_core::artifacts::Digest;
+use mlops_core::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
+
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.below("sha256", digest)
+    }
+
+    pub(super) fn manifest(&self, digest: &Digest) -> PathBuf {
+        self.below("manifests", digest)
+    }
+
+    fn below(&self, kind: &str, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.root.join(kind).join(&hex[..2]).join(&hex)
+    }
+
+    /// Whether the bytes of this digest are here. By size: reads verify the rest.
+    pub(super) fn holds(&self, digest: &Digest, size: u64) -> bool {
+        std::fs::metadata(self.blob(digest))
+            .is_ok_and(|found| found.is_file() && found.len() == size)
+    }
+
+    /// Makes the directories, sweeps what killed uploads left if nobody else uploads, and holds
+    /// sweeps off until the returned file is dropped.
+    pub(super) fn begin_upload(&self) -> Result<File> {
+        let tmp = self.root.join("tmp");
+        self.make_directory(&tmp)?;
+        let path = self.root.join("lock");
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.fault(&path, "opened for writing", error))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let entries =
+                std::fs::read_dir(&tmp).map_err(|error| self.fault(&tmp, "read", error))?;
+            for entry in entries.flatten() {
+                // What cannot be swept now is swept next time.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        flock(&lock, FlockOperation::LockShared)
+            .map_err(|error| self.fault(&path, "locked", error.into()))?;
+        Ok(lock)
+    }
+
+    /// A fresh file in `tmp/`.
+    pub(super) fn stage(&self) -> Result<(PathBuf, File)> {
+        let path = self.root.join("tmp").join(uuid::Uuid::new_v4().to_string());
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.fault(&path, "written", error))?;
+        Ok((path, file))
+    }
+
+    /// Makes a staged file durable and moves it to its place.
+    pub(super) fn settle(&self, staged: &Path, file: &File, place: &Path) -> Result<()> {
+        file.sync_all()
+            .map_err(|error| self.fault(staged, "synced", error))?;
+        let directory = place.parent().unwrap_or(&self.root);
+        self.make_directory(directory)?;
+        std::fs::rename(staged, place).map_err(|error| self.fault(place, "written", error))?;
+        sync(directory).map_err(|error| self.fault(directory, "synced", error))
+    }
+
+    /// Makes a directory for this user alone; every new entry is durable.
+    fn make_directory(&self, directory: &Path) -> Result<()> {
+        if directory.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = directory.parent() {
+            self.make_directory(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
+            Err(error) => return Err(self.fault(directory, "made", error)),
+        }
+        match directory.parent() {
+            Some(parent) => sync(parent).map_err(|error| self.fault(parent, "synced", error)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn fault(&self, path: &Path, tried: &str, error: io::Error) -> Error {
+        crate::records::explain_io(path, tried, error)
+    }
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,144 @@
+//! Artifacts in a directory, each file once.
+//!
+//! ```text
+//! artifacts/sha256/ab/<hex>      a file, named by the digest of its bytes
+//! artifacts/manifests/ab/<hex>   a manifest, named by the digest of its text
+//! artifacts/tmp/                 files on their way in
+//! artifacts/lock                 held shared by uploads, exclusively by a sweep of tmp/
+//! ```
+//!
+//! A file is written to `tmp/`, synced, renamed to its place, and its directory synced; the
+//! manifest comes last, so an artifact that can be found is whole. What a killed upload left in
+//! `tmp/` is swept by the next one that finds nobody else at work.
+
+mod copy;
+mod layout;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mlops_core::artifacts::{
+    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, Verified,
+    describe_source,
+};
+use mlops_core::{Error, Result};
+
+use layout::Layout;
+
+/// The store below one directory (`.mlops/artifacts`). Made by the first upload.
+#[derive(Debug, Clone)]
+pub struct LocalArtifacts {
+    layout: Arc<Layout>,
+}
+
+impl LocalArtifacts {
+    /// The artifacts in `directory` (`.mlops`), below its `artifacts`.
+    pub fn new(directory: &Path) -> Self {
+        let root = directory.join("artifacts");
+        Self {
+            layout: Arc::new(Layout::new(std::path::absolute(&root).unwrap_or(root))),
+        }
+    }
+
+    fn load(layout: &Layout, digest: &Digest) -> Result<Artifact> {
+        let path = layout.manifest(digest);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Artifact::parse(digest, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::not_found(format!(
+                    "artifact {digest} is not in {}; restore it, or register the version again",
+                    layout.root().display()
+                )))
+            }
+            Err(error) => Err(layout.fault(&path, "read", error)),
+        }
+    }
+}
+
+/// Runs blocking file work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::bug("file work of the artifact store did not end; report this").because(error)
+    })?
+}
+
+#[async_trait]
+impl ArtifactStore for LocalArtifacts {
+    async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact> {
+        let (layout, from) = (Arc::clone(&self.layout), source.to_owned());
+        let tree = blocking(move || describe_source(&from)).await?;
+        let layout_of = Arc::clone(&self.layout);
+        let lock = Arc::new(blocking(move || layout_of.begin_upload()).await?);
+        let mut entries = Vec::with_capacity(tree.files.len());
+        for file in tree.files {
+            // A digest that is remembered and whose bytes are here needs no reading.
+            let known = cache
+                .get(&file.stamp)
+                .filter(|digest| layout.holds(digest, file.stamp.size));
+            let digest = match known {
+                Some(digest) => digest,
+                None => {
+                    let (layout, file, lock) =
+                        (Arc::clone(&layout), file.clone(), Arc::clone(&lock));
+                    let digest = blocking(move || {
+                        let _held = lock;
+                        copy::take_in(&layout, &file)
+                    })
+                    .await?;
+                    digest
+                }
+            };
+            cache.put(&file.stamp, &digest);
+            entries.push(FileEntry {
+                path: file.path,
+                size: file.stamp.size,
+                digest,
+            });
+        }
+        blocking(move || {
+            let artifact = Artifact::new(entries)?;
+            copy::write_manifest(&layout, &artifact)?;
+            drop(lock);
+            Ok(artifact)
+        })
+        .await
+    }
+
+    async fn get(&self, digest: &Digest) -> Result<Artifact> {
+        let (layout, digest) = (Arc::clone(&self.layout), *digest);
+        blocking(move || Self::load(&layout, &digest)).await
+    }
+
+    async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {
+        let artifact = self.get(digest).await?;
+        let entry = artifact.file(path)?;
+        let location = self.layout.blob(&entry.digest);
+        let file = tokio::fs::File::open(&location)
+            .await
+            .map_err(|error| copy::lost(digest, entry, &location, error))?;
+        Ok(Box::new(Verified::new(file, entry)))
+    }
+
+    async fn materialise(&self, digest: &Digest, directory: &Path) -> Result<()> {
+        let (layout, digest, directory) = (Arc::clone(&self.layout), *digest, directory.to_owned());
+        blocking(move || {
+            let artifact = Self::load(&layout, &digest)?;
+            artifact
+                .files
+                .iter()
+                .try_for_each(|file| copy::hand_out(&layout, &digest, file, &directory))
+        })
+        .await
+    }
+
+    fn path_of(&self, file: &FileEntry) -> Option<PathBuf> {
+        Some(self.layout.blob(&file.digest))
+    }
+
+    fn uri(&self, digest: &Digest) -> String {
+        format!("file://{}", self.layout.manifest(digest).display())
+    }
+}
