@@ -83,6 +83,7 @@ fn child() {
     let directory = Path::new(&directory);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .enable_all()
         .build()
         .unwrap();
     let say = |line: String| {
@@ -161,6 +162,7 @@ fn of_64_processes_that_make_the_registry_at_once_all_find_the_same() {
     uuids.dedup();
     assert_eq!(uuids.len(), 1, "{uuids:?}");
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     let (models, _) = runtime
@@ -173,6 +175,7 @@ fn of_64_processes_that_make_the_registry_at_once_all_find_the_same() {
 fn sixty_four_processes_registering_versions_of_one_model_get_1_to_64() {
     let (_parent, directory) = world();
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
@@ -200,6 +203,7 @@ fn what_a_killed_process_said_it_registered_is_there() {
     let (_parent, directory) = world();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
