@@ -25,4 +25,7 @@ impl Visitor for Defaults {
             at.planned.clone_from(default);
         }
     }
+    fn enters(&self, config: &Value) -> bool {
+        !config.is_null()
+    }
 }

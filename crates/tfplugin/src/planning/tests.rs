@@ -294,3 +294,18 @@ fn objects_in_a_set_find_their_configuration_by_what_it_sets() {
         &Value::set([made("a", 3), made("b", 2)])
     );
 }
+
+#[test]
+fn what_the_provider_made_as_a_whole_gets_no_defaults() {
+    let inner = Nested::new()
+        .attribute("size", Attribute::number().default(3))
+        .attribute("id", Attribute::string().computed());
+    let of = Block::new().attribute(
+        "made",
+        Attribute::single_nested(inner).optional().computed(),
+    );
+    let config = Value::object([("made", Value::Null)]);
+    let made = Value::object([("size", 42_i64.into()), ("id", "1".into())]);
+    let prior = Value::object([("made", made)]);
+    assert_eq!(propose(&of, &config, &prior, prior.clone()).state, prior);
+}

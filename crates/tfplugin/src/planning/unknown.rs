@@ -17,4 +17,7 @@ impl Visitor for Mark {
             *at.planned = Value::Unknown;
         }
     }
+    fn enters(&self, config: &Value) -> bool {
+        !config.is_null()
+    }
 }

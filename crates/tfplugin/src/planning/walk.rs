@@ -8,6 +8,13 @@ use crate::value::Value;
 pub(super) trait Visitor {
     /// Looks at one attribute. Attributes inside it are visited next if its planned value is known.
     fn attribute(&mut self, attribute: &Attribute, at: Place<'_>);
+
+    /// Whether to visit what is inside an object that the configuration has, or does not have: what the
+    /// provider makes up as a whole is its own.
+    fn enters(&self, config: &Value) -> bool {
+        let _ = config;
+        true
+    }
 }
 
 /// One attribute in configuration, prior state and plan.
@@ -82,7 +89,9 @@ fn attributes<'a>(
                 prior,
                 value,
                 &mut |path, config, prior, planned| {
-                    if let Value::Object(fields) = planned {
+                    if let Value::Object(fields) = planned
+                        && visitor.enters(config)
+                    {
                         self::attributes(nested.attributes(), path, config, prior, fields, visitor);
                     }
                 },

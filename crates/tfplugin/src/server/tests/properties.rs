@@ -399,8 +399,6 @@ fn has_nested_set(block: &Block) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn no_schema_and_no_configuration_breaks_the_contract((block, first, second) in cases()) {
         run(block, first, second)?;
