@@ -34,6 +34,11 @@
 //!   table before or after, never a mixture. No request fails because of a change, as long as one revision stays ready.
 //! * The server keeps no windows: [`MetricsSnapshot`] holds counters that only grow, and [`Window::between`] subtracts.
 //!
+//! `DELETE` first takes the revision out of routing: it gets no further request, and what it carried goes to the variant's
+//! other revisions in their proportion. If it was the last one with weight, the variant (or the endpoint) has nobody to
+//! answer, so weights are shifted away first. The drain limit of the first `DELETE` counts; `drain_seconds=0`, also later,
+//! forgets the revision at once. A later `POST /shutdown` may only shorten the drain.
+//!
 //! # Routing
 //!
 //! A request for the endpoint picks a variant by its [`VariantRoute::traffic`], then a revision of that variant by its
