@@ -161,7 +161,7 @@ mod tests {
     fn the_type_name_is_read_from_the_head_of_a_request() {
         let request = framed(&read_resource::Request {
             type_name: "mlops_model".to_owned(),
-            private: vec![7; 500].into(),
+            private: vec![7; 500],
             ..Default::default()
         });
         assert_eq!(

@@ -87,7 +87,7 @@ impl SignatureVerificationAlgorithm for P521Sha512 {
     ) -> Result<(), InvalidSignature> {
         let key = VerifyingKey::from_sec1_bytes(public_key).map_err(|_| InvalidSignature)?;
         let signature = DerSignature::from_bytes(signature)
-            .and_then(|der| p521::ecdsa::Signature::try_from(der))
+            .and_then(p521::ecdsa::Signature::try_from)
             .map_err(|_| InvalidSignature)?;
         key.verify(message, &signature)
             .map_err(|_| InvalidSignature)
