@@ -146,6 +146,9 @@ impl Attribute {
     }
 
     /// A set of such objects. Prefer a map: elements of a set cannot be named in a path.
+    ///
+    /// Computed attributes and defaults inside are found again by the rest of the object's content. That
+    /// is a guess while some of it is unknown, so a set's objects are best without them.
     pub fn set_nested(nested: Nested) -> Self {
         Self::new(AttributeType::Nested(Nesting::Set, nested))
     }

@@ -174,7 +174,8 @@ fn plain() -> BoxedStrategy<Attribute> {
         .boxed()
 }
 
-/// Attributes for a nested object. Those in a set are not write-only.
+/// Attributes for a nested object. In a set they are not computed and not write-only: an element without a
+/// name cannot be found again once its content changes, which [`Attribute::set_nested`] says.
 fn inner(in_set: bool) -> BoxedStrategy<Nested> {
     let leaf = (
         prop_oneof![Just(Type::String), Just(Type::Number)],
@@ -182,7 +183,7 @@ fn inner(in_set: bool) -> BoxedStrategy<Nested> {
         any::<bool>(),
     );
     let leaf = leaf.prop_flat_map(move |(of, mode, keep)| {
-        let mode = if in_set && mode == 4 { 1 } else { mode };
+        let mode = if in_set { mode % 2 } else { mode };
         declared(Attribute::of_type(of.clone()), of, mode, keep, false)
     });
     prop::collection::btree_map("[a-c]", leaf, 1..3)
@@ -354,10 +355,8 @@ fn run(block: Block, first: Value, second: Value) -> Result<(), TestCaseError> {
             "second plan: {:?}",
             again.errors()
         );
-        if !has_nested_set(&block) {
-            prop_assert_eq!(&again.state, &made.state, "the second plan is not empty");
-            prop_assert!(again.requires_replace.is_empty());
-        }
+        prop_assert_eq!(&again.state, &made.state, "the second plan is not empty");
+        prop_assert!(again.requires_replace.is_empty());
 
         // Plan an update with unknowns, then again as core does in the apply walk, with values.
         let planned = bench.plan(&second, &made.state).await;
@@ -389,13 +388,6 @@ fn run(block: Block, first: Value, second: Value) -> Result<(), TestCaseError> {
         prop_assert_eq!(&gone.state, &Value::Null);
         Ok(())
     })
-}
-
-/// Core finds an element of a set again by its content; this file's stand-in for core does not.
-fn has_nested_set(block: &Block) -> bool {
-    block
-        .attributes()
-        .any(|(_, attribute)| matches!(attribute.of(), AttributeType::Nested(Nesting::Set, _)))
 }
 
 proptest! {
