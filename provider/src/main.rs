@@ -1,3 +1,44 @@
-//! The Terraform provider for shipping machine-learning models. Glue only.
+//! The Terraform provider for shipping machine-learning models.
+//!
+//! This file names the adapters; everything else works on the core's ports.
 
-fn main() {}
+mod client;
+mod data_sources;
+mod diagnose;
+mod provider;
+mod resources;
+mod siblings;
+
+use std::process::ExitCode;
+
+use client::{Parts, Settings};
+use mlops_core::Result;
+use mlops_core::serving::ServerConfig;
+use mlops_local::embedded;
+use mlops_local::target::child;
+use provider::Mlops;
+use tfplugin::ServeOptions;
+
+fn main() -> ExitCode {
+    // An endpoint on this machine is served by a copy of this program.
+    let served = child::dispatch(std::env::args_os(), |config| serve(config) as u8);
+    served.unwrap_or_else(|| {
+        let options = ServeOptions::new("registry.terraform.io/mlops-rs/mlops", env!("CARGO_PKG_VERSION"))
+            .debug(std::env::args().any(|argument| argument == "--debug"));
+        tfplugin::run(options, Mlops::new(open))
+    })
+}
+
+/// The registry in a directory, and the target on this machine.
+fn open(settings: &Settings) -> Result<Parts> {
+    let embedded = embedded::open(settings.path.as_deref(), settings.namespace.as_deref())?;
+    Ok(Parts { registry: embedded.registry, target: embedded.target, digests: embedded.digests })
+}
+
+/// Runs the model server until it ends; its exit status.
+fn serve(config: ServerConfig) -> i32 {
+    mlops_serve::run(config).err().map_or(0, |error| {
+        eprintln!("{error}");
+        error.exit_code()
+    })
+}

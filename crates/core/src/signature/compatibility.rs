@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{DYNAMIC, Signature, Tensor};
 
 /// Which change of a signature a model allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Compatibility {
     /// Any change.

@@ -1,0 +1,99 @@
+//! What resources and data sources work with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mlops_core::artifacts::DigestCache;
+use mlops_core::registry::Registry;
+use mlops_core::target::Target;
+use mlops_core::{Error, Result};
+use tfplugin::{Diagnostic, Diagnostics, PrivateState};
+use uuid::Uuid;
+
+use crate::diagnose;
+use crate::siblings::Siblings;
+
+/// The `provider` block, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Directory of the embedded registry; `None`: `.mlops` in the working directory.
+    pub(crate) path: Option<PathBuf>,
+    /// Its namespace; `None`: the workspace's name.
+    pub(crate) namespace: Option<String>,
+}
+
+/// The adapters that a provider runs on. `main` makes them; nothing else names one.
+pub(crate) struct Parts {
+    /// The registry.
+    pub(crate) registry: Registry,
+    /// What serves endpoints.
+    pub(crate) target: Arc<dyn Target>,
+    /// Digests of source files that were hashed before.
+    pub(crate) digests: Arc<dyn DigestCache>,
+}
+
+/// Opens the adapters for a configuration. It writes nothing: plans and refreshes open them too.
+pub(crate) type Open = fn(&Settings) -> Result<Parts>;
+
+/// One for each provider process.
+pub(crate) struct Client {
+    /// The registry.
+    pub(crate) registry: Registry,
+    /// What serves endpoints.
+    pub(crate) target: Arc<dyn Target>,
+    /// Digests of source files that were hashed before.
+    pub(crate) digests: Arc<dyn DigestCache>,
+    /// What this run plans.
+    pub(crate) siblings: Siblings,
+}
+
+/// The key in private state under which the registry's UUID is kept.
+const REGISTRY: &str = "registry";
+
+impl Client {
+    /// A client on these adapters, with nothing planned yet.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { registry, target, digests } = parts;
+        Self { registry, target, digests, siblings: Siblings::default() }
+    }
+
+    /// Refuses to go on if the registry is not the one that the state was written with: a registry
+    /// that is lost is an error, never a reason to plan everything anew.
+    pub(crate) async fn expect_registry(&self, private: &PrivateState) -> Result<(), Diagnostics> {
+        let Some(uuid) = private.get::<Uuid>(REGISTRY).map_err(unreadable)? else {
+            return Ok(());
+        };
+        let expected = self.registry.expect_identity(uuid).await;
+        expected.map_err(|error| diagnose::failed("The registry of this state is missing", &error).into())
+    }
+
+    /// Private state that names the registry in use.
+    pub(crate) async fn private(&self) -> Result<PrivateState, Diagnostics> {
+        let mut private = PrivateState::new();
+        let identity = self.registry.identity().await;
+        match identity.map_err(|error| diagnose::failed("Cannot read the registry", &error))? {
+            Some(identity) => private.set(REGISTRY, &identity.uuid).map_err(unreadable)?,
+            None => {
+                let detail = format!("The registry at {} was written and is not there.", self.registry.location());
+                return Err(Diagnostic::bug(detail).into());
+            }
+        }
+        Ok(private)
+    }
+
+    /// Tells the registry that a state holds the record `id`, so that no create adopts it.
+    pub(crate) async fn note_held(&self, id: &str) -> Result<(), Diagnostics> {
+        let noted = self.registry.note_held(id).await;
+        noted.map_err(|error| diagnose::failed("Cannot read the registry", &error).into())
+    }
+
+    /// The error for an object that an import or a lookup did not find.
+    pub(crate) fn absent(&self, object: &str) -> Error {
+        Error::not_found(format!("{object} does not exist in the registry at {}", self.registry.location()))
+    }
+}
+
+/// Private state that this provider did not write, or cannot read any more.
+pub(crate) fn unreadable(error: tfplugin::Error) -> Diagnostics {
+    Diagnostic::bug(format!("Private state could not be read or written: {error}.")).into()
+}

@@ -1,0 +1,93 @@
+//! `data.mlops_endpoint`: an endpoint as its last successful deployment left it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mlops_core::endpoint::{self, EndpointRecord};
+use mlops_core::names::EndpointName;
+use tfplugin::schema::{Attribute, Block, Schema};
+use tfplugin::{Attr, DataSource, Diagnostics, ReadContext};
+
+use super::shared::{failed, number, numbers, text, texts};
+use crate::client::Client;
+use crate::resources::convert;
+use crate::resources::endpoint::KIND;
+
+tfplugin::object! {
+    /// Configuration and result.
+    pub(crate) struct State {
+        /// `local/NAME`.
+        pub(crate) id: Attr<String>,
+        /// The endpoint's name.
+        pub(crate) name: Attr<String>,
+        /// Where it answers.
+        pub(crate) invoke_url: Attr<String>,
+        /// How many deployments succeeded.
+        pub(crate) revision: Attr<u64>,
+        /// The version of each variant.
+        pub(crate) target_versions: Attr<BTreeMap<String, u64>>,
+        /// The model of each variant.
+        pub(crate) models: Attr<BTreeMap<String, String>>,
+        /// All tags.
+        pub(crate) tags: Attr<BTreeMap<String, String>>,
+        /// The last successful deployment.
+        pub(crate) deployment_id: Attr<String>,
+        /// When it was created.
+        pub(crate) created_at: Attr<String>,
+        /// When it was last deployed.
+        pub(crate) updated_at: Attr<String>,
+    }
+}
+
+/// The data source.
+pub(crate) struct EndpointData;
+
+#[async_trait]
+impl DataSource<Client> for EndpointData {
+    type State = State;
+    const TYPE: &'static str = "mlops_endpoint";
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            Block::new()
+                .describe("An endpoint as its last successful deployment left it. What runs at this moment is in `mlops_endpoint_status`.")
+                .attribute("id", text("`local/NAME`."))
+                .attribute("name", Attribute::string().required().describe("The endpoint's name."))
+                .attribute("invoke_url", text("The URL of the endpoint."))
+                .attribute("revision", number("How many deployments of this name succeeded."))
+                .attribute("target_versions", numbers("The version of each variant."))
+                .attribute("models", texts("The model of each variant."))
+                .attribute("tags", texts("All tags."))
+                .attribute("deployment_id", text("The last deployment that succeeded."))
+                .attribute("created_at", text("When it was created, RFC 3339."))
+                .attribute("updated_at", text("When it was last deployed, RFC 3339.")),
+        )
+    }
+
+    async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
+        let record = find(cx.client(), &config.name).await?;
+        let running = record.running.iter();
+        let models: BTreeMap<_, _> = running.map(|(name, revision)| (name.to_string(), revision.model.to_string())).collect();
+        let versions = record.target_versions().into_iter().map(|(name, version)| (name.to_string(), version));
+        Ok(State {
+            id: record.identity().into(),
+            name: config.name,
+            invoke_url: record.server.invoke_url.clone().into(),
+            revision: record.revision.into(),
+            target_versions: versions.collect::<BTreeMap<_, _>>().into(),
+            models: models.into(),
+            tags: record.spec.tags.clone().into(),
+            deployment_id: record.deployment.to_string().into(),
+            created_at: record.created_at.to_string().into(),
+            updated_at: record.updated_at.to_string().into(),
+        })
+    }
+}
+
+/// The record of the endpoint with this name.
+pub(super) async fn find(client: &Client, name: &Attr<String>) -> Result<EndpointRecord, Diagnostics> {
+    let name: EndpointName = convert::name(name, "name")?;
+    let object = format!("endpoint {KIND}/{name}");
+    let record = endpoint::record(&client.registry, KIND, &name).await.map_err(|error| failed(&object, &error))?;
+    record.ok_or_else(|| failed(&object, &client.absent(&object).at("name")))
+}

@@ -1,0 +1,125 @@
+//! From a variant's model and version, or alias, to the bytes that it serves.
+
+use std::collections::BTreeMap;
+
+use mlops_core::endpoint::EndpointRecord;
+use mlops_core::names::{AliasId, ModelName, VersionId};
+use mlops_core::registry::{Version, bindable};
+use mlops_core::{Class, Error};
+use tfplugin::{Attr, Diagnostic, Diagnostics};
+
+use super::model::{Bound, variant_error, variant_path};
+use super::schema::{State, Variant};
+use crate::client::Client;
+use crate::diagnose;
+use crate::resources::convert;
+use crate::siblings::PlannedAlias;
+
+/// The versions that the variants are bound to.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings {
+    /// Those that are known, by variant.
+    pub(crate) bound: BTreeMap<String, Version>,
+    /// What is not there although it is named; at plan a warning, at apply an error.
+    pub(crate) missing: Vec<Diagnostic>,
+}
+
+impl Bindings {
+    /// What a specification needs of them.
+    pub(crate) fn bound(&self) -> BTreeMap<String, Bound> {
+        let bound = |version: &Version| Bound { version: version.id.version, digest: version.digest().to_string() };
+        self.bound.iter().map(|(variant, version)| (variant.clone(), bound(version))).collect()
+    }
+
+    /// The number of a variant's version, if it is known.
+    pub(crate) fn version(&self, variant: &str) -> Attr<u64> {
+        self.bound.get(variant).map_or(Attr::Unknown, |version| version.id.version.into())
+    }
+}
+
+/// Looks up what each variant is bound to. A variant whose version is not known yet is left out.
+///
+/// A version that is archived or rejected is refused, unless `record` says that the variant runs it
+/// already: what is bound goes on serving.
+pub(crate) async fn bind(
+    client: &Client,
+    state: &State,
+    record: Option<&EndpointRecord>,
+) -> Result<Bindings, Diagnostics> {
+    let mut bindings = Bindings::default();
+    let mut problems = Diagnostics::new();
+    for (name, variant) in state.variants.known().into_iter().flatten() {
+        match find(client, name, variant).await {
+            Ok(Some(version)) => {
+                let runs = record.is_some_and(|record| runs(record, name, &version.id));
+                match bindable(&version, &format!("variant {name}")) {
+                    Err(error) if !runs => problems.push(refused(name, variant, &error)),
+                    _ => drop(bindings.bound.insert(name.clone(), version)),
+                }
+            }
+            Ok(None) => {}
+            Err(error) if error.class() == Class::NotFound => {
+                let detail = format!("{error}.");
+                bindings.missing.push(variant_error(name, field(variant), "The version does not exist", detail));
+            }
+            Err(error) => problems.push(refused(name, variant, &error)),
+        }
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(bindings) }
+}
+
+fn runs(record: &EndpointRecord, variant: &str, id: &VersionId) -> bool {
+    record
+        .running
+        .iter()
+        .any(|(name, revision)| name.as_str() == variant && revision.model == id.model && revision.version == id.version)
+}
+
+/// The attribute that names the version.
+fn field(variant: &Variant) -> &'static str {
+    if variant.model_alias.is_null() { "model_version" } else { "model_alias" }
+}
+
+fn refused(name: &str, variant: &Variant, error: &Error) -> Diagnostic {
+    diagnose::failed("The version cannot be served", error).at(variant_path(name, field(variant)))
+}
+
+/// The version of a variant; `None` while it is not known.
+async fn find(client: &Client, name: &str, variant: &Variant) -> mlops_core::Result<Option<Version>> {
+    let Some(Some(model)) = convert::known(&variant.model) else {
+        return Ok(None);
+    };
+    let model: ModelName = model.parse::<ModelName>().map_err(|error| error.at(format!("variants.{name}.model")))?;
+    let number = match (&variant.model_version, &variant.model_alias) {
+        (Attr::Known(number), _) => *number,
+        (Attr::Null, Attr::Known(alias)) => {
+            let id = AliasId { model: model.clone(), alias: alias.parse()? };
+            match target(client, &id).await? {
+                Some(number) => number,
+                None => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    let id = VersionId { model, version: number };
+    match client.registry.version(&id).await? {
+        Some(version) => Ok(Some(version)),
+        None => Err(client.absent(&format!("version {id}"))),
+    }
+}
+
+/// Where an alias points, or will; `None` while this run has yet to decide that.
+async fn target(client: &Client, id: &AliasId) -> mlops_core::Result<Option<u64>> {
+    match client.siblings.alias(id) {
+        Some(PlannedAlias::Version(version)) => return Ok(Some(version)),
+        Some(PlannedAlias::Unknown) => return Ok(None),
+        Some(PlannedAlias::Elsewhere) | None => {}
+    }
+    match client.registry.alias(id).await? {
+        Some(alias) => match alias.version {
+            Some(version) => Ok(Some(version)),
+            None => Err(client.absent(&format!("a target of alias {id}"))),
+        },
+        None => Err(client.absent(&format!("alias {id}"))),
+    }
+}

@@ -1,0 +1,135 @@
+//! From a wholly known plan to a deployment, and from its outcome to what Terraform is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mlops_core::Error;
+use mlops_core::endpoint::{self, ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome};
+use mlops_core::names::VariantName;
+use mlops_core::registry::Smoke;
+use mlops_core::serving::SmokeRequest;
+use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics};
+use tokio_util::sync::CancellationToken;
+
+use super::bind::{self, Bindings};
+use super::plan;
+use super::schema::State;
+use crate::client::Client;
+use crate::diagnose;
+use crate::resources::{convert, shared};
+
+/// Makes the endpoint what `planned` says. An error leaves it as it was, or says that it could not.
+pub(crate) async fn deploy(
+    cx: &ApplyContext<Client>,
+    planned: &State,
+    base: Option<u64>,
+    prior: Option<&State>,
+) -> Result<EndpointRecord, Diagnostics> {
+    let client = cx.client();
+    let name = convert::name(&planned.name, "name")?;
+    let record = super::recorded(client, &name).await?;
+    let bindings = bind::bind(client, planned, record.as_ref()).await?;
+    if !bindings.missing.is_empty() {
+        return Err(bindings.missing.into_iter().collect());
+    }
+    let draft = plan::draft(planned, &bindings)?.filter(|draft| draft.is_bound).ok_or_else(shared::unknown_at_apply)?;
+    let allowed = plan::allowed(planned, &draft.spec)?;
+    let request = ApplyRequest {
+        smoke: smoke(&bindings)?,
+        spec: draft.spec,
+        base,
+        create: prior.is_none(),
+        by: BY.to_owned(),
+        cancel: cx.stop().clone(),
+        time_limit: Some(if prior.is_none() { allowed.create } else { allowed.update }),
+    };
+    let outcome = endpoint::apply(&deps(client), request).await;
+    match outcome.map_err(|error| failed(&name.to_string(), &error))? {
+        Outcome::Succeeded { record, .. } => Ok(*record),
+        other => Err(stopped(&other)),
+    }
+}
+
+/// Takes the endpoint away.
+pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(), Diagnostics> {
+    let client = cx.client();
+    let name: mlops_core::names::EndpointName = convert::name(&prior.name, "name")?;
+    let written = prior.timeouts.known().map_or(Attr::Null, |timeouts| timeouts.delete.clone());
+    let allowed = tfplugin::timeouts::of(&written, plan::DEFAULT_TIMEOUT);
+    let cancel = cx.stop().child_token();
+    let request = DeleteRequest { name: name.clone(), by: BY.to_owned(), cancel: cancel.clone() };
+    let deps = deps(client);
+    let outcome = within(allowed, cancel, endpoint::delete(&deps, request)).await;
+    match outcome.map_err(|error| failed(&name.to_string(), &error))? {
+        Outcome::Deleted => Ok(()),
+        other => Err(stopped(&other)),
+    }
+}
+
+/// Cancels once the time is over, and lets the operation end in its own way.
+async fn within<T>(allowed: Duration, cancel: CancellationToken, operation: impl Future<Output = T>) -> T {
+    tokio::pin!(operation);
+    tokio::select! {
+        done = &mut operation => done,
+        () = tokio::time::sleep(allowed) => {
+            cancel.cancel();
+            operation.await
+        }
+    }
+}
+
+/// Who deploys, for the event log. No RPC carries the workspace or the user.
+const BY: &str = "terraform apply";
+
+fn deps(client: &Client) -> Deps {
+    Deps::new(client.registry.clone(), client.target.clone())
+}
+
+/// The golden requests of the versions that are served.
+fn smoke(bindings: &Bindings) -> Result<BTreeMap<VariantName, SmokeRequest>, Diagnostics> {
+    let mut requests = BTreeMap::new();
+    for (name, version) in &bindings.bound {
+        if let Some(smoke) = &version.spec.smoke {
+            let variant = name.parse().map_err(|error| failed(name, &error))?;
+            requests.insert(variant, request(smoke).map_err(|error| {
+                let detail = format!("The smoke request of version {} is not JSON: {error}.", version.id);
+                Diagnostic::error("The version cannot be proved", detail)
+            })?);
+        }
+    }
+    Ok(requests)
+}
+
+fn request(smoke: &Smoke) -> serde_json::Result<SmokeRequest> {
+    let expect = smoke.expect.as_deref().map(serde_json::from_str).transpose()?;
+    Ok(SmokeRequest { inputs: serde_json::from_str(&smoke.inputs)?, expect })
+}
+
+fn failed(name: &str, error: &Error) -> Diagnostics {
+    diagnose::failed(format!("Cannot deploy endpoint {name}"), error).into()
+}
+
+/// What a deployment that did not succeed is to the user: an error, whatever became of it.
+fn stopped(outcome: &Outcome) -> Diagnostics {
+    let summary = match outcome {
+        Outcome::RolledBack(_) => "The deployment failed and was rolled back",
+        Outcome::Paused(_) => "The deployment is paused",
+        Outcome::InterruptedRolledBack(_) => "The deployment was interrupted and rolled back",
+        Outcome::InterruptedOpen(_) => "The deployment was interrupted",
+        Outcome::UndoFailed(_) | Outcome::Locked(_) => "The endpoint is locked",
+        Outcome::Refused { .. } => "Somebody else is deploying this endpoint",
+        _ => "The deployment did not end as asked",
+    };
+    let mut detail = format!("{outcome}.");
+    let evidence = outcome.stopped().and_then(|stopped| stopped.stop.as_ref()).and_then(|stop| stop.evidence.as_ref());
+    if let Some(evidence) = evidence {
+        detail.push_str(&format!("\n\nMeasured: {evidence}"));
+    }
+    Diagnostic::error(summary, detail).into()
+}
+
+/// The state with what a plan had to leave open: a diff that nobody could foretell is empty.
+pub(crate) fn settled(state: State) -> State {
+    let model_diff = Attr::Known(state.model_diff.into_known().unwrap_or_default());
+    State { model_diff, ..state }
+}

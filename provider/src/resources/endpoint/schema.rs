@@ -1,0 +1,358 @@
+//! The declaration of `mlops_endpoint`.
+
+use std::collections::BTreeMap;
+
+use tfplugin::schema::{Attribute, Block, Nested, Schema};
+use tfplugin::timeouts::{self, Operation};
+use tfplugin::types::Type;
+use tfplugin::{Attr, validate};
+
+use crate::resources::shared;
+
+tfplugin::object! {
+    /// Configuration, plan and state of `mlops_endpoint`.
+    pub(crate) struct State {
+        /// `local/NAME`.
+        pub(crate) id: Attr<String>,
+        /// The endpoint's name.
+        pub(crate) name: Attr<String>,
+        /// What answers, by variant.
+        pub(crate) variants: Attr<BTreeMap<String, Variant>>,
+        /// Serve from this machine.
+        pub(crate) local: Attr<Local>,
+        /// How a revision is probed before it gets traffic.
+        pub(crate) health_check: Attr<HealthCheck>,
+        /// How a change reaches the traffic.
+        pub(crate) rollout: Attr<Rollout>,
+        /// What happens to the endpoint on destroy.
+        pub(crate) deletion_policy: Attr<String>,
+        /// How long requests in flight may take when a revision goes.
+        pub(crate) drain_seconds: Attr<u64>,
+        /// Configured tags.
+        pub(crate) tags: Attr<BTreeMap<String, String>>,
+        /// Configured tags and the provider's.
+        pub(crate) tags_all: Attr<BTreeMap<String, String>>,
+        /// Where it answers.
+        pub(crate) invoke_url: Attr<String>,
+        /// The version that each variant runs.
+        pub(crate) target_versions: Attr<BTreeMap<String, Attr<u64>>>,
+        /// What a change replaces, by variant.
+        pub(crate) model_diff: Attr<BTreeMap<String, String>>,
+        /// How long operations may take.
+        pub(crate) timeouts: Attr<Timeouts>,
+    }
+
+    /// One variant.
+    pub(crate) struct Variant {
+        /// The model.
+        pub(crate) model: Attr<String>,
+        /// The version, by number.
+        pub(crate) model_version: Attr<u64>,
+        /// The version, by alias.
+        pub(crate) model_alias: Attr<String>,
+        /// Its share of the traffic, in percent.
+        pub(crate) traffic: Attr<f64>,
+        /// The share of the traffic that it answers into the void, in percent.
+        pub(crate) shadow_percentage: Attr<f64>,
+        /// Settings of the model server for this variant.
+        pub(crate) environment: Attr<BTreeMap<String, String>>,
+        /// How long loading may take.
+        pub(crate) startup_timeout_seconds: Attr<u32>,
+    }
+
+    /// The block `local`.
+    pub(crate) struct Local {
+        /// The port.
+        pub(crate) port: Attr<u16>,
+        /// The ports to choose from.
+        pub(crate) port_range: Attr<String>,
+    }
+
+    /// The block `health_check`.
+    pub(crate) struct HealthCheck {
+        /// The path asked.
+        pub(crate) path: Attr<String>,
+        /// Time between two probes.
+        pub(crate) interval: Attr<String>,
+        /// Time that a probe may take.
+        pub(crate) timeout: Attr<String>,
+        /// Good probes in a row that make it healthy.
+        pub(crate) healthy_threshold: Attr<u32>,
+        /// Bad probes in a row that make it unhealthy.
+        pub(crate) unhealthy_threshold: Attr<u32>,
+        /// Time in which bad probes do not count.
+        pub(crate) start_period: Attr<String>,
+    }
+
+    /// The block `rollout`.
+    pub(crate) struct Rollout {
+        /// The strategy.
+        pub(crate) strategy: Attr<String>,
+        /// Its steps.
+        pub(crate) steps: Attr<Vec<Step>>,
+        /// What is measured while it bakes.
+        pub(crate) analysis: Attr<BTreeMap<String, Analysis>>,
+        /// What a failed analysis does.
+        pub(crate) on_failure: Attr<String>,
+        /// What an interrupt does.
+        pub(crate) on_interrupt: Attr<String>,
+        /// How long the whole may take.
+        pub(crate) max_duration: Attr<String>,
+        /// How long the old revision is kept after the last shift.
+        pub(crate) terminate_after: Attr<String>,
+    }
+
+    /// One step of a rollout.
+    pub(crate) struct Step {
+        /// The new revision's share, in percent.
+        pub(crate) traffic: Attr<f64>,
+        /// How long to watch it.
+        pub(crate) bake: Attr<String>,
+        /// Whether a person continues it.
+        pub(crate) pause: Attr<bool>,
+    }
+
+    /// One analysis.
+    pub(crate) struct Analysis {
+        /// Where the numbers come from.
+        pub(crate) source: Attr<String>,
+        /// Which number.
+        pub(crate) query: Attr<String>,
+        /// What must hold of it.
+        pub(crate) condition: Attr<String>,
+        /// Time between two measurements.
+        pub(crate) interval: Attr<String>,
+        /// How many measurements.
+        pub(crate) count: Attr<u32>,
+        /// How many may fail.
+        pub(crate) failure_limit: Attr<u32>,
+        /// The first step that it judges, counted from 1.
+        pub(crate) start_after_step: Attr<u32>,
+    }
+
+    /// The block `timeouts`.
+    pub(crate) struct Timeouts {
+        /// Until the first revision answers.
+        pub(crate) create: Attr<String>,
+        /// For a whole rollout.
+        pub(crate) update: Attr<String>,
+        /// Until nothing is left.
+        pub(crate) delete: Attr<String>,
+    }
+}
+
+/// The strategies that a rollout knows.
+pub(crate) const STRATEGIES: [&str; 6] = [
+    "ALL_AT_ONCE",
+    "ROLLING",
+    "BLUE_GREEN",
+    "CANARY",
+    "LINEAR",
+    "SHADOW",
+];
+
+pub(crate) fn schema() -> Schema {
+    Schema::new(
+        Block::new()
+            .describe(
+                "A served model as one object: everything it needs on its target, rolled out step by step and rolled back as one. \
+                 A rollout that was rolled back fails the apply and leaves the state at the version that runs.",
+            )
+            .validate(validate::exactly_one_of(["local"]))
+            .attribute("id", shared::id("`local/NAME`."))
+            .attribute("name", shared::name(32).requires_replace().describe("The endpoint's name, at most 32 characters. Changing it replaces the endpoint."))
+            .attribute(
+                "variants",
+                Attribute::map_nested(variant())
+                    .required()
+                    .validate(validate::size(1..=16))
+                    .describe("What answers, by variant. The `traffic` of those without `shadow_percentage` sums to 100."),
+            )
+            .attribute("deletion_policy", shared::deletion_policy(["DELETE", "ABANDON", "PREVENT"], "DELETE"))
+            .attribute(
+                "drain_seconds",
+                Attribute::number()
+                    .default(5)
+                    .validate(validate::whole())
+                    .validate(validate::between(0, 3600))
+                    .describe("How many seconds requests in flight may take when their revision goes. Default `5`."),
+            )
+            .attribute("tags", shared::tags())
+            .attribute("tags_all", shared::tags_all())
+            .attribute("invoke_url", Attribute::string().computed().describe("The URL of the endpoint; the Open Inference Protocol lies under `/v2`."))
+            .attribute("target_versions", Attribute::map(Type::Number).computed().describe(
+                "The version that each variant runs under the last deployment that succeeded. Point an alias here to promote after proof.",
+            ))
+            .attribute("model_diff", Attribute::map(Type::String).computed().describe(
+                "What differs between what runs and what is planned, by variant and aspect.",
+            ))
+            .single("local", local())
+            .single("health_check", health_check())
+            .single("rollout", rollout())
+            .single("timeouts", timeouts::block([Operation::Create, Operation::Update, Operation::Delete])),
+    )
+}
+
+fn variant() -> Nested {
+    let percent = || Attribute::number().optional().validate(validate::between(0, 100));
+    Nested::new()
+        .validate(validate::exactly_one_of(["model_version", "model_alias"]))
+        .attribute("model", Attribute::string().required().describe("The model's name."))
+        .attribute(
+            "model_version",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::at_least(1))
+                .describe("The version to serve, by number."),
+        )
+        .attribute("model_alias", Attribute::string().optional().describe(
+            "The version to serve, by alias. A moved alias is a planned change of `target_versions`.",
+        ))
+        .attribute("traffic", percent().describe("The variant's share of the traffic, in percent."))
+        .attribute(
+            "shadow_percentage",
+            percent().validate(validate::conflicts_with(["traffic"])).describe(
+                "Makes the variant a shadow: this share of the traffic is sent to it as well, and its answers are dropped.",
+            ),
+        )
+        .attribute("environment", Attribute::map(Type::String).optional().describe(
+            "Settings of the model server for this variant: `MLOPS_MAX_CONCURRENCY`, `MLOPS_MAX_QUEUE` and `MLOPS_TIMEOUT_MS`. \
+             The values are in state: no secrets here.",
+        ))
+        .attribute(
+            "startup_timeout_seconds",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::between(1, 86_400))
+                .describe("How many seconds loading the model may take. Default `60`."),
+        )
+}
+
+fn local() -> Block {
+    Block::new()
+        .describe("Serves from this machine, in a process that outlives Terraform.")
+        .validate(validate::at_most_one_of(["port", "port_range"]))
+        .attribute(
+            "port",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::between(1, 65_535))
+                .describe("The port on 127.0.0.1."),
+        )
+        .attribute(
+            "port_range",
+            Attribute::string().optional().describe("The ports to choose from, such as `18080-18180`, which is the default. The first free one is leased."),
+        )
+}
+
+fn health_check() -> Block {
+    let duration = |what: &str| Attribute::string().optional().validate(validate::duration()).describe(what);
+    let times = |what: &str| {
+        Attribute::number()
+            .optional()
+            .validate(validate::whole())
+            .validate(validate::between(1, 100))
+            .describe(what)
+    };
+    Block::new()
+        .describe("How a revision is probed before it gets traffic.")
+        .attribute(
+            "path",
+            Attribute::string()
+                .optional()
+                .describe("The path that is asked. Default `/v2/health/ready`."),
+        )
+        .attribute("interval", duration("Time between two probes. Default `1s`."))
+        .attribute("timeout", duration("Time that one probe may take. Default `2s`."))
+        .attribute("healthy_threshold", times("Good probes in a row that make it healthy. Default `1`."))
+        .attribute("unhealthy_threshold", times("Bad probes in a row that make it unhealthy. Default `3`."))
+        .attribute("start_period", duration("Time in which bad probes do not count. Default `0s`."))
+}
+
+fn rollout() -> Block {
+    let duration = |what: &str| Attribute::string().optional().validate(validate::duration()).describe(what);
+    Block::new()
+        .describe("How a change reaches the traffic.")
+        .attribute(
+            "strategy",
+            Attribute::string()
+                .required()
+                .validate(validate::one_of(STRATEGIES))
+                .describe("`ALL_AT_ONCE`, `ROLLING`, `BLUE_GREEN`, `CANARY`, `LINEAR` or `SHADOW`."),
+        )
+        .attribute("steps", Attribute::list_nested(step()).optional().describe(
+            "The steps of a `CANARY` or `LINEAR` rollout, or the bake of the others. A step divides each changed variant's own share \
+             between its old and its new revision.",
+        ))
+        .attribute("analysis", Attribute::map_nested(analysis()).optional().describe("What is measured while a step bakes, by name."))
+        .attribute(
+            "on_failure",
+            Attribute::string()
+                .optional()
+                .validate(validate::one_of(["rollback", "pause"]))
+                .describe("What a failed analysis does: `rollback` (default) or `pause`."),
+        )
+        .attribute(
+            "on_interrupt",
+            Attribute::string()
+                .optional()
+                .validate(validate::one_of(["rollback", "resume"]))
+                .describe("What an interrupted apply does: `rollback` (default), or `resume` at the next apply."),
+        )
+        .attribute("max_duration", duration("How long the whole rollout may take. Default `1h`."))
+        .attribute("terminate_after", duration("How long the old revision is kept after the last shift. Default `0s`."))
+}
+
+fn step() -> Nested {
+    Nested::new()
+        .attribute(
+            "traffic",
+            Attribute::number()
+                .required()
+                .validate(validate::between(0, 100))
+                .describe("The new revision's share of its variant's traffic, in percent."),
+        )
+        .attribute(
+            "bake",
+            Attribute::string().optional().validate(validate::duration()).describe("How long to watch the step, such as `5m`. Default `0s`."),
+        )
+        .attribute("pause", Attribute::bool().optional().describe(
+            "Stop after the bake until `mlops endpoint resume`. Default `false`.",
+        ))
+}
+
+fn analysis() -> Nested {
+    let count = |what: &str| Attribute::number().optional().validate(validate::whole()).validate(validate::at_least(0)).describe(what);
+    Nested::new()
+        .attribute(
+            "source",
+            Attribute::string()
+                .required()
+                .validate(validate::one_of(["server"]))
+                .describe("Where the numbers come from: `server`, the model server's own."),
+        )
+        .attribute("query", Attribute::string().required().describe(
+            "The number: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of the candidate.",
+        ))
+        .attribute("condition", Attribute::string().required().describe(
+            "What must hold, such as `result < 0.02` or `result <= baseline * 1.1`.",
+        ))
+        .attribute(
+            "interval",
+            Attribute::string().optional().validate(validate::duration()).describe("Time between two measurements. Default `1s`."),
+        )
+        .attribute("count", count("How many measurements a step takes. Default: the bake divided by the interval."))
+        .attribute("failure_limit", count("How many measurements may fail. Default `0`."))
+        .attribute("start_after_step", count("The step after which it starts, counted from 1. Default `0`: at once."))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_schema_describes_every_attribute() {
+        crate::resources::shared::assert_described(&super::schema());
+    }
+}

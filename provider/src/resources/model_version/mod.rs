@@ -1,0 +1,277 @@
+//! `mlops_model_version`: an artifact, immutable and numbered once.
+
+mod model;
+mod review;
+mod schema;
+mod source;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mlops_core::names::VersionId;
+use mlops_core::registry::Version;
+use tfplugin::resource::{
+    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest, ReadRequest, UpdateRequest,
+};
+use tfplugin::schema::Schema;
+use tfplugin::{
+    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, Path, PlanContext, Planned, ReadContext,
+    Refreshed, Resource, timeouts,
+};
+
+use crate::client::Client;
+use crate::diagnose;
+use crate::resources::shared;
+use schema::State;
+use source::Source;
+
+/// The time for a registration where the configuration names none.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// The resource.
+pub(crate) struct ModelVersionResource;
+
+#[async_trait]
+impl Resource<Client> for ModelVersionResource {
+    type State = State;
+    const TYPE: &'static str = "mlops_model_version";
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    async fn plan(&self, cx: &PlanContext<Client>, request: PlanRequest<State>) -> Result<Planned<State>, Diagnostics> {
+        let client = cx.client();
+        if let Some(prior) = &request.prior {
+            client.expect_registry(&request.private).await?;
+            if let Some(id) = prior.id.as_str() {
+                client.note_held(id).await?;
+            }
+        }
+        let source = source::look(&request.config, request.prior.as_ref(), &client.digests).await?;
+        let mut state = request.proposed;
+        state.tags_all = shared::tags_all_of(&state.tags);
+        let replaced = plan_artifact(&mut state, &request.config, request.prior.as_ref(), source);
+        let unchanged = !replaced && request.prior.as_ref().is_some_and(|prior| same_but_review(prior, &state));
+        let mut plan = Planned::new(state);
+        if replaced {
+            plan = plan.requires_replace(Path::attribute("artifact_digest"));
+        }
+        if let (true, Some(prior)) = (unchanged, &request.prior) {
+            plan.state.gate_report = prior.gate_report.clone();
+            plan.state.model_diff = prior.model_diff.clone();
+            return Ok(plan);
+        }
+        plan_review(client, &mut plan, request.prior.is_none() || replaced).await?;
+        Ok(plan)
+    }
+
+    async fn plan_destroy(&self, cx: &PlanContext<Client>, request: PlanDestroyRequest<State>) -> Result<(), Diagnostics> {
+        cx.client().expect_registry(&request.private).await?;
+        if request.prior.deletion_policy.as_str() == Some("PREVENT") {
+            let id = request.prior.id.as_str().unwrap_or("?");
+            return Err(shared::prevented(&format!("version {id}")).into());
+        }
+        Ok(())
+    }
+
+    async fn create(&self, cx: &ApplyContext<Client>, request: CreateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+        let written = request.planned.timeouts.known().map_or(Attr::Null, |timeouts| timeouts.create.clone());
+        let allowed = timeouts::of(&written, CREATE_TIMEOUT);
+        let registering = tokio::time::timeout(allowed, register(cx.client(), &request.planned));
+        let version = tokio::select! {
+            done = registering => done.map_err(|_| {
+                let detail = format!("The registration took longer than timeouts.create allows ({allowed:?}). Nothing was registered.");
+                Diagnostic::error("Registering took too long", detail).at(Path::attribute("timeouts").then("create"))
+            })??,
+            () = cx.stop().cancelled() => {
+                let detail = "Terraform was interrupted before the version had a number. Apply again to register it.";
+                return Err(Diagnostic::error("Registering was interrupted", detail).into());
+            }
+        };
+        let mut state = model::state(&version, &request.planned);
+        if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
+            settle_review(cx.client(), &version, &mut state).await?;
+        }
+        Ok(Applied::new(state).private(cx.client().private().await?))
+    }
+
+    async fn read(&self, cx: &ReadContext<Client>, request: ReadRequest<State>) -> Result<Option<Refreshed<State>>, Diagnostics> {
+        let client = cx.client();
+        client.expect_registry(&request.private).await?;
+        let id = id(&request.state)?;
+        client.note_held(&id.to_string()).await?;
+        let found = client.registry.version(&id).await;
+        let found = found.map_err(|error| diagnose::failed(format!("Cannot read version {id}"), &error))?;
+        Ok(found.map(|version| Refreshed::new(model::state(&version, &request.state))))
+    }
+
+    async fn update(&self, cx: &ApplyContext<Client>, request: UpdateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+        let client = cx.client();
+        client.expect_registry(&request.private).await?;
+        let id = id(&request.prior)?;
+        let update = model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let updated = client.registry.update_version(&id, update).await;
+        let updated = updated.map_err(|error| diagnose::failed(format!("Cannot update version {id}"), &error))?;
+        let mut state = model::state(&updated, &request.planned);
+        if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
+            settle_review(client, &updated, &mut state).await?;
+        }
+        Ok(Applied::new(state))
+    }
+
+    async fn delete(&self, cx: &ApplyContext<Client>, request: DeleteRequest<State>) -> Result<(), ApplyFailed<State>> {
+        let client = cx.client();
+        client.expect_registry(&request.private).await?;
+        let id = id(&request.prior)?;
+        let done = match request.prior.deletion_policy.as_str() {
+            Some("ABANDON") => Ok(()),
+            Some("DELETE") => client.registry.delete_version(&id).await,
+            _ => client.registry.archive_version(&id).await,
+        };
+        match done {
+            Err(error) if !error.is_not_found() => {
+                Err(diagnose::failed(format!("Cannot destroy version {id}"), &error).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn import(&self) -> Option<&dyn ImportState<Client, State>> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ImportState<Client, State> for ModelVersionResource {
+    async fn import_state(&self, cx: &ReadContext<Client>, request: ImportRequest) -> Result<Imported<State>, Diagnostics> {
+        let text = request.id().unwrap_or_default();
+        let fail = |error: &mlops_core::Error| diagnose::failed(format!("Cannot import version {text:?}"), error);
+        let id: VersionId = text.parse().map_err(|error| fail(&error))?;
+        let found = cx.client().registry.version(&id).await.map_err(|error| fail(&error))?;
+        let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("version {id}"))))?;
+        // Nothing is managed yet: everything that is there becomes Terraform's.
+        let metrics = if found.metrics.is_empty() { Attr::Null } else { found.metrics.clone().into() };
+        let known = State { tags: shared::imported_tags(&found.tags), metrics, ..model::blank() };
+        Ok(Imported::new(model::state(&found, &known)).private(cx.client().private().await?))
+    }
+}
+
+/// Fills in what the source says, and whether it replaces the version.
+fn plan_artifact(state: &mut State, config: &State, prior: Option<&State>, source: Source) -> bool {
+    match (source, prior) {
+        (Source::Unchanged, Some(prior)) => {
+            // The same bytes: the number and all that was read of them stay, and so does the path
+            // that they came from.
+            if !prior.source.is_null() {
+                state.source = prior.source.clone();
+            }
+            keep_artifact(state, config, prior);
+            false
+        }
+        (Source::Read(read), prior) => {
+            let (artifact, inspected) = *read;
+            state.artifact_digest = artifact.digest.to_string().into();
+            state.artifact_size_bytes = artifact.size.into();
+            state.artifact_uri = Attr::Unknown;
+            if config.framework.is_null() {
+                state.framework = inspected.framework.into();
+            }
+            if config.signature.is_null() {
+                state.signature = model::signature_text(&inspected.signature).into();
+            }
+            prior.is_some()
+        }
+        (Source::Unknown | Source::Unchanged, prior) => {
+            state.artifact_digest = Attr::Unknown;
+            state.artifact_size_bytes = Attr::Unknown;
+            state.artifact_uri = Attr::Unknown;
+            if config.signature.is_null() {
+                state.signature = Attr::Unknown;
+            }
+            prior.is_some()
+        }
+    }
+}
+
+fn keep_artifact(state: &mut State, config: &State, prior: &State) {
+    state.artifact_digest = prior.artifact_digest.clone();
+    state.artifact_size_bytes = prior.artifact_size_bytes.clone();
+    state.artifact_uri = prior.artifact_uri.clone();
+    if config.framework.is_null() {
+        state.framework = prior.framework.clone();
+    }
+    if config.signature.is_null() {
+        state.signature = prior.signature.clone();
+    }
+}
+
+/// Whether a plan changes nothing that a review looks at.
+fn same_but_review(prior: &State, planned: &State) -> bool {
+    let unreviewed = |state: &State| State {
+        gate_report: Attr::Null,
+        model_diff: Attr::Null,
+        timeouts: Attr::Null,
+        ..state.clone()
+    };
+    unreviewed(prior) == unreviewed(planned)
+}
+
+async fn plan_review(client: &Client, plan: &mut Planned<State>, creates: bool) -> Result<(), Diagnostics> {
+    let state = &mut plan.state;
+    (state.gate_report, state.model_diff) = (Attr::Unknown, Attr::Unknown);
+    if !state.model.is_known() {
+        return Ok(());
+    }
+    let name = model::model(state)?;
+    let (reviewed, warning) = review::planned_model(client, &name).await?;
+    plan.warnings.extend(warning);
+    if let Some(reviewed) = reviewed {
+        review::check_metrics(&reviewed, state)?;
+        review::review(client, &reviewed, state).await?;
+        if creates {
+            review::check_signature(client, &reviewed, state).await?;
+        }
+    }
+    if creates {
+        client.siblings.plan_version(name);
+    }
+    Ok(())
+}
+
+/// What a plan had to leave open, now that everything is known.
+async fn settle_review(client: &Client, version: &Version, state: &mut State) -> Result<(), Diagnostics> {
+    let found = client.registry.model(&version.id.model).await;
+    let found = found.map_err(|error| diagnose::failed("Cannot read the registry", &error))?;
+    let report = match found {
+        Some(found) => review::settle(client, found, state).await,
+        None => Ok(()),
+    };
+    report.map_err(|error| diagnose::failed("Cannot read the registry", &error).into())
+}
+
+async fn register(client: &Client, planned: &State) -> Result<Version, Diagnostics> {
+    let name = model::model(planned)?;
+    let source = planned.source.require(Path::attribute("source"))?;
+    let fail = |error: mlops_core::Error| diagnose::failed(format!("Cannot register a version of model {name}"), &error);
+    let (artifact, inspected) = source::read_now(source, &client.digests).await.map_err(fail)?;
+    if planned.artifact_digest.as_str().is_some_and(|digest| digest != artifact.digest.to_string()) {
+        let detail = format!(
+            "{source} changed between plan and apply: {} was planned, {} is there. Nothing was registered; plan again.",
+            planned.artifact_digest.as_str().unwrap_or_default(),
+            artifact.digest
+        );
+        return Err(Diagnostic::error("The source changed", detail).at(Path::attribute("source")).into());
+    }
+    let stored = client.registry.artifacts().put_tree(source.as_ref(), client.digests.as_ref()).await.map_err(fail)?;
+    if stored.digest != artifact.digest {
+        let detail = format!("{source} changed while it was registered. Nothing was registered; apply again.");
+        return Err(Diagnostic::error("The source changed", detail).at(Path::attribute("source")).into());
+    }
+    let registration = model::registration(name.clone(), planned, stored, inspected).ok_or_else(shared::unknown_at_apply)?;
+    Ok(client.registry.register_version(registration).await.map_err(fail)?)
+}
+
+fn id(state: &State) -> Result<VersionId, Diagnostics> {
+    model::id(state).ok_or_else(|| Diagnostic::bug("The state of a version has no legal id.").into())
+}

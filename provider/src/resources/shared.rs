@@ -1,0 +1,125 @@
+//! What means the same on every resource, said once: attributes, their values, and common refusals.
+
+use std::collections::BTreeMap;
+
+use tfplugin::schema::Attribute;
+use tfplugin::types::Type;
+use tfplugin::{Attr, Diagnostic, Path, validate};
+
+/// Tags by key.
+pub(crate) type Tags = Attr<BTreeMap<String, String>>;
+
+/// The computed id, which never changes.
+pub(crate) fn id(what: &str) -> Attribute {
+    Attribute::string()
+        .computed()
+        .use_state_for_unknown()
+        .describe(what)
+}
+
+/// A required name of at most `longest` legal characters.
+pub(crate) fn name(longest: usize) -> Attribute {
+    Attribute::string()
+        .required()
+        .validate(validate::length(1..=longest))
+        .validate(validate::chars("A-Za-z0-9._-"))
+}
+
+/// When the object was created.
+pub(crate) fn created_at() -> Attribute {
+    Attribute::string()
+        .computed()
+        .use_state_for_unknown()
+        .describe("When it was created, in RFC 3339.")
+}
+
+/// The configured tags.
+pub(crate) fn tags() -> Attribute {
+    Attribute::map(Type::String).optional().describe(
+        "Tags. Only the keys named here are managed; keys that others add are left alone.",
+    )
+}
+
+/// All tags that Terraform manages.
+pub(crate) fn tags_all() -> Attribute {
+    Attribute::map(Type::String)
+        .computed()
+        .describe("All tags that Terraform manages on the object.")
+}
+
+/// What destroying the resource does to the object; the first of `policies` that is in use is named
+/// by `default`.
+pub(crate) fn deletion_policy<const N: usize>(policies: [&str; N], default: &str) -> Attribute {
+    let meaning = |policy: &str| match policy {
+        "DELETE" => "`DELETE` removes it",
+        "ARCHIVE" => {
+            "`ARCHIVE` keeps it and what it serves, and forbids new bindings"
+        }
+        "ABANDON" => "`ABANDON` leaves it as it is and forgets it",
+        _ => "`PREVENT` refuses the destroy at plan",
+    };
+    let list = policies.map(meaning).join(", ");
+    Attribute::string()
+        .default(default)
+        .validate(validate::one_of(policies))
+        .describe(format!("What destroying the resource does to the object: {list}. Default `{default}`."))
+}
+
+/// The value of [`tags_all`] for these tags.
+pub(crate) fn tags_all_of(tags: &Tags) -> Tags {
+    match tags {
+        Attr::Null => Attr::Known(BTreeMap::new()),
+        tags => tags.clone(),
+    }
+}
+
+/// The tags of an imported object: nothing is managed yet, so all that are there become Terraform's.
+pub(crate) fn imported_tags(there: &BTreeMap<String, String>) -> Tags {
+    if there.is_empty() { Attr::Null } else { there.clone().into() }
+}
+
+/// The refusal of `deletion_policy = "PREVENT"`.
+pub(crate) fn prevented(object: &str) -> Diagnostic {
+    let detail = format!(
+        "{object} has deletion_policy = \"PREVENT\". Set another policy and apply it first, or take the resource out of the \
+         state with a `removed` block."
+    );
+    Diagnostic::error("Destroying is prevented", detail).at(Path::attribute("deletion_policy"))
+}
+
+/// A plan that reached apply with holes in it.
+pub(crate) fn unknown_at_apply() -> Diagnostic {
+    Diagnostic::bug("A value of the plan was still unknown, or no longer legal, at apply.")
+}
+
+#[cfg(test)]
+pub(crate) use tests::assert_described;
+
+#[cfg(test)]
+mod tests {
+    use tfplugin::schema::{Attribute, AttributeType, Block, Schema};
+
+    /// Fails naming the first attribute whose description a user could not act on.
+    pub(crate) fn assert_described(schema: &Schema) {
+        assert!(!schema.block().description().is_empty(), "the resource has no description");
+        block("", schema.block());
+    }
+
+    fn block(at: &str, block: &Block) {
+        attributes(at, block.attributes());
+        for (name, nested) in block.blocks() {
+            let at = format!("{at}{name}.");
+            assert!(!nested.block().description().is_empty(), "{at} has no description");
+            self::block(&at, nested.block());
+        }
+    }
+
+    fn attributes<'a>(at: &str, attributes: impl Iterator<Item = (&'a str, &'a Attribute)>) {
+        for (name, attribute) in attributes {
+            assert!(!attribute.description().is_empty(), "{at}{name} has no description");
+            if let AttributeType::Nested(_, nested) = attribute.of() {
+                self::attributes(&format!("{at}{name}."), nested.attributes());
+            }
+        }
+    }
+}

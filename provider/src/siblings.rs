@@ -1,0 +1,108 @@
+//! What this run plans, so that resources of one run see each other.
+//!
+//! A plan of a model, version or alias leaves its planned value here; plans that follow in the same
+//! walk look here before they ask the registry. So nothing that is planned "does not exist", gates
+//! come from the planned model, and an alias that is planned to move is known to move. Terraform
+//! starts a provider process for each walk, so the table lives exactly as long as it is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mlops_core::names::{AliasId, AliasName, ModelName};
+use mlops_core::registry::ModelSpec;
+use tfplugin::Attr;
+
+/// What is planned for one model.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PlannedModel {
+    /// It will look like this.
+    Known(Box<ModelSpec>),
+    /// It will exist, but part of it is not known yet.
+    Unknown,
+}
+
+/// What is planned for an alias: where it will point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlannedAlias {
+    /// Terraform moves it, or keeps it, there.
+    Version(u64),
+    /// Terraform moves it to a version that is not known yet.
+    Unknown,
+    /// Somebody else moves it; the registry tells where it points.
+    Elsewhere,
+}
+
+#[derive(Debug, Default)]
+struct Planned {
+    models: BTreeMap<ModelName, PlannedModel>,
+    new_versions: BTreeSet<ModelName>,
+    aliases: BTreeMap<ModelName, BTreeMap<AliasName, PlannedAlias>>,
+}
+
+/// The table of one provider process.
+#[derive(Debug, Default)]
+pub(crate) struct Siblings(Mutex<Planned>);
+
+impl Siblings {
+    fn lock(&self) -> MutexGuard<'_, Planned> {
+        // Every write is a single insert; a panic elsewhere cannot leave half of one behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A model will exist.
+    pub(crate) fn plan_model(&self, name: ModelName, model: PlannedModel) {
+        self.lock().models.insert(name, model);
+    }
+
+    /// What is planned for a model, if this run plans it.
+    pub(crate) fn model(&self, name: &ModelName) -> Option<PlannedModel> {
+        self.lock().models.get(name).cloned()
+    }
+
+    /// A version of this model will be registered; its number is not known yet.
+    pub(crate) fn plan_version(&self, model: ModelName) {
+        self.lock().new_versions.insert(model);
+    }
+
+    /// Whether this run registers a version of the model.
+    pub(crate) fn registers_version(&self, model: &ModelName) -> bool {
+        self.lock().new_versions.contains(model)
+    }
+
+    /// An alias will point there.
+    pub(crate) fn plan_alias(&self, id: AliasId, target: PlannedAlias) {
+        self.lock().aliases.entry(id.model).or_default().insert(id.alias, target);
+    }
+
+    /// Where an alias will point, if this run plans it.
+    pub(crate) fn alias(&self, id: &AliasId) -> Option<PlannedAlias> {
+        self.lock().aliases.get(&id.model)?.get(&id.alias).copied()
+    }
+}
+
+impl From<&Attr<u64>> for PlannedAlias {
+    fn from(version: &Attr<u64>) -> Self {
+        match version {
+            Attr::Known(version) => Self::Version(*version),
+            Attr::Null => Self::Elsewhere,
+            Attr::Unknown => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planned_alias_hides_the_registry_and_others_do_not() {
+        let siblings = Siblings::default();
+        let champion: AliasId = "fraud@champion".parse().unwrap();
+        assert_eq!(siblings.alias(&champion), None);
+        siblings.plan_alias(champion.clone(), (&Attr::<u64>::Unknown).into());
+        assert_eq!(siblings.alias(&champion), Some(PlannedAlias::Unknown));
+        siblings.plan_alias(champion.clone(), (&Attr::Known(3)).into());
+        assert_eq!(siblings.alias(&champion), Some(PlannedAlias::Version(3)));
+        assert_eq!(siblings.alias(&"fraud@other".parse().unwrap()), None);
+    }
+}
