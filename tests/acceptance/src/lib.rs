@@ -15,6 +15,7 @@ pub mod load;
 pub mod plan;
 pub mod process;
 pub mod running;
+pub mod stack;
 pub mod state;
 pub mod wait;
 pub mod workspace;
@@ -23,6 +24,7 @@ pub use builds::Builds;
 pub use engine::Engine;
 pub use plan::Plan;
 pub use running::{Ended, Running};
+pub use stack::Stack;
 pub use state::State;
 pub use workspace::Workspace;
 
