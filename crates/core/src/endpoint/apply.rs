@@ -9,7 +9,7 @@ use super::deployment::{DeploymentId, DeploymentRef};
 use super::outcome::Outcome;
 use super::plan::{self, Action};
 use super::record::{EndpointRecord, identity};
-use super::run::{Deps, Recovered, Run};
+use super::run::{Deps, Run};
 use super::spec::{DeletionPolicy, EndpointSpec};
 use super::{prepare, store, validate};
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ async fn apply_under_lease(
     id: DeploymentId,
     base: u64,
 ) -> Result<Outcome> {
-    if let Recovered::Ended(outcome) = run.recover(Some(&id)).await? {
+    if let Some(outcome) = run.recover(Some(&id)).await? {
         return Ok(outcome);
     }
     let stored = run
@@ -104,7 +104,7 @@ async fn apply_under_lease(
     }
     let prior = stored.live;
     let seen = match &prior {
-        Some(prior) => Some(deps.target.observe(&prior.server).await?),
+        Some(prior) => Some(run.observe(&prior.server).await?),
         None => None,
     };
     let satisfied = prior
@@ -187,7 +187,7 @@ pub async fn delete(deps: &Deps, request: DeleteRequest) -> Result<Outcome> {
 }
 
 async fn delete_under_lease(deps: &Deps, run: &Run, identity: &str) -> Result<Outcome> {
-    if let Recovered::Ended(outcome) = run.recover(None).await? {
+    if let Some(outcome) = run.recover(None).await? {
         return Ok(outcome);
     }
     let stored = run

@@ -24,7 +24,7 @@ use crate::registry::Registry;
 use crate::registry::documents::Document;
 use crate::registry::leases::{Holder, Lease};
 use crate::saga::{Ending, Executor, Journal, Phase, Policy, StopKind};
-use crate::target::Target;
+use crate::target::{Observation, Server, Target};
 
 /// What every operation on an endpoint needs. Cheap to clone.
 #[derive(Clone)]
@@ -60,14 +60,6 @@ pub(super) struct Run {
     cancel: CancellationToken,
     time_limit: Option<Duration>,
     pub(super) by: String,
-}
-
-/// What became of a journal that was found open.
-pub(super) enum Recovered {
-    /// It is closed, and was not the deployment asked for.
-    Cleared,
-    /// It was, or it cannot be closed.
-    Ended(Outcome),
 }
 
 impl Run {
@@ -128,6 +120,18 @@ impl Run {
         }
     }
 
+    /// What the target sees, unless the caller cancels first: nothing was begun by then.
+    pub(super) async fn observe(&self, server: &Server) -> Result<Observation> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::cancelled(format!(
+                "the deployment of endpoint {} was interrupted before it began; nothing was done",
+                self.identity
+            ))),
+            seen = self.ports.target.observe(server) => seen,
+        }
+    }
+
     pub(super) async fn stored(&self) -> Result<Option<Document<Stored>>> {
         store::endpoint(&self.deps.registry, &self.identity).await
     }
@@ -137,20 +141,22 @@ impl Run {
     }
 
     /// Deals with a journal that an earlier run left open: goes on with it if it is `wanted` and
-    /// was to be resumed, else takes it back.
-    pub(super) async fn recover(&self, wanted: Option<&DeploymentId>) -> Result<Recovered> {
+    /// was to be resumed, else takes it back. Its outcome, if it was `wanted` or cannot be closed;
+    /// `None` once nothing is open any more.
+    pub(super) async fn recover(&self, wanted: Option<&DeploymentId>) -> Result<Option<Outcome>> {
         let Some(open) = store::open_journal(&self.deps.registry, &self.identity).await? else {
-            return Ok(Recovered::Cleared);
+            return Ok(None);
         };
         let (mut journal, mut handle, saga) = self.reopen(open)?;
         let is_wanted = wanted == Some(&journal.state.request.deployment.id);
         if journal.phase == Phase::UndoFailed {
-            return Ok(Recovered::Ended(Outcome::Locked(stopped(&journal))));
+            return Ok(Some(Outcome::Locked(stopped(&journal))));
         }
         let hooks = EndpointHooks::new(&self.ports, saga.server);
         let executor = self.executor(&saga, &hooks, &journal.state.request);
         let resumes = journal.state.request.spec.rollout.on_interrupt == OnInterrupt::Resume;
         let all_done = executor.is_complete(&journal.state)?;
+        store::clear_pause(&self.deps.registry, &self.identity).await?;
         match journal.phase {
             Phase::Forward if all_done || executor.is_past_pivot(&journal.state)? => {}
             Phase::Forward if is_wanted && resumes => {
@@ -169,9 +175,9 @@ impl Run {
         let ending = executor.run(&mut journal, &mut handle).await?;
         let outcome = self.finish(&mut handle, &journal, ending).await?;
         Ok(match ending {
-            Ending::Undone if !forward => Recovered::Cleared,
-            Ending::Complete if !is_wanted => Recovered::Cleared,
-            _ => Recovered::Ended(outcome),
+            Ending::Undone if !forward => None,
+            Ending::Complete if !is_wanted => None,
+            _ => Some(outcome),
         })
     }
 
@@ -182,6 +188,7 @@ impl Run {
         let (mut journal, mut handle, saga) = self.reopen(open)?;
         let hooks = EndpointHooks::new(&self.ports, saga.server);
         let executor = self.executor(&saga, &hooks, &journal.state.request);
+        store::clear_pause(&self.deps.registry, &self.identity).await?;
         match journal.phase {
             Phase::UndoFailed => return Ok(Outcome::Locked(stopped(&journal))),
             Phase::Undo => {}

@@ -136,6 +136,22 @@ pub(super) async fn request_pause(
     Ok(())
 }
 
+/// Forgets a request to pause: whoever resumes has answered it.
+pub(super) async fn clear_pause(registry: &Registry, identity: &str) -> Result<()> {
+    let Some(found) = control(registry, identity).await? else {
+        return Ok(());
+    };
+    registry
+        .commit(vec![found.delete()])
+        .await
+        .map_err(|error| {
+            error.into_error(&format!(
+                "the request to pause endpoint {identity} could not be cleared"
+            ))
+        })?;
+    Ok(())
+}
+
 /// The open journal with its state unread: any version's can be looked at.
 pub(super) async fn open_journal(
     registry: &Registry,

@@ -1,6 +1,11 @@
-//! The target port: a world in memory that obeys it, with knobs.
+//! The target port: the suite that every target passes, and a world in memory that obeys it,
+//! with knobs.
 
 mod provision;
+mod suite;
 mod world;
 
+pub use suite::{
+    a_server_serves_shifts_and_leaves_nothing, provision_can_be_repeated_and_taken_back,
+};
 pub use world::{Behaviour, Fault, FaultAt, MemoryTarget, RevisionView, ServerView, WorldView};
