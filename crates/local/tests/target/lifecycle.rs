@@ -45,7 +45,10 @@ async fn a_server_keeps_nothing_of_its_starter() {
     let dir = world.server_dir();
     let expected: BTreeSet<String> = [
         "/dev/null".to_owned(),
+        // The runtime's own: epoll and eventfd.
+        "anon_inode".to_owned(),
         "socket".to_owned(),
+        dir.join("server.log").display().to_string(),
         dir.join("stderr.log").display().to_string(),
         dir.join("lock").display().to_string(),
     ]
