@@ -39,6 +39,9 @@ impl Ring {
     }
 }
 
+/// A revision and its weight.
+type Weighted = (Arc<Revision>, u32);
+
 /// Some revisions with their weights.
 struct Choice {
     revisions: Vec<Arc<Revision>>,
@@ -46,7 +49,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn new(weighted: Vec<(Arc<Revision>, u32)>) -> Self {
+    fn new(weighted: Vec<Weighted>) -> Self {
         let (revisions, weights) = weighted.into_iter().filter(|(_, w)| *w > 0).unzip();
         Self {
             revisions,
@@ -119,9 +122,8 @@ impl Table {
 
     /// Works out who is chosen when. Counting starts afresh.
     pub(crate) fn compile(&mut self, endpoint: &str) {
-        let mut grouped: BTreeMap<String, Vec<(Arc<Revision>, u32)>> = BTreeMap::new();
-        let mut narrowed: BTreeMap<(String, Option<u64>), Vec<(Arc<Revision>, u32)>> =
-            BTreeMap::new();
+        let mut grouped: BTreeMap<String, Vec<Weighted>> = BTreeMap::new();
+        let mut narrowed: BTreeMap<(String, Option<u64>), Vec<Weighted>> = BTreeMap::new();
         for (revision, weight) in self.serving() {
             let spec = &revision.spec;
             let Some(route) = self.variants.get(&spec.variant) else {

@@ -499,7 +499,7 @@ async fn each_request_leaves_one_line_in_the_access_log() {
             .filter_map(|l| serde_json::from_str::<Value>(l).ok());
         line = lines
             .filter(|l| l["request_id"] == "abc")
-            .last()
+            .next_back()
             .unwrap_or_default();
         !line.is_null()
     })

@@ -59,7 +59,7 @@ enum Plan {
     Symbolic(Arc<TypedRunnableModel>),
     /// A graph that tract cannot compile with open sizes: one plan for each combination met.
     PerShape {
-        model: InferenceModel,
+        model: Box<InferenceModel>,
         plans: Mutex<HashMap<Vec<Vec<usize>>, Arc<TypedRunnableModel>>>,
     },
 }
@@ -187,7 +187,7 @@ fn compile(bytes: &[u8], signature: Signature) -> Result<Engine, LoadError> {
             // If it does not compile with known shapes either, the first error is the better one to tell.
             let plan = with_shapes(&model, &ones).map_err(|_| failed(symbolic))?;
             Plan::PerShape {
-                model,
+                model: Box::new(model),
                 plans: Mutex::new(HashMap::from([(ones, plan)])),
             }
         }
