@@ -494,12 +494,11 @@ async fn each_request_leaves_one_line_in_the_access_log() {
     let mut line = Value::Null;
     support::eventually(async || {
         let text = std::fs::read_to_string(&log).unwrap();
-        let lines = text
+        let mut lines = text
             .lines()
             .filter_map(|l| serde_json::from_str::<Value>(l).ok());
         line = lines
-            .filter(|l| l["request_id"] == "abc")
-            .next_back()
+            .rfind(|l| l["request_id"] == "abc")
             .unwrap_or_default();
         !line.is_null()
     })
