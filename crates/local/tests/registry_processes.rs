@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use mlops_core::artifacts::{ArtifactStore as _, NoDigestCache};
+use mlops_core::artifacts::NoDigestCache;
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::names::ModelName;
 use mlops_core::registry::{ModelSpec, NewVersion, Registry, VersionDeletionPolicy, VersionSpec};

@@ -83,12 +83,11 @@ impl ArtifactStore for LocalArtifacts {
                 None => {
                     let (layout, file, lock) =
                         (Arc::clone(&layout), file.clone(), Arc::clone(&lock));
-                    let digest = blocking(move || {
+                    blocking(move || {
                         let _held = lock;
                         copy::take_in(&layout, &file)
                     })
-                    .await?;
-                    digest
+                    .await?
                 }
             };
             cache.put(&file.stamp, &digest);
