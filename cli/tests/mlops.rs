@@ -1,0 +1,202 @@
+//! The built binary from outside: what it prints, how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn mlops(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlops"));
+    command.args(arguments).stdin(Stdio::null());
+    for variable in ["TF_WORKSPACE", "TF_DATA_DIR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn ended(output: &Output) -> (i32, String) {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), text)
+}
+
+fn digits() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/models/digits-v1.onnx")
+}
+
+/// A server that is ended with the test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts `mlops serve` and waits for its log to name the address.
+fn serve(arguments: &[&str]) -> (Served, String) {
+    let mut child = mlops(&["serve", "--foreground"])
+        .args(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let served = Served(child);
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert_ne!(
+            log.read_line(&mut line).unwrap(),
+            0,
+            "it ended before it listened"
+        );
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        if let Some(address) = event["address"].as_str() {
+            let address = address.to_owned();
+            // The log is read to its end, or the server would block on it.
+            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+            return (served, address);
+        }
+    }
+}
+
+fn post(address: &str, path: &str, body: &Value) -> String {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_model_file_is_served_until_the_terminal_says_stop() {
+    let model = digits();
+    let (mut served, address) = serve(&["--model", model.to_str().unwrap(), "--port", "0"]);
+    let answer = post(
+        &address,
+        "/invocations",
+        &json!({"inputs": [vec![0.0; 64]]}),
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("predictions"), "{answer}");
+    let pid = served.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(served.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_name_of_a_served_model_is_its_files_or_the_given_one() {
+    let model = digits();
+    let (_served, address) = serve(&[
+        "--model",
+        model.to_str().unwrap(),
+        "--port",
+        "0",
+        "--name",
+        "fraud",
+    ]);
+    let body = json!({"inputs": [{"name": "x", "shape": [1, 64], "datatype": "FP32", "data": vec![0; 64]}]});
+    let given = post(&address, "/v2/models/fraud/infer", &body);
+    let other = post(&address, "/v2/models/digits-v1/infer", &body);
+    assert!(!given.starts_with("HTTP/1.1 404"), "{given}");
+    assert!(other.starts_with("HTTP/1.1 404"), "{other}");
+}
+
+#[test]
+fn a_port_in_use_ends_with_98() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port().to_string();
+    let model = digits();
+    let output = mlops(&[
+        "serve",
+        "--foreground",
+        "--model",
+        model.to_str().unwrap(),
+        "--port",
+        &port,
+    ]);
+    let (code, text) = ended(&{ output }.output().unwrap());
+    assert_eq!(code, 98, "{text}");
+    assert!(text.contains(&port), "{text}");
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_configuration_is_an_error_of_the_caller() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.json");
+    std::fs::write(&config, "{}").unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, message) in [
+        (
+            ["--model", "/nowhere/m.onnx"],
+            "/nowhere/m.onnx could not be read",
+        ),
+        (["--config", config], "is not a server's configuration"),
+    ] {
+        let output = mlops(&["serve", "--foreground"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let (code, text) = ended(&output);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(message), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    for arguments in [
+        &["serve", "--model", "x.onnx"][..],
+        &["serve", "--foreground"],
+        &["endpoint", "status"],
+        &["endpoint", "explode", "digits"],
+        &["endpoint", "status", "ecs/digits"],
+        &["endpoint", "status", "a name with spaces"],
+    ] {
+        let (code, text) = ended(&mlops(arguments).output().unwrap());
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn the_exit_codes_are_documented() {
+    let output = mlops(&["--help"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "3  no such endpoint",
+        "4  paused, or locked",
+        "5  somebody else is deploying",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn every_verb_on_a_registry_that_is_not_there_ends_with_3_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = dir.path().join(".mlops");
+    for verb in ["status", "watch", "pause", "resume", "repair"] {
+        let place = registry.to_str().unwrap();
+        let output = mlops(&["endpoint", verb, "digits", "--registry", place])
+            .output()
+            .unwrap();
+        let (code, text) = ended(&output);
+        assert_eq!(code, 3, "{verb}: {text}");
+        assert!(text.contains("there is no registry at"), "{verb}: {text}");
+        assert!(!registry.exists(), "{verb} made a registry");
+    }
+}
