@@ -53,8 +53,17 @@ const REGISTRY: &str = "registry";
 impl Client {
     /// A client on these adapters, with nothing planned yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { registry, target, digests } = parts;
-        Self { registry, target, digests, siblings: Siblings::default() }
+        let Parts {
+            registry,
+            target,
+            digests,
+        } = parts;
+        Self {
+            registry,
+            target,
+            digests,
+            siblings: Siblings::default(),
+        }
     }
 
     /// Refuses to go on if the registry is not the one that the state was written with: a registry
@@ -64,7 +73,9 @@ impl Client {
             return Ok(());
         };
         let expected = self.registry.expect_identity(uuid).await;
-        expected.map_err(|error| diagnose::failed("The registry of this state is missing", &error).into())
+        expected.map_err(|error| {
+            diagnose::failed("The registry of this state is missing", &error).into()
+        })
     }
 
     /// Private state that names the registry in use.
@@ -74,7 +85,10 @@ impl Client {
         match identity.map_err(|error| diagnose::failed("Cannot read the registry", &error))? {
             Some(identity) => private.set(REGISTRY, &identity.uuid).map_err(unreadable)?,
             None => {
-                let detail = format!("The registry at {} was written and is not there.", self.registry.location());
+                let detail = format!(
+                    "The registry at {} was written and is not there.",
+                    self.registry.location()
+                );
                 return Err(Diagnostic::bug(detail).into());
             }
         }
@@ -89,11 +103,17 @@ impl Client {
 
     /// The error for an object that an import or a lookup did not find.
     pub(crate) fn absent(&self, object: &str) -> Error {
-        Error::not_found(format!("{object} does not exist in the registry at {}", self.registry.location()))
+        Error::not_found(format!(
+            "{object} does not exist in the registry at {}",
+            self.registry.location()
+        ))
     }
 }
 
 /// Private state that this provider did not write, or cannot read any more.
 pub(crate) fn unreadable(error: tfplugin::Error) -> Diagnostics {
-    Diagnostic::bug(format!("Private state could not be read or written: {error}.")).into()
+    Diagnostic::bug(format!(
+        "Private state could not be read or written: {error}."
+    ))
+    .into()
 }

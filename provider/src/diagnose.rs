@@ -53,19 +53,31 @@ mod tests {
     fn a_dotted_path_becomes_the_path_that_terraform_underlines() {
         assert_eq!(
             path("variants.main.model_version"),
-            Path::attribute("variants").key("main").then("model_version")
+            Path::attribute("variants")
+                .key("main")
+                .then("model_version")
         );
         assert_eq!(
             path("rollout.steps.1.traffic"),
-            Path::attribute("rollout").then("steps").index(1).then("traffic")
+            Path::attribute("rollout")
+                .then("steps")
+                .index(1)
+                .then("traffic")
         );
-        assert_eq!(path("metrics.metrics"), Path::attribute("metrics").key("metrics"));
+        assert_eq!(
+            path("metrics.metrics"),
+            Path::attribute("metrics").key("metrics")
+        );
         assert_eq!(path("source"), Path::attribute("source"));
     }
 
     #[test]
     fn a_bug_asks_for_a_report() {
         let diagnostic = failed("Cannot create", &Error::bug("the counter went back"));
-        assert!(diagnostic.detail.contains("please report it"), "{}", diagnostic.detail);
+        assert!(
+            diagnostic.detail.contains("please report it"),
+            "{}",
+            diagnostic.detail
+        );
     }
 }

@@ -23,8 +23,11 @@ fn main() -> ExitCode {
     // An endpoint on this machine is served by a copy of this program.
     let served = child::dispatch(std::env::args_os(), |config| serve(config) as u8);
     served.unwrap_or_else(|| {
-        let options = ServeOptions::new("registry.terraform.io/mlops-rs/mlops", env!("CARGO_PKG_VERSION"))
-            .debug(std::env::args().any(|argument| argument == "--debug"));
+        let options = ServeOptions::new(
+            "registry.terraform.io/mlops-rs/mlops",
+            env!("CARGO_PKG_VERSION"),
+        )
+        .debug(std::env::args().any(|argument| argument == "--debug"));
         tfplugin::run(options, Mlops::new(open))
     })
 }
@@ -32,7 +35,11 @@ fn main() -> ExitCode {
 /// The registry in a directory, and the target on this machine.
 fn open(settings: &Settings) -> Result<Parts> {
     let embedded = embedded::open(settings.path.as_deref(), settings.namespace.as_deref())?;
-    Ok(Parts { registry: embedded.registry, target: embedded.target, digests: embedded.digests })
+    Ok(Parts {
+        registry: embedded.registry,
+        target: embedded.target,
+        digests: embedded.digests,
+    })
 }
 
 /// Runs the model server until it ends; its exit status.

@@ -69,7 +69,8 @@ impl Provider for Mlops {
 
     async fn configure(&self, _: &Context, config: Config) -> Result<Arc<Client>, Diagnostics> {
         let settings = settings(config)?;
-        let parts = (self.open)(&settings).map_err(|error| diagnose::failed("Cannot use the embedded registry", &error))?;
+        let parts = (self.open)(&settings)
+            .map_err(|error| diagnose::failed("Cannot use the embedded registry", &error))?;
         Ok(Arc::new(Client::new(parts)))
     }
 
@@ -115,13 +116,22 @@ fn settings(config: Config) -> Result<Settings, Diagnostics> {
     if local.namespace.is_unknown() {
         return Err(unknown("namespace"));
     }
-    Ok(Settings { path: local.path.into_known().map(Into::into), namespace: local.namespace.into_known() })
+    Ok(Settings {
+        path: local.path.into_known().map(Into::into),
+        namespace: local.namespace.into_known(),
+    })
 }
 
 /// Where the registry lies decides what everything else means, so it cannot wait for apply.
 fn unknown(field: &str) -> Diagnostics {
     let detail = "The place of the registry must be known at plan. Use a value that no resource of this configuration computes.";
     let path = Path::attribute("local");
-    let path = if field == "local" { path } else { path.then(field) };
-    Diagnostic::error("The registry's place is not known", detail).at(path).into()
+    let path = if field == "local" {
+        path
+    } else {
+        path.then(field)
+    };
+    Diagnostic::error("The registry's place is not known", detail)
+        .at(path)
+        .into()
 }

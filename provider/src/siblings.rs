@@ -1,11 +1,11 @@
 //! What this run plans, so that resources of one run see each other.
 //!
-//! A plan of a model, version or alias leaves its planned value here; plans that follow in the same
+//! A plan of a model or alias leaves its planned value here; plans that follow in the same
 //! walk look here before they ask the registry. So nothing that is planned "does not exist", gates
 //! come from the planned model, and an alias that is planned to move is known to move. Terraform
 //! starts a provider process for each walk, so the table lives exactly as long as it is true.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mlops_core::names::{AliasId, AliasName, ModelName};
@@ -35,7 +35,6 @@ pub(crate) enum PlannedAlias {
 #[derive(Debug, Default)]
 struct Planned {
     models: BTreeMap<ModelName, PlannedModel>,
-    new_versions: BTreeSet<ModelName>,
     aliases: BTreeMap<ModelName, BTreeMap<AliasName, PlannedAlias>>,
 }
 
@@ -59,19 +58,13 @@ impl Siblings {
         self.lock().models.get(name).cloned()
     }
 
-    /// A version of this model will be registered; its number is not known yet.
-    pub(crate) fn plan_version(&self, model: ModelName) {
-        self.lock().new_versions.insert(model);
-    }
-
-    /// Whether this run registers a version of the model.
-    pub(crate) fn registers_version(&self, model: &ModelName) -> bool {
-        self.lock().new_versions.contains(model)
-    }
-
     /// An alias will point there.
     pub(crate) fn plan_alias(&self, id: AliasId, target: PlannedAlias) {
-        self.lock().aliases.entry(id.model).or_default().insert(id.alias, target);
+        self.lock()
+            .aliases
+            .entry(id.model)
+            .or_default()
+            .insert(id.alias, target);
     }
 
     /// Where an alias will point, if this run plans it.

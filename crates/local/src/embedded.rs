@@ -30,7 +30,8 @@ pub struct Embedded {
 /// # Errors
 /// `Invalid` for the refusal (attribute `local`) and for an illegal namespace.
 pub fn open(directory: Option<&Path>, namespace: Option<&str>) -> Result<Embedded> {
-    let unknown = |cause| Error::unavailable("this program does not know where it runs").because(cause);
+    let unknown =
+        |cause| Error::unavailable("this program does not know where it runs").because(cause);
     let working = std::env::current_dir().map_err(unknown)?;
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -49,10 +50,18 @@ pub fn open(directory: Option<&Path>, namespace: Option<&str>) -> Result<Embedde
     let records = Arc::new(LocalRecords::new(&directory, namespace.clone()));
     let artifacts = Arc::new(LocalArtifacts::new(&directory));
     let held = Arc::new(LocalHeldHints::new(&directory, namespace));
-    let registry =
-        Registry::new(records.clone(), artifacts.clone(), Arc::new(SystemClock::default()), Arc::new(RandomIds))
-            .with_sessions(Arc::new(LocalSessions::new()), held);
+    let registry = Registry::new(
+        records.clone(),
+        artifacts.clone(),
+        Arc::new(SystemClock::default()),
+        Arc::new(RandomIds),
+    )
+    .with_sessions(Arc::new(LocalSessions::new()), held);
     let program = binary::this_program().map_err(unknown)?;
     let target = Arc::new(LocalTarget::new(&directory, program, records, artifacts)?);
-    Ok(Embedded { registry, target, digests: Arc::new(LocalDigestCache::new(&directory)) })
+    Ok(Embedded {
+        registry,
+        target,
+        digests: Arc::new(LocalDigestCache::new(&directory)),
+    })
 }

@@ -77,19 +77,36 @@ impl DataSource<Client> for DeploymentsData {
     fn schema(&self) -> Schema {
         let event = Nested::new()
             .attribute("at", text("When, RFC 3339."))
-            .attribute("kind", text("What, as a dotted word such as `rollout.shifted`."))
+            .attribute(
+                "kind",
+                text("What, as a dotted word such as `rollout.shifted`."),
+            )
             .attribute("message", text("What, for people."));
         let deployment = Nested::new()
             .attribute("id", text("The deployment and its attempt."))
             .attribute("kind", text("What it did: `create`, `update` or `delete`."))
-            .attribute("outcome", text("How it ended: `succeeded`, `rolled_back` or `abandoned`."))
+            .attribute(
+                "outcome",
+                text("How it ended: `succeeded`, `rolled_back` or `abandoned`."),
+            )
             .attribute("reason", text("Why it did not succeed; null if it did."))
-            .attribute("versions", numbers("The version that it asked for, by variant."))
-            .attribute("base_revision", number("The endpoint revision that it started from."))
+            .attribute(
+                "versions",
+                numbers("The version that it asked for, by variant."),
+            )
+            .attribute(
+                "base_revision",
+                number("The endpoint revision that it started from."),
+            )
             .attribute("by", text("Who asked."))
             .attribute("started_at", text("When it began, RFC 3339."))
             .attribute("ended_at", text("When it ended, RFC 3339."))
-            .attribute("events", Attribute::list_nested(event).computed().describe("What it told while it ran, oldest first."));
+            .attribute(
+                "events",
+                Attribute::list_nested(event)
+                    .computed()
+                    .describe("What it told while it ran, oldest first."),
+            );
         Schema::new(
             Block::new()
                 .describe("The deployments of an endpoint that have ended, newest first, with their events.")
@@ -111,31 +128,51 @@ impl DataSource<Client> for DeploymentsData {
         let name: EndpointName = convert::name(&config.name, "name")?;
         let identity = record::identity(KIND, &name);
         let object = format!("the deployments of endpoint {identity}");
-        let closed = endpoint::closed_deployments(&client.registry, &identity).await.map_err(|error| failed(&object, &error))?;
+        let closed = endpoint::closed_deployments(&client.registry, &identity)
+            .await
+            .map_err(|error| failed(&object, &error))?;
         let limit = config.limit.to_option().unwrap_or(LIMIT) as usize;
         let mut deployments = Vec::new();
         for closed in closed.into_iter().rev().take(limit) {
-            let events = events(client, &identity, &closed).await.map_err(|error| failed(&object, &error))?;
+            let events = events(client, &identity, &closed)
+                .await
+                .map_err(|error| failed(&object, &error))?;
             deployments.push(deployment(closed, events));
         }
-        Ok(State { deployments: deployments.into(), ..config })
+        Ok(State {
+            deployments: deployments.into(),
+            ..config
+        })
     }
 }
 
-async fn events(client: &Client, identity: &str, closed: &ClosedDeployment) -> mlops_core::Result<Vec<Event>> {
+async fn events(
+    client: &Client,
+    identity: &str,
+    closed: &ClosedDeployment,
+) -> mlops_core::Result<Vec<Event>> {
     let subject = Subject::Endpoint(identity.to_owned());
     let deployment = closed.deployment.to_string();
-    let stored = client.registry.events(&subject, Some(&deployment), None, EVENTS).await?;
+    let stored = client
+        .registry
+        .events(&subject, Some(&deployment), None, EVENTS)
+        .await?;
     let event = |event: mlops_core::registry::events::Event| Event {
         at: event.at.to_string().into(),
         kind: event.kind.into(),
         message: event.message.into(),
     };
-    Ok(stored.into_iter().map(|stored| event(stored.event)).collect())
+    Ok(stored
+        .into_iter()
+        .map(|stored| event(stored.event))
+        .collect())
 }
 
 fn deployment(closed: ClosedDeployment, events: Vec<Event>) -> Deployment {
-    let versions = closed.versions.into_iter().map(|(name, version)| (name.to_string(), version));
+    let versions = closed
+        .versions
+        .into_iter()
+        .map(|(name, version)| (name.to_string(), version));
     Deployment {
         id: closed.deployment.to_string().into(),
         kind: convert::text(&closed.kind).into(),

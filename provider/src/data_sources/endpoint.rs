@@ -67,8 +67,13 @@ impl DataSource<Client> for EndpointData {
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let record = find(cx.client(), &config.name).await?;
         let running = record.running.iter();
-        let models: BTreeMap<_, _> = running.map(|(name, revision)| (name.to_string(), revision.model.to_string())).collect();
-        let versions = record.target_versions().into_iter().map(|(name, version)| (name.to_string(), version));
+        let models: BTreeMap<_, _> = running
+            .map(|(name, revision)| (name.to_string(), revision.model.to_string()))
+            .collect();
+        let versions = record
+            .target_versions()
+            .into_iter()
+            .map(|(name, version)| (name.to_string(), version));
         Ok(State {
             id: record.identity().into(),
             name: config.name,
@@ -85,9 +90,14 @@ impl DataSource<Client> for EndpointData {
 }
 
 /// The record of the endpoint with this name.
-pub(super) async fn find(client: &Client, name: &Attr<String>) -> Result<EndpointRecord, Diagnostics> {
+pub(super) async fn find(
+    client: &Client,
+    name: &Attr<String>,
+) -> Result<EndpointRecord, Diagnostics> {
     let name: EndpointName = convert::name(name, "name")?;
     let object = format!("endpoint {KIND}/{name}");
-    let record = endpoint::record(&client.registry, KIND, &name).await.map_err(|error| failed(&object, &error))?;
+    let record = endpoint::record(&client.registry, KIND, &name)
+        .await
+        .map_err(|error| failed(&object, &error))?;
     record.ok_or_else(|| failed(&object, &client.absent(&object).at("name")))
 }

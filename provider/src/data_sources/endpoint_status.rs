@@ -56,9 +56,15 @@ impl DataSource<Client> for EndpointStatusData {
         let revision = Nested::new()
             .attribute("variant", text("The variant that it belongs to."))
             .attribute("state", text("`loading`, `ready`, `failed` or `draining`."))
-            .attribute("traffic", number("Its share of the endpoint's requests, in percent."))
+            .attribute(
+                "traffic",
+                number("Its share of the endpoint's requests, in percent."),
+            )
             .attribute("instances", number("Instances that take requests."))
-            .attribute("in_flight", number("Requests that it has not answered yet."))
+            .attribute(
+                "in_flight",
+                number("Requests that it has not answered yet."),
+            )
             .attribute("failure", text("Why it failed; null if it did not."));
         Schema::new(
             Block::new()
@@ -75,11 +81,16 @@ impl DataSource<Client> for EndpointStatusData {
         let client = cx.client();
         let record = find(client, &config.name).await?;
         let seen = client.target.observe(&record.server).await;
-        let seen = seen.map_err(|error| failed(&format!("endpoint {}", record.identity()), &error))?;
+        let seen =
+            seen.map_err(|error| failed(&format!("endpoint {}", record.identity()), &error))?;
         Ok(State {
             name: config.name,
             running: seen.alive.into(),
-            healthy: record.running.values().all(|revision| seen.serves(&revision.name)).into(),
+            healthy: record
+                .running
+                .values()
+                .all(|revision| seen.serves(&revision.name))
+                .into(),
             revisions: revisions(&seen).into(),
             reason: seen.reason.into(),
         })

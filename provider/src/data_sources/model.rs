@@ -66,10 +66,22 @@ impl DataSource<Client> for ModelData {
         let client = cx.client();
         let name: ModelName = convert::name(&config.name, "name")?;
         let object = format!("model {name}");
-        let found = client.registry.model(&name).await.map_err(|error| failed(&object, &error))?;
+        let found = client
+            .registry
+            .model(&name)
+            .await
+            .map_err(|error| failed(&object, &error))?;
         let found = found.ok_or_else(|| failed(&object, &client.absent(&object).at("name")))?;
-        let aliases = client.registry.list_aliases(&name).await.map_err(|error| failed(&object, &error))?;
-        let (newest, _) = client.registry.list_versions(&name, None, 1).await.map_err(|error| failed(&object, &error))?;
+        let aliases = client
+            .registry
+            .list_aliases(&name)
+            .await
+            .map_err(|error| failed(&object, &error))?;
+        let (newest, _) = client
+            .registry
+            .list_versions(&name, None, 1)
+            .await
+            .map_err(|error| failed(&object, &error))?;
         let spec = found.spec;
         Ok(State {
             id: name.to_string().into(),
@@ -79,7 +91,11 @@ impl DataSource<Client> for ModelData {
             task: spec.task.as_ref().map(convert::text).into(),
             signature_compatibility: convert::text(&spec.signature_compatibility).into(),
             tags: spec.tags.into(),
-            aliases: aliases.into_iter().map(|alias| (alias.alias.to_string(), alias.version.into())).collect::<BTreeMap<_, _>>().into(),
+            aliases: aliases
+                .into_iter()
+                .map(|alias| (alias.alias.to_string(), alias.version.into()))
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             latest_version: newest.first().map(|version| version.id.version).into(),
             created_at: found.created_at.to_string().into(),
         })

@@ -108,16 +108,28 @@ impl DataSource<Client> for ModelVersionData {
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let model: ModelName = convert::name(&config.model, "model")?;
         let object = format!("a version of model {model}");
-        let version = find(cx.client(), &model, &config).await.map_err(|error| failed(&object, &error))?;
+        let version = find(cx.client(), &model, &config)
+            .await
+            .map_err(|error| failed(&object, &error))?;
         let spec = version.spec;
         Ok(State {
             id: version.id.to_string().into(),
             version: version.id.version.into(),
             status: convert::text(&version.status).into(),
-            approval_status: version.approval.as_ref().map(|approval| approval.status.as_str().to_owned()).into(),
-            approval_description: version.approval.and_then(|approval| approval.description).into(),
+            approval_status: version
+                .approval
+                .as_ref()
+                .map(|approval| approval.status.as_str().to_owned())
+                .into(),
+            approval_description: version
+                .approval
+                .and_then(|approval| approval.description)
+                .into(),
             framework: spec.framework.into(),
-            signature: spec.signature.and_then(|signature| serde_json::to_string(&signature).ok()).into(),
+            signature: spec
+                .signature
+                .and_then(|signature| serde_json::to_string(&signature).ok())
+                .into(),
             metrics: version.metrics.into(),
             params: spec.params.into(),
             tags: version.tags.into(),
@@ -134,19 +146,39 @@ async fn find(client: &Client, model: &ModelName, config: &State) -> CoreResult<
     let registry = &client.registry;
     if let Some(select) = config.select.known() {
         let metric = select.metric.to_option().unwrap_or_default();
-        let absent = client.absent(&format!("a live version of model {model} with metric {metric:?}"));
+        let absent = client.absent(&format!(
+            "a live version of model {model} with metric {metric:?}"
+        ));
         let order = select.order.as_str().and_then(convert::word);
-        let best = registry.select_version(model, &Select { metric, order }).await?;
+        let best = registry
+            .select_version(model, &Select { metric, order })
+            .await?;
         return best.ok_or_else(|| absent.at("select"));
     }
     let (number, field) = match (config.alias.as_str(), config.version) {
         (Some(alias), _) => {
-            let id = AliasId { model: model.clone(), alias: alias.parse::<AliasName>()? };
+            let id = AliasId {
+                model: model.clone(),
+                alias: alias.parse::<AliasName>()?,
+            };
             let found = registry.alias(&id).await?.and_then(|alias| alias.version);
-            (found.ok_or_else(|| client.absent(&format!("a target of alias {id}")).at("alias"))?, "alias")
+            (
+                found.ok_or_else(|| {
+                    client
+                        .absent(&format!("a target of alias {id}"))
+                        .at("alias")
+                })?,
+                "alias",
+            )
         }
         (None, version) => (version.to_option().unwrap_or_default(), "version"),
     };
-    let id = VersionId { model: model.clone(), version: number };
-    registry.version(&id).await?.ok_or_else(|| client.absent(&format!("version {id}")).at(field))
+    let id = VersionId {
+        model: model.clone(),
+        version: number,
+    };
+    registry
+        .version(&id)
+        .await?
+        .ok_or_else(|| client.absent(&format!("version {id}")).at(field))
 }

@@ -33,7 +33,10 @@ impl DataSource<Client> for ModelVersionsData {
         Schema::new(
             Block::new()
                 .describe("The versions of a model, newest first.")
-                .attribute("model", Attribute::string().required().describe("The model's name."))
+                .attribute(
+                    "model",
+                    Attribute::string().required().describe("The model's name."),
+                )
                 .attribute(
                     "status",
                     Attribute::string()
@@ -41,7 +44,12 @@ impl DataSource<Client> for ModelVersionsData {
                         .validate(validate::one_of(["active", "archived"]))
                         .describe("Only versions in this status: `active` or `archived`."),
                 )
-                .attribute("versions", Attribute::list_nested(version_entry()).computed().describe("The versions, newest first.")),
+                .attribute(
+                    "versions",
+                    Attribute::list_nested(version_entry())
+                        .computed()
+                        .describe("The versions, newest first."),
+                ),
         )
     }
 
@@ -49,12 +57,29 @@ impl DataSource<Client> for ModelVersionsData {
         let client = cx.client();
         let model: ModelName = convert::name(&config.model, "model")?;
         let object = format!("the versions of model {model}");
-        if client.registry.model(&model).await.map_err(|error| failed(&object, &error))?.is_none() {
-            return Err(failed(&object, &client.absent(&format!("model {model}")).at("model")));
+        if client
+            .registry
+            .model(&model)
+            .await
+            .map_err(|error| failed(&object, &error))?
+            .is_none()
+        {
+            return Err(failed(
+                &object,
+                &client.absent(&format!("model {model}")).at("model"),
+            ));
         }
-        let versions = client.registry.all_versions(&model).await.map_err(|error| failed(&object, &error))?;
+        let versions = client
+            .registry
+            .all_versions(&model)
+            .await
+            .map_err(|error| failed(&object, &error))?;
         let entries = versions.iter().map(entry_of);
-        let wanted = entries.filter(|entry| config.status.is_null() || entry.status == config.status);
-        Ok(State { versions: wanted.collect::<Vec<_>>().into(), ..config })
+        let wanted =
+            entries.filter(|entry| config.status.is_null() || entry.status == config.status);
+        Ok(State {
+            versions: wanted.collect::<Vec<_>>().into(),
+            ..config
+        })
     }
 }

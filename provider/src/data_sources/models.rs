@@ -61,10 +61,30 @@ impl DataSource<Client> for ModelsData {
         Schema::new(
             Block::new()
                 .describe("The models of the registry, all or some.")
-                .attribute("filter", Attribute::string().optional().describe("Only models whose name contains this text."))
-                .attribute("tags", Attribute::map(Type::String).optional().describe("Only models with all of these tags."))
-                .attribute("names", Attribute::list(Type::String).computed().describe("The names, in order."))
-                .attribute("models", Attribute::map_nested(entry).computed().describe("The models by name.")),
+                .attribute(
+                    "filter",
+                    Attribute::string()
+                        .optional()
+                        .describe("Only models whose name contains this text."),
+                )
+                .attribute(
+                    "tags",
+                    Attribute::map(Type::String)
+                        .optional()
+                        .describe("Only models with all of these tags."),
+                )
+                .attribute(
+                    "names",
+                    Attribute::list(Type::String)
+                        .computed()
+                        .describe("The names, in order."),
+                )
+                .attribute(
+                    "models",
+                    Attribute::map_nested(entry)
+                        .computed()
+                        .describe("The models by name."),
+                ),
         )
     }
 
@@ -75,18 +95,32 @@ impl DataSource<Client> for ModelsData {
             let page = cx.client().registry.list_models(after.as_ref(), PAGE).await;
             let (page, more) = page.map_err(|error| failed("the models", &error))?;
             after = page.last().map(|model| model.name.clone());
-            models.extend(page.into_iter().filter(|model| wanted(model, &config)).map(|model| (model.name.to_string(), entry(model))));
+            models.extend(
+                page.into_iter()
+                    .filter(|model| wanted(model, &config))
+                    .map(|model| (model.name.to_string(), entry(model))),
+            );
             if !more || after.is_none() {
                 break;
             }
         }
-        Ok(State { names: models.keys().cloned().collect::<Vec<_>>().into(), models: models.into(), ..config })
+        Ok(State {
+            names: models.keys().cloned().collect::<Vec<_>>().into(),
+            models: models.into(),
+            ..config
+        })
     }
 }
 
 fn wanted(model: &Model, config: &State) -> bool {
-    let named = config.filter.as_str().is_none_or(|filter| model.name.as_str().contains(filter));
-    let tagged = config.tags.known().is_none_or(|tags| tags.iter().all(|(key, value)| model.spec.tags.get(key) == Some(value)));
+    let named = config
+        .filter
+        .as_str()
+        .is_none_or(|filter| model.name.as_str().contains(filter));
+    let tagged = config.tags.known().is_none_or(|tags| {
+        tags.iter()
+            .all(|(key, value)| model.spec.tags.get(key) == Some(value))
+    });
     named && tagged
 }
 

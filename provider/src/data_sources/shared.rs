@@ -69,10 +69,16 @@ pub(crate) fn version_entry() -> Nested {
         .attribute("id", text("`MODEL/VERSION`."))
         .attribute("version", number("The number."))
         .attribute("status", text("`active` or `archived`."))
-        .attribute("approval_status", text("The last word on it; null if nobody spoke."))
+        .attribute(
+            "approval_status",
+            text("The last word on it; null if nobody spoke."),
+        )
         .attribute("metrics", numbers("All metrics, by name."))
         .attribute("tags", texts("All tags."))
-        .attribute("artifact_digest", text("SHA-256 of the artifact's manifest."))
+        .attribute(
+            "artifact_digest",
+            text("SHA-256 of the artifact's manifest."),
+        )
         .attribute("created_at", text("When it was registered, RFC 3339."))
 }
 
@@ -82,7 +88,11 @@ pub(crate) fn entry_of(version: &Version) -> VersionEntry {
         id: version.id.to_string().into(),
         version: version.id.version.into(),
         status: convert::text(&version.status).into(),
-        approval_status: version.approval.as_ref().map(|approval| approval.status.as_str().to_owned()).into(),
+        approval_status: version
+            .approval
+            .as_ref()
+            .map(|approval| approval.status.as_str().to_owned())
+            .into(),
         metrics: version.metrics.clone().into(),
         tags: version.tags.clone().into(),
         artifact_digest: version.digest().to_string().into(),

@@ -25,7 +25,10 @@ pub(crate) fn entries<T, U>(
     convert: impl Fn(&T) -> Option<U>,
 ) -> Option<BTreeMap<String, U>> {
     match map {
-        Attr::Known(map) => map.iter().map(|(key, value)| Some((key.clone(), convert(value)?))).collect(),
+        Attr::Known(map) => map
+            .iter()
+            .map(|(key, value)| Some((key.clone(), convert(value)?)))
+            .collect(),
         Attr::Null => Some(BTreeMap::new()),
         Attr::Unknown => None,
     }
@@ -37,7 +40,9 @@ pub(crate) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
 }
 
 /// The same for an attribute, with the default where it is null; `None` while it is unknown.
-pub(crate) fn word_or_default<T: DeserializeOwned + Default>(attribute: &Attr<String>) -> Option<T> {
+pub(crate) fn word_or_default<T: DeserializeOwned + Default>(
+    attribute: &Attr<String>,
+) -> Option<T> {
     match known(attribute)? {
         Some(text) => word(&text),
         None => Some(T::default()),
@@ -60,7 +65,9 @@ where
 {
     let text = attribute.require(Path::attribute(field))?;
     text.parse().map_err(|error: mlops_core::Error| {
-        Diagnostic::error("Invalid name", format!("{error}.")).at(Path::attribute(field)).into()
+        Diagnostic::error("Invalid name", format!("{error}."))
+            .at(Path::attribute(field))
+            .into()
     })
 }
 
@@ -70,8 +77,14 @@ pub(crate) fn changed<T: Clone + PartialEq>(
     planned: &Option<BTreeMap<String, T>>,
 ) -> BTreeMap<String, Option<T>> {
     let empty = BTreeMap::new();
-    let (prior, planned) = (prior.as_ref().unwrap_or(&empty), planned.as_ref().unwrap_or(&empty));
-    let removed = prior.keys().filter(|key| !planned.contains_key(*key)).map(|key| (key.clone(), None));
+    let (prior, planned) = (
+        prior.as_ref().unwrap_or(&empty),
+        planned.as_ref().unwrap_or(&empty),
+    );
+    let removed = prior
+        .keys()
+        .filter(|key| !planned.contains_key(*key))
+        .map(|key| (key.clone(), None));
     let set = planned
         .iter()
         .filter(|(key, value)| prior.get(*key) != Some(value))
@@ -88,7 +101,10 @@ pub(crate) fn managed<T: Clone>(
         return Attr::Null;
     };
     let kept = there.iter().filter(|(key, _)| known.contains_key(*key));
-    Attr::Known(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+    Attr::Known(
+        kept.map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    )
 }
 
 /// A collection for state: null if empty, unless the user wrote an empty one.
@@ -96,19 +112,31 @@ pub(crate) fn collection<T>(
     there: BTreeMap<String, T>,
     known: &Attr<BTreeMap<String, T>>,
 ) -> Attr<BTreeMap<String, T>> {
-    if there.is_empty() && !known.is_known() { Attr::Null } else { Attr::Known(there) }
+    if there.is_empty() && !known.is_known() {
+        Attr::Null
+    } else {
+        Attr::Known(there)
+    }
 }
 
 /// The same for a list or set.
 pub(crate) fn list<T>(there: Vec<T>, known: Option<&Attr<Vec<T>>>) -> Attr<Vec<T>> {
     let written = known.is_some_and(Attr::is_known);
-    if there.is_empty() && !written { Attr::Null } else { Attr::Known(there) }
+    if there.is_empty() && !written {
+        Attr::Null
+    } else {
+        Attr::Known(there)
+    }
 }
 
 /// A value for state: null if it is the default, unless the user wrote the default.
 pub(crate) fn unless_default<T: Default + PartialEq>(there: T, known: Option<&Attr<T>>) -> Attr<T> {
     let written = known.is_some_and(Attr::is_known);
-    if there == T::default() && !written { Attr::Null } else { Attr::Known(there) }
+    if there == T::default() && !written {
+        Attr::Null
+    } else {
+        Attr::Known(there)
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +144,10 @@ mod tests {
     use super::*;
 
     fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -145,6 +176,9 @@ mod tests {
     #[test]
     fn an_empty_collection_is_null_unless_it_was_written() {
         assert_eq!(collection(map(&[]), &Attr::Null), Attr::Null);
-        assert_eq!(collection(map(&[]), &Attr::Known(map(&[]))), Attr::Known(map(&[])));
+        assert_eq!(
+            collection(map(&[]), &Attr::Known(map(&[]))),
+            Attr::Known(map(&[]))
+        );
     }
 }

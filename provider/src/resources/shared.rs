@@ -52,9 +52,7 @@ pub(crate) fn tags_all() -> Attribute {
 pub(crate) fn deletion_policy<const N: usize>(policies: [&str; N], default: &str) -> Attribute {
     let meaning = |policy: &str| match policy {
         "DELETE" => "`DELETE` removes it",
-        "ARCHIVE" => {
-            "`ARCHIVE` keeps it and what it serves, and forbids new bindings"
-        }
+        "ARCHIVE" => "`ARCHIVE` keeps it and what it serves, and forbids new bindings",
         "ABANDON" => "`ABANDON` leaves it as it is and forgets it",
         _ => "`PREVENT` refuses the destroy at plan",
     };
@@ -62,7 +60,9 @@ pub(crate) fn deletion_policy<const N: usize>(policies: [&str; N], default: &str
     Attribute::string()
         .default(default)
         .validate(validate::one_of(policies))
-        .describe(format!("What destroying the resource does to the object: {list}. Default `{default}`."))
+        .describe(format!(
+            "What destroying the resource does to the object: {list}. Default `{default}`."
+        ))
 }
 
 /// The value of [`tags_all`] for these tags.
@@ -75,7 +75,11 @@ pub(crate) fn tags_all_of(tags: &Tags) -> Tags {
 
 /// The tags of an imported object: nothing is managed yet, so all that are there become Terraform's.
 pub(crate) fn imported_tags(there: &BTreeMap<String, String>) -> Tags {
-    if there.is_empty() { Attr::Null } else { there.clone().into() }
+    if there.is_empty() {
+        Attr::Null
+    } else {
+        there.clone().into()
+    }
 }
 
 /// The refusal of `deletion_policy = "PREVENT"`.
@@ -101,7 +105,10 @@ mod tests {
 
     /// Fails naming the first attribute whose description a user could not act on.
     pub(crate) fn assert_described(schema: &Schema) {
-        assert!(!schema.block().description().is_empty(), "the resource has no description");
+        assert!(
+            !schema.block().description().is_empty(),
+            "the resource has no description"
+        );
         block("", schema.block());
     }
 
@@ -109,14 +116,20 @@ mod tests {
         attributes(at, block.attributes());
         for (name, nested) in block.blocks() {
             let at = format!("{at}{name}.");
-            assert!(!nested.block().description().is_empty(), "{at} has no description");
+            assert!(
+                !nested.block().description().is_empty(),
+                "{at} has no description"
+            );
             self::block(&at, nested.block());
         }
     }
 
     fn attributes<'a>(at: &str, attributes: impl Iterator<Item = (&'a str, &'a Attribute)>) {
         for (name, attribute) in attributes {
-            assert!(!attribute.description().is_empty(), "{at}{name} has no description");
+            assert!(
+                !attribute.description().is_empty(),
+                "{at}{name} has no description"
+            );
             if let AttributeType::Nested(_, nested) = attribute.of() {
                 self::attributes(&format!("{at}{name}."), nested.attributes());
             }

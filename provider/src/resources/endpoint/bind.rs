@@ -27,13 +27,21 @@ pub(crate) struct Bindings {
 impl Bindings {
     /// What a specification needs of them.
     pub(crate) fn bound(&self) -> BTreeMap<String, Bound> {
-        let bound = |version: &Version| Bound { version: version.id.version, digest: version.digest().to_string() };
-        self.bound.iter().map(|(variant, version)| (variant.clone(), bound(version))).collect()
+        let bound = |version: &Version| Bound {
+            version: version.id.version,
+            digest: version.digest().to_string(),
+        };
+        self.bound
+            .iter()
+            .map(|(variant, version)| (variant.clone(), bound(version)))
+            .collect()
     }
 
     /// The number of a variant's version, if it is known.
     pub(crate) fn version(&self, variant: &str) -> Attr<u64> {
-        self.bound.get(variant).map_or(Attr::Unknown, |version| version.id.version.into())
+        self.bound
+            .get(variant)
+            .map_or(Attr::Unknown, |version| version.id.version.into())
     }
 }
 
@@ -60,24 +68,36 @@ pub(crate) async fn bind(
             Ok(None) => {}
             Err(error) if error.class() == Class::NotFound => {
                 let detail = format!("{error}.");
-                bindings.missing.push(variant_error(name, field(variant), "The version does not exist", detail));
+                bindings.missing.push(variant_error(
+                    name,
+                    field(variant),
+                    "The version does not exist",
+                    detail,
+                ));
             }
             Err(error) => problems.push(refused(name, variant, &error)),
         }
     }
-    if problems.has_errors() { Err(problems) } else { Ok(bindings) }
+    if problems.has_errors() {
+        Err(problems)
+    } else {
+        Ok(bindings)
+    }
 }
 
 fn runs(record: &EndpointRecord, variant: &str, id: &VersionId) -> bool {
-    record
-        .running
-        .iter()
-        .any(|(name, revision)| name.as_str() == variant && revision.model == id.model && revision.version == id.version)
+    record.running.iter().any(|(name, revision)| {
+        name.as_str() == variant && revision.model == id.model && revision.version == id.version
+    })
 }
 
 /// The attribute that names the version.
 fn field(variant: &Variant) -> &'static str {
-    if variant.model_alias.is_null() { "model_version" } else { "model_alias" }
+    if variant.model_alias.is_null() {
+        "model_version"
+    } else {
+        "model_alias"
+    }
 }
 
 fn refused(name: &str, variant: &Variant, error: &Error) -> Diagnostic {
@@ -85,15 +105,24 @@ fn refused(name: &str, variant: &Variant, error: &Error) -> Diagnostic {
 }
 
 /// The version of a variant; `None` while it is not known.
-async fn find(client: &Client, name: &str, variant: &Variant) -> mlops_core::Result<Option<Version>> {
+async fn find(
+    client: &Client,
+    name: &str,
+    variant: &Variant,
+) -> mlops_core::Result<Option<Version>> {
     let Some(Some(model)) = convert::known(&variant.model) else {
         return Ok(None);
     };
-    let model: ModelName = model.parse::<ModelName>().map_err(|error| error.at(format!("variants.{name}.model")))?;
+    let model: ModelName = model
+        .parse::<ModelName>()
+        .map_err(|error| error.at(format!("variants.{name}.model")))?;
     let number = match (&variant.model_version, &variant.model_alias) {
         (Attr::Known(number), _) => *number,
         (Attr::Null, Attr::Known(alias)) => {
-            let id = AliasId { model: model.clone(), alias: alias.parse()? };
+            let id = AliasId {
+                model: model.clone(),
+                alias: alias.parse()?,
+            };
             match target(client, &id).await? {
                 Some(number) => number,
                 None => return Ok(None),
@@ -101,7 +130,10 @@ async fn find(client: &Client, name: &str, variant: &Variant) -> mlops_core::Res
         }
         _ => return Ok(None),
     };
-    let id = VersionId { model, version: number };
+    let id = VersionId {
+        model,
+        version: number,
+    };
     match client.registry.version(&id).await? {
         Some(version) => Ok(Some(version)),
         None => Err(client.absent(&format!("version {id}"))),

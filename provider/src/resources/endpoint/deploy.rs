@@ -32,7 +32,9 @@ pub(crate) async fn deploy(
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
     }
-    let draft = plan::draft(planned, &bindings)?.filter(|draft| draft.is_bound).ok_or_else(shared::unknown_at_apply)?;
+    let draft = plan::draft(planned, &bindings)?
+        .filter(|draft| draft.is_bound)
+        .ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,
@@ -41,9 +43,13 @@ pub(crate) async fn deploy(
         create: prior.is_none(),
         by: BY.to_owned(),
         cancel: cx.stop().clone(),
-        time_limit: Some(if prior.is_none() { allowed.create } else { allowed.update }),
+        time_limit: Some(if prior.is_none() {
+            allowed.create
+        } else {
+            allowed.update
+        }),
     };
-    let outcome = endpoint::apply(&deps(client), request).await;
+    let outcome = Box::pin(endpoint::apply(&deps(client), request)).await;
     match outcome.map_err(|error| failed(&name.to_string(), &error))? {
         Outcome::Succeeded { record, .. } => Ok(*record),
         other => Err(stopped(&other)),
@@ -54,12 +60,19 @@ pub(crate) async fn deploy(
 pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(), Diagnostics> {
     let client = cx.client();
     let name: mlops_core::names::EndpointName = convert::name(&prior.name, "name")?;
-    let written = prior.timeouts.known().map_or(Attr::Null, |timeouts| timeouts.delete.clone());
+    let written = prior
+        .timeouts
+        .known()
+        .map_or(Attr::Null, |timeouts| timeouts.delete.clone());
     let allowed = tfplugin::timeouts::of(&written, plan::DEFAULT_TIMEOUT);
     let cancel = cx.stop().child_token();
-    let request = DeleteRequest { name: name.clone(), by: BY.to_owned(), cancel: cancel.clone() };
+    let request = DeleteRequest {
+        name: name.clone(),
+        by: BY.to_owned(),
+        cancel: cancel.clone(),
+    };
     let deps = deps(client);
-    let outcome = within(allowed, cancel, endpoint::delete(&deps, request)).await;
+    let outcome = within(allowed, cancel, Box::pin(endpoint::delete(&deps, request))).await;
     match outcome.map_err(|error| failed(&name.to_string(), &error))? {
         Outcome::Deleted => Ok(()),
         other => Err(stopped(&other)),
@@ -67,8 +80,11 @@ pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(
 }
 
 /// Cancels once the time is over, and lets the operation end in its own way.
-async fn within<T>(allowed: Duration, cancel: CancellationToken, operation: impl Future<Output = T>) -> T {
-    tokio::pin!(operation);
+async fn within<T>(
+    allowed: Duration,
+    cancel: CancellationToken,
+    mut operation: impl Future<Output = T> + Unpin,
+) -> T {
     tokio::select! {
         done = &mut operation => done,
         () = tokio::time::sleep(allowed) => {
@@ -91,18 +107,31 @@ fn smoke(bindings: &Bindings) -> Result<BTreeMap<VariantName, SmokeRequest>, Dia
     for (name, version) in &bindings.bound {
         if let Some(smoke) = &version.spec.smoke {
             let variant = name.parse().map_err(|error| failed(name, &error))?;
-            requests.insert(variant, request(smoke).map_err(|error| {
-                let detail = format!("The smoke request of version {} is not JSON: {error}.", version.id);
-                Diagnostic::error("The version cannot be proved", detail)
-            })?);
+            requests.insert(
+                variant,
+                request(smoke).map_err(|error| {
+                    let detail = format!(
+                        "The smoke request of version {} is not JSON: {error}.",
+                        version.id
+                    );
+                    Diagnostic::error("The version cannot be proved", detail)
+                })?,
+            );
         }
     }
     Ok(requests)
 }
 
 fn request(smoke: &Smoke) -> serde_json::Result<SmokeRequest> {
-    let expect = smoke.expect.as_deref().map(serde_json::from_str).transpose()?;
-    Ok(SmokeRequest { inputs: serde_json::from_str(&smoke.inputs)?, expect })
+    let expect = smoke
+        .expect
+        .as_deref()
+        .map(serde_json::from_str)
+        .transpose()?;
+    Ok(SmokeRequest {
+        inputs: serde_json::from_str(&smoke.inputs)?,
+        expect,
+    })
 }
 
 fn failed(name: &str, error: &Error) -> Diagnostics {
@@ -121,7 +150,10 @@ fn stopped(outcome: &Outcome) -> Diagnostics {
         _ => "The deployment did not end as asked",
     };
     let mut detail = format!("{outcome}.");
-    let evidence = outcome.stopped().and_then(|stopped| stopped.stop.as_ref()).and_then(|stop| stop.evidence.as_ref());
+    let evidence = outcome
+        .stopped()
+        .and_then(|stopped| stopped.stop.as_ref())
+        .and_then(|stop| stop.evidence.as_ref());
     if let Some(evidence) = evidence {
         detail.push_str(&format!("\n\nMeasured: {evidence}"));
     }
@@ -131,5 +163,8 @@ fn stopped(outcome: &Outcome) -> Diagnostics {
 /// The state with what a plan had to leave open: a diff that nobody could foretell is empty.
 pub(crate) fn settled(state: State) -> State {
     let model_diff = Attr::Known(state.model_diff.into_known().unwrap_or_default());
-    State { model_diff, ..state }
+    State {
+        model_diff,
+        ..state
+    }
 }

@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::names::EndpointName;
 use tfplugin::resource::{
-    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest, ReadRequest, UpdateRequest,
+    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
+    ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Diagnostic, Diagnostics, Imported, PlanContext, Planned, ReadContext, Refreshed,
-    Resource, Severity,
+    Applied, ApplyContext, ApplyFailed, Diagnostic, Diagnostics, Imported, PlanContext, Planned,
+    ReadContext, Refreshed, Resource, Severity,
 };
 
 use crate::client::{Client, unreadable};
@@ -39,7 +40,11 @@ impl Resource<Client> for EndpointResource {
         schema::schema()
     }
 
-    async fn plan(&self, cx: &PlanContext<Client>, request: PlanRequest<State>) -> Result<Planned<State>, Diagnostics> {
+    async fn plan(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanRequest<State>,
+    ) -> Result<Planned<State>, Diagnostics> {
         let client = cx.client();
         if request.prior.is_some() {
             client.expect_registry(&request.private).await?;
@@ -51,25 +56,44 @@ impl Resource<Client> for EndpointResource {
         }
         let name: EndpointName = convert::name(&state.name, "name")?;
         state.id = format!("{KIND}/{name}").into();
-        let record = if request.prior.is_some() { recorded(client, &name).await? } else { None };
+        let record = if request.prior.is_some() {
+            recorded(client, &name).await?
+        } else {
+            None
+        };
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
         let draft = plan::draft(&state, &bindings)?;
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
         }
-        plan::foretell(client, &mut state, request.prior.as_ref(), record.as_ref(), &bindings).await?;
+        plan::foretell(
+            client,
+            &mut state,
+            request.prior.as_ref(),
+            record.as_ref(),
+            &bindings,
+        )
+        .await?;
         let mut private = request.private;
-        private.set(BASE, &base(client, &name).await?).map_err(unreadable)?;
+        private
+            .set(BASE, &base(client, &name).await?)
+            .map_err(unreadable)?;
         let changes = request.prior.as_ref() != Some(&state);
         let mut plan = Planned::new(state).private(private);
-        plan.warnings.extend(bindings.missing.into_iter().map(into_warning));
+        plan.warnings
+            .extend(bindings.missing.into_iter().map(into_warning));
         if changes && let Some(draft) = draft.filter(|draft| draft.is_bound) {
-            plan.warnings.extend(plan::last_failure(client, &draft.spec).await?);
+            plan.warnings
+                .extend(plan::last_failure(client, &draft.spec).await?);
         }
         Ok(plan)
     }
 
-    async fn plan_destroy(&self, cx: &PlanContext<Client>, request: PlanDestroyRequest<State>) -> Result<(), Diagnostics> {
+    async fn plan_destroy(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanDestroyRequest<State>,
+    ) -> Result<(), Diagnostics> {
         cx.client().expect_registry(&request.private).await?;
         if request.prior.deletion_policy.as_str() == Some("PREVENT") {
             let id = request.prior.id.as_str().unwrap_or("?");
@@ -78,14 +102,22 @@ impl Resource<Client> for EndpointResource {
         Ok(())
     }
 
-    async fn create(&self, cx: &ApplyContext<Client>, request: CreateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn create(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: CreateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, None).await?;
         let state = model::deployed(&request.planned, &record);
         Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
     }
 
-    async fn read(&self, cx: &ReadContext<Client>, request: ReadRequest<State>) -> Result<Option<Refreshed<State>>, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ReadRequest<State>,
+    ) -> Result<Option<Refreshed<State>>, Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name: EndpointName = convert::name(&request.state.name, "name")?;
@@ -93,12 +125,26 @@ impl Resource<Client> for EndpointResource {
             return Ok(None);
         };
         let seen = client.target.observe(&record.server).await;
-        let seen = seen.map_err(|error| diagnose::failed(format!("Cannot look at endpoint {name}"), &error))?;
-        let serves = |variant: &_| record.running.get(variant).is_some_and(|revision| seen.serves(&revision.name));
-        Ok(Some(Refreshed::new(model::state(&request.state, &record, serves))))
+        let seen = seen
+            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {name}"), &error))?;
+        let serves = |variant: &_| {
+            record
+                .running
+                .get(variant)
+                .is_some_and(|revision| seen.serves(&revision.name))
+        };
+        Ok(Some(Refreshed::new(model::state(
+            &request.state,
+            &record,
+            serves,
+        ))))
     }
 
-    async fn update(&self, cx: &ApplyContext<Client>, request: UpdateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn update(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: UpdateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         cx.client().expect_registry(&request.private).await?;
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, Some(&request.prior)).await?;
@@ -106,7 +152,11 @@ impl Resource<Client> for EndpointResource {
         Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
     }
 
-    async fn delete(&self, cx: &ApplyContext<Client>, request: DeleteRequest<State>) -> Result<(), ApplyFailed<State>> {
+    async fn delete(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: DeleteRequest<State>,
+    ) -> Result<(), ApplyFailed<State>> {
         cx.client().expect_registry(&request.private).await?;
         if request.prior.deletion_policy.as_str() == Some("ABANDON") {
             return Ok(());
@@ -121,11 +171,18 @@ impl Resource<Client> for EndpointResource {
 
 #[async_trait]
 impl ImportState<Client, State> for EndpointResource {
-    async fn import_state(&self, cx: &ReadContext<Client>, request: ImportRequest) -> Result<Imported<State>, Diagnostics> {
+    async fn import_state(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ImportRequest,
+    ) -> Result<Imported<State>, Diagnostics> {
         let id = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| diagnose::failed(format!("Cannot import endpoint {id:?}"), error);
+        let fail = |error: &mlops_core::Error| {
+            diagnose::failed(format!("Cannot import endpoint {id:?}"), error)
+        };
         let name = id.strip_prefix("local/").ok_or_else(|| {
-            let wrong = format!("{id:?} is not an endpoint id: write local/NAME, such as local/digits");
+            let wrong =
+                format!("{id:?} is not an endpoint id: write local/NAME, such as local/digits");
             fail(&mlops_core::Error::invalid(wrong))
         })?;
         let name: EndpointName = name.parse().map_err(|error| fail(&error))?;
@@ -138,17 +195,24 @@ impl ImportState<Client, State> for EndpointResource {
 /// The key in private state under which a plan leaves the endpoint revision that it started from.
 const BASE: &str = "base_revision";
 
-async fn recorded(client: &Client, name: &EndpointName) -> Result<Option<EndpointRecord>, Diagnostics> {
+async fn recorded(
+    client: &Client,
+    name: &EndpointName,
+) -> Result<Option<EndpointRecord>, Diagnostics> {
     let record = endpoint::record(&client.registry, KIND, name).await;
     record.map_err(|error| diagnose::failed(format!("Cannot read endpoint {name}"), &error).into())
 }
 
 async fn base(client: &Client, name: &EndpointName) -> Result<u64, Diagnostics> {
     let revision = endpoint::revision(&client.registry, KIND, name).await;
-    revision.map_err(|error| diagnose::failed(format!("Cannot read endpoint {name}"), &error).into())
+    revision
+        .map_err(|error| diagnose::failed(format!("Cannot read endpoint {name}"), &error).into())
 }
 
 /// What is missing may still appear before apply, as with Terragrunt's mocks.
 fn into_warning(error: Diagnostic) -> Diagnostic {
-    Diagnostic { severity: Severity::Warning, ..error }
+    Diagnostic {
+        severity: Severity::Warning,
+        ..error
+    }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, AnalysisSource, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
+    Analysis, AnalysisSource, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, RolloutStep,
+    TargetSpec, VariantSpec,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::names::VariantName;
@@ -27,13 +28,24 @@ pub(crate) struct Bound {
 ///
 /// `None` while something in it is unknown, or a variant's version is. A value that the domain does
 /// not take is an error that names its attribute.
-pub(crate) fn spec(state: &State, bound: &BTreeMap<String, Bound>) -> Result<Option<EndpointSpec>, Diagnostics> {
+pub(crate) fn spec(
+    state: &State,
+    bound: &BTreeMap<String, Bound>,
+) -> Result<Option<EndpointSpec>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let spec = read(state, bound, &mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(spec) }
+    if problems.has_errors() {
+        Err(problems)
+    } else {
+        Ok(spec)
+    }
 }
 
-fn read(state: &State, bound: &BTreeMap<String, Bound>, problems: &mut Diagnostics) -> Option<EndpointSpec> {
+fn read(
+    state: &State,
+    bound: &BTreeMap<String, Bound>,
+    problems: &mut Diagnostics,
+) -> Option<EndpointSpec> {
     let name = parsed(&state.name, "name", problems);
     let target = local(&state.local, problems);
     let health_check = health_check(&state.health_check, problems);
@@ -45,7 +57,8 @@ fn read(state: &State, bound: &BTreeMap<String, Bound>, problems: &mut Diagnosti
         target: TargetSpec::Local(target?),
         health_check: health_check?,
         rollout: rollout?,
-        drain_seconds: convert::known(&state.drain_seconds)?.unwrap_or(spec::default_drain_seconds()),
+        drain_seconds: convert::known(&state.drain_seconds)?
+            .unwrap_or(spec::default_drain_seconds()),
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
         tags: convert::known(&state.tags)?.unwrap_or_default(),
     })
@@ -59,8 +72,15 @@ fn variants(
     let mut specs = Some(BTreeMap::new());
     for (key, variant) in state.variants.known()? {
         let path = format!("variants.{key}");
-        let name = problem(key.parse::<VariantName>().map_err(|error| error.at(&path)), problems);
-        match (name, self::variant(&path, variant, bound.get(key), problems), &mut specs) {
+        let name = problem(
+            key.parse::<VariantName>().map_err(|error| error.at(&path)),
+            problems,
+        );
+        match (
+            name,
+            self::variant(&path, variant, bound.get(key), problems),
+            &mut specs,
+        ) {
             (Some(name), Some(spec), Some(specs)) => {
                 specs.insert(name, spec);
             }
@@ -79,7 +99,11 @@ fn variant(
     let at = |field: &str| format!("{path}.{field}");
     let model = parsed(&variant.model, &at("model"), problems);
     let traffic = percent(&variant.traffic, &at("traffic"), problems);
-    let shadow = percent(&variant.shadow_percentage, &at("shadow_percentage"), problems);
+    let shadow = percent(
+        &variant.shadow_percentage,
+        &at("shadow_percentage"),
+        problems,
+    );
     let startup_timeout = match convert::known(&variant.startup_timeout_seconds)? {
         Some(seconds) => Period::seconds(seconds.into()),
         None => spec::default_startup_timeout(),
@@ -98,10 +122,16 @@ fn variant(
 fn local(local: &Attr<schema::Local>, problems: &mut Diagnostics) -> Option<LocalSpec> {
     let local = local.known()?;
     let port_range = parsed(&local.port_range, "local.port_range", problems)?;
-    Some(LocalSpec { port: convert::known(&local.port)?, port_range })
+    Some(LocalSpec {
+        port: convert::known(&local.port)?,
+        port_range,
+    })
 }
 
-fn health_check(check: &Attr<schema::HealthCheck>, problems: &mut Diagnostics) -> Option<HealthCheck> {
+fn health_check(
+    check: &Attr<schema::HealthCheck>,
+    problems: &mut Diagnostics,
+) -> Option<HealthCheck> {
     let check = match check {
         Attr::Known(check) => check,
         Attr::Null => return Some(HealthCheck::default()),
@@ -128,7 +158,11 @@ fn rollout(rollout: &Attr<schema::Rollout>, problems: &mut Diagnostics) -> Optio
     let steps = steps(&rollout.steps, problems);
     let analysis = analyses(&rollout.analysis, problems);
     let max_duration = parsed(&rollout.max_duration, "rollout.max_duration", problems);
-    let terminate_after = parsed(&rollout.terminate_after, "rollout.terminate_after", problems);
+    let terminate_after = parsed(
+        &rollout.terminate_after,
+        "rollout.terminate_after",
+        problems,
+    );
     Some(RolloutSpec {
         strategy: convert::word_or_default(&rollout.strategy)?,
         steps: steps?,
@@ -187,14 +221,19 @@ where
     T: std::str::FromStr<Err = Error>,
 {
     match convert::known(attribute)? {
-        Some(text) => problem(text.parse::<T>().map_err(|error| error.at(path)), problems).map(Some),
+        Some(text) => {
+            problem(text.parse::<T>().map_err(|error| error.at(path)), problems).map(Some)
+        }
         None => Some(None),
     }
 }
 
 fn percent(attribute: &Attr<f64>, path: &str, problems: &mut Diagnostics) -> Option<Percent> {
     let percent = convert::known(attribute)?.unwrap_or(0.0);
-    problem(Percent::new(percent).map_err(|error| error.at(path)), problems)
+    problem(
+        Percent::new(percent).map_err(|error| error.at(path)),
+        problems,
+    )
 }
 
 fn problem<T>(result: Result<T>, problems: &mut Diagnostics) -> Option<T> {
@@ -219,13 +258,27 @@ pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
 
 /// The state as it runs now: what `known` was configured with, and null for a variant that `serves`
 /// denies.
-pub(crate) fn state(known: &State, record: &EndpointRecord, serves: impl Fn(&VariantName) -> bool) -> State {
-    State { target_versions: versions(record, serves), ..deployed(known, record) }
+pub(crate) fn state(
+    known: &State,
+    record: &EndpointRecord,
+    serves: impl Fn(&VariantName) -> bool,
+) -> State {
+    State {
+        target_versions: versions(record, serves),
+        ..deployed(known, record)
+    }
 }
 
-fn versions(record: &EndpointRecord, serves: impl Fn(&VariantName) -> bool) -> Attr<BTreeMap<String, Attr<u64>>> {
+fn versions(
+    record: &EndpointRecord,
+    serves: impl Fn(&VariantName) -> bool,
+) -> Attr<BTreeMap<String, Attr<u64>>> {
     let versions = record.target_versions().into_iter().map(|(name, version)| {
-        let version = if serves(&name) { Attr::Known(version) } else { Attr::Null };
+        let version = if serves(&name) {
+            Attr::Known(version)
+        } else {
+            Attr::Null
+        };
         (name.to_string(), version)
     });
     Attr::Known(versions.collect())
@@ -241,7 +294,12 @@ pub(crate) fn imported(record: &EndpointRecord) -> State {
     };
     let known = State {
         name: record.name.to_string().into(),
-        variants: Attr::Known(spec.variants.iter().map(|(name, variant)| (name.to_string(), variant_state(variant))).collect()),
+        variants: Attr::Known(
+            spec.variants
+                .iter()
+                .map(|(name, variant)| (name.to_string(), variant_state(variant)))
+                .collect(),
+        ),
         local: Attr::Known(schema::Local {
             port: local.port.into(),
             port_range: local.port_range.map(|range| range.to_string()).into(),
@@ -259,7 +317,13 @@ pub(crate) fn imported(record: &EndpointRecord) -> State {
 }
 
 fn variant_state(variant: &VariantSpec) -> schema::Variant {
-    let percent = |percent: Percent| if percent.shares() == 0 { Attr::Null } else { Attr::Known(percent.into()) };
+    let percent = |percent: Percent| {
+        if percent.shares() == 0 {
+            Attr::Null
+        } else {
+            Attr::Known(percent.into())
+        }
+    };
     let environment = &variant.environment;
     schema::Variant {
         model: variant.model.to_string().into(),
@@ -267,7 +331,11 @@ fn variant_state(variant: &VariantSpec) -> schema::Variant {
         model_alias: Attr::Null,
         traffic: percent(variant.traffic),
         shadow_percentage: percent(variant.shadow_percentage),
-        environment: if environment.is_empty() { Attr::Null } else { environment.clone().into() },
+        environment: if environment.is_empty() {
+            Attr::Null
+        } else {
+            environment.clone().into()
+        },
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),
             &(spec::default_startup_timeout().duration().as_secs() as u32),
@@ -281,15 +349,29 @@ fn rollout_state(rollout: &RolloutSpec) -> Attr<schema::Rollout> {
         return Attr::Null;
     }
     let steps: Vec<_> = rollout.steps.iter().map(step_state).collect();
-    let analysis: BTreeMap<_, _> =
-        rollout.analysis.iter().map(|(name, analysis)| (name.clone(), analysis_state(analysis))).collect();
-    let period = |period: Period, default: Period| unless(period, &default).map(|period| period.to_string());
+    let analysis: BTreeMap<_, _> = rollout
+        .analysis
+        .iter()
+        .map(|(name, analysis)| (name.clone(), analysis_state(analysis)))
+        .collect();
+    let period =
+        |period: Period, default: Period| unless(period, &default).map(|period| period.to_string());
     Attr::Known(schema::Rollout {
         strategy: rollout.strategy.as_str().into(),
-        steps: if steps.is_empty() { Attr::Null } else { steps.into() },
-        analysis: if analysis.is_empty() { Attr::Null } else { analysis.into() },
-        on_failure: unless(rollout.on_failure, &default.on_failure).map(|word| convert::text(&word)),
-        on_interrupt: unless(rollout.on_interrupt, &default.on_interrupt).map(|word| convert::text(&word)),
+        steps: if steps.is_empty() {
+            Attr::Null
+        } else {
+            steps.into()
+        },
+        analysis: if analysis.is_empty() {
+            Attr::Null
+        } else {
+            analysis.into()
+        },
+        on_failure: unless(rollout.on_failure, &default.on_failure)
+            .map(|word| convert::text(&word)),
+        on_interrupt: unless(rollout.on_interrupt, &default.on_interrupt)
+            .map(|word| convert::text(&word)),
         max_duration: period(rollout.max_duration, default.max_duration),
         terminate_after: period(rollout.terminate_after, default.terminate_after),
     })
@@ -308,7 +390,8 @@ fn analysis_state(analysis: &Analysis) -> schema::Analysis {
         source: convert::text(&analysis.source).into(),
         query: analysis.query.to_string().into(),
         condition: analysis.condition.to_string().into(),
-        interval: unless(analysis.interval, &spec::default_interval()).map(|interval| interval.to_string()),
+        interval: unless(analysis.interval, &spec::default_interval())
+            .map(|interval| interval.to_string()),
         count: analysis.count.into(),
         failure_limit: unless(analysis.failure_limit, &0),
         start_after_step: unless(analysis.start_after_step, &0),
@@ -332,7 +415,11 @@ fn health_check_state(check: &HealthCheck) -> Attr<schema::HealthCheck> {
 
 /// A value that a configuration would leave out if it is the default.
 fn unless<T: PartialEq>(value: T, default: &T) -> Attr<T> {
-    if value == *default { Attr::Null } else { Attr::Known(value) }
+    if value == *default {
+        Attr::Null
+    } else {
+        Attr::Known(value)
+    }
 }
 
 fn blank() -> State {
@@ -360,6 +447,11 @@ pub(crate) fn variant_path(variant: &str, field: &str) -> Path {
 }
 
 /// An error at a field of a variant.
-pub(crate) fn variant_error(variant: &str, field: &str, summary: &str, detail: String) -> Diagnostic {
+pub(crate) fn variant_error(
+    variant: &str,
+    field: &str,
+    summary: &str,
+    detail: String,
+) -> Diagnostic {
     Diagnostic::error(summary, detail).at(variant_path(variant, field))
 }

@@ -33,7 +33,10 @@ pub(crate) fn draft(state: &State, bindings: &Bindings) -> Result<Option<Draft>,
     for (name, _) in variants {
         bound.entry(name.clone()).or_insert_with(|| {
             complete = false;
-            Bound { version: 0, digest: String::new() }
+            Bound {
+                version: 0,
+                digest: String::new(),
+            }
         });
     }
     let Some(spec) = model::spec(state, &bound)? else {
@@ -43,7 +46,10 @@ pub(crate) fn draft(state: &State, bindings: &Bindings) -> Result<Option<Draft>,
     if !problems.is_empty() {
         return Err(diagnose::all_failed("Invalid endpoint", &problems));
     }
-    Ok(Some(Draft { spec, is_bound: complete }))
+    Ok(Some(Draft {
+        spec,
+        is_bound: complete,
+    }))
 }
 
 /// The time for a create or a delete where the configuration names none.
@@ -62,7 +68,11 @@ pub(crate) struct Allowed {
 
 /// Reads `timeouts`. An update that may take less time than its own rollout is refused.
 pub(crate) fn allowed(state: &State, spec: &EndpointSpec) -> Result<Allowed, Diagnostics> {
-    let none = Timeouts { create: Attr::Null, update: Attr::Null, delete: Attr::Null };
+    let none = Timeouts {
+        create: Attr::Null,
+        update: Attr::Null,
+        delete: Attr::Null,
+    };
     let written = state.timeouts.known().unwrap_or(&none);
     let rollout = validate::planned_time(spec);
     let allowed = Allowed {
@@ -77,7 +87,11 @@ pub(crate) fn allowed(state: &State, spec: &EndpointSpec) -> Result<Allowed, Dia
             allowed.update
         );
         let path = Path::attribute("timeouts").then("update");
-        return Err(Diagnostic::error("The rollout does not fit into its timeout", detail).at(path).into());
+        return Err(
+            Diagnostic::error("The rollout does not fit into its timeout", detail)
+                .at(path)
+                .into(),
+        );
     }
     Ok(allowed)
 }
@@ -91,24 +105,45 @@ pub(crate) async fn foretell(
     bindings: &Bindings,
 ) -> Result<(), Diagnostics> {
     let versions = state.variants.known().into_iter().flatten();
-    let versions: BTreeMap<_, _> = versions.map(|(name, _)| (name.clone(), bindings.version(name))).collect();
+    let versions: BTreeMap<_, _> = versions
+        .map(|(name, _)| (name.clone(), bindings.version(name)))
+        .collect();
     let unknown = state.variants.is_unknown() || versions.values().any(Attr::is_unknown);
-    state.target_versions = if state.variants.is_unknown() { Attr::Unknown } else { Attr::Known(versions) };
+    state.target_versions = if state.variants.is_unknown() {
+        Attr::Unknown
+    } else {
+        Attr::Known(versions)
+    };
     let Some(prior) = prior else {
         state.invoke_url = Attr::Unknown;
-        state.model_diff = if unknown { Attr::Unknown } else { Attr::Known(BTreeMap::new()) };
+        state.model_diff = if unknown {
+            Attr::Unknown
+        } else {
+            Attr::Known(BTreeMap::new())
+        };
         return Ok(());
     };
-    let dead = prior.target_versions.known().is_some_and(|versions| versions.values().any(Attr::is_null));
+    let dead = prior
+        .target_versions
+        .known()
+        .is_some_and(|versions| versions.values().any(Attr::is_null));
     // A server that is started again, or asked for another port, may come up elsewhere.
     let moves = prior.local != state.local || dead;
-    state.invoke_url = if moves { Attr::Unknown } else { prior.invoke_url.clone() };
+    state.invoke_url = if moves {
+        Attr::Unknown
+    } else {
+        prior.invoke_url.clone()
+    };
     state.model_diff = if unknown {
         Attr::Unknown
     } else if prior.target_versions == state.target_versions {
         prior.model_diff.clone()
     } else {
-        Attr::Known(diff(client, record, bindings).await.map_err(|error| diagnose::failed("Cannot read the registry", &error))?)
+        Attr::Known(
+            diff(client, record, bindings)
+                .await
+                .map_err(|error| diagnose::failed("Cannot read the registry", &error))?,
+        )
     };
     Ok(())
 }
@@ -122,40 +157,73 @@ async fn diff(
     let mut lines = BTreeMap::new();
     let running = record.map(|record| &record.running).into_iter().flatten();
     for (name, revision) in running {
-        let Some(planned) = bindings.bound.get(name.as_str()) else { continue };
-        let old = VersionId { model: revision.model.clone(), version: revision.version };
+        let Some(planned) = bindings.bound.get(name.as_str()) else {
+            continue;
+        };
+        let old = VersionId {
+            model: revision.model.clone(),
+            version: revision.version,
+        };
         if planned.id == old {
             continue;
         }
         if let Some(old) = client.registry.version(&old).await? {
             let differences = differences(client, &old, planned).await?;
-            lines.extend(differences.into_iter().map(|(aspect, line)| (format!("{name}.{aspect}"), line)));
+            lines.extend(
+                differences
+                    .into_iter()
+                    .map(|(aspect, line)| (format!("{name}.{aspect}"), line)),
+            );
         }
     }
     Ok(lines)
 }
 
-async fn differences(client: &Client, old: &Version, new: &Version) -> mlops_core::Result<BTreeMap<String, String>> {
-    let declared = client.registry.model(&new.id.model).await?.map(|model| model.spec.metrics).unwrap_or_default();
+async fn differences(
+    client: &Client,
+    old: &Version,
+    new: &Version,
+) -> mlops_core::Result<BTreeMap<String, String>> {
+    let declared = client
+        .registry
+        .model(&new.id.model)
+        .await?
+        .map(|model| model.spec.metrics)
+        .unwrap_or_default();
     Ok(model_diff(&Side::of(old), &Side::of(new), &declared))
 }
 
 /// A warning that cites the last deployment, if it asked for these very versions and failed.
-pub(crate) async fn last_failure(client: &Client, spec: &EndpointSpec) -> Result<Option<Diagnostic>, Diagnostics> {
+pub(crate) async fn last_failure(
+    client: &Client,
+    spec: &EndpointSpec,
+) -> Result<Option<Diagnostic>, Diagnostics> {
     let identity = record::identity(spec.target.kind(), &spec.name);
     let closed = endpoint::closed_deployments(&client.registry, &identity).await;
     let closed = closed.map_err(|error| diagnose::failed("Cannot read the registry", &error))?;
-    let Some(last) = closed.last().filter(|last| last.outcome != ClosedAs::Succeeded) else {
+    let Some(last) = closed
+        .last()
+        .filter(|last| last.outcome != ClosedAs::Succeeded)
+    else {
         return Ok(None);
     };
-    let asked = spec.variants.iter().map(|(name, variant)| (name, &variant.version));
+    let asked = spec
+        .variants
+        .iter()
+        .map(|(name, variant)| (name, &variant.version));
     if !last.versions.iter().eq(asked) {
         return Ok(None);
     }
-    let why = last.stop.as_ref().map_or("it did not finish", |stop| &stop.message);
+    let why = last
+        .stop
+        .as_ref()
+        .map_or("it did not finish", |stop| &stop.message);
     let detail = format!(
         "Deployment {} asked for the same versions on {} and was rolled back: {why}. Applying this plan tries them again.",
         last.deployment, last.closed_at
     );
-    Ok(Some(Diagnostic::warning("The last deployment of this change failed", detail)))
+    Ok(Some(Diagnostic::warning(
+        "The last deployment of this change failed",
+        detail,
+    )))
 }

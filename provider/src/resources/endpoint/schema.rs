@@ -194,7 +194,11 @@ pub(crate) fn schema() -> Schema {
 }
 
 fn variant() -> Nested {
-    let percent = || Attribute::number().optional().validate(validate::between(0, 100));
+    let percent = || {
+        Attribute::number()
+            .optional()
+            .validate(validate::between(0, 100))
+    };
     Nested::new()
         .validate(validate::exactly_one_of(["model_version", "model_alias"]))
         .attribute("model", Attribute::string().required().describe("The model's name."))
@@ -249,7 +253,12 @@ fn local() -> Block {
 }
 
 fn health_check() -> Block {
-    let duration = |what: &str| Attribute::string().optional().validate(validate::duration()).describe(what);
+    let duration = |what: &str| {
+        Attribute::string()
+            .optional()
+            .validate(validate::duration())
+            .describe(what)
+    };
     let times = |what: &str| {
         Attribute::number()
             .optional()
@@ -265,15 +274,35 @@ fn health_check() -> Block {
                 .optional()
                 .describe("The path that is asked. Default `/v2/health/ready`."),
         )
-        .attribute("interval", duration("Time between two probes. Default `1s`."))
-        .attribute("timeout", duration("Time that one probe may take. Default `2s`."))
-        .attribute("healthy_threshold", times("Good probes in a row that make it healthy. Default `1`."))
-        .attribute("unhealthy_threshold", times("Bad probes in a row that make it unhealthy. Default `3`."))
-        .attribute("start_period", duration("Time in which bad probes do not count. Default `0s`."))
+        .attribute(
+            "interval",
+            duration("Time between two probes. Default `1s`."),
+        )
+        .attribute(
+            "timeout",
+            duration("Time that one probe may take. Default `2s`."),
+        )
+        .attribute(
+            "healthy_threshold",
+            times("Good probes in a row that make it healthy. Default `1`."),
+        )
+        .attribute(
+            "unhealthy_threshold",
+            times("Bad probes in a row that make it unhealthy. Default `3`."),
+        )
+        .attribute(
+            "start_period",
+            duration("Time in which bad probes do not count. Default `0s`."),
+        )
 }
 
 fn rollout() -> Block {
-    let duration = |what: &str| Attribute::string().optional().validate(validate::duration()).describe(what);
+    let duration = |what: &str| {
+        Attribute::string()
+            .optional()
+            .validate(validate::duration())
+            .describe(what)
+    };
     Block::new()
         .describe("How a change reaches the traffic.")
         .attribute(
@@ -317,15 +346,27 @@ fn step() -> Nested {
         )
         .attribute(
             "bake",
-            Attribute::string().optional().validate(validate::duration()).describe("How long to watch the step, such as `5m`. Default `0s`."),
+            Attribute::string()
+                .optional()
+                .validate(validate::duration())
+                .describe("How long to watch the step, such as `5m`. Default `0s`."),
         )
-        .attribute("pause", Attribute::bool().optional().describe(
-            "Stop after the bake until `mlops endpoint resume`. Default `false`.",
-        ))
+        .attribute(
+            "pause",
+            Attribute::bool()
+                .optional()
+                .describe("Stop after the bake until `mlops endpoint resume`. Default `false`."),
+        )
 }
 
 fn analysis() -> Nested {
-    let count = |what: &str| Attribute::number().optional().validate(validate::whole()).validate(validate::at_least(0)).describe(what);
+    let count = |what: &str| {
+        Attribute::number()
+            .optional()
+            .validate(validate::whole())
+            .validate(validate::at_least(0))
+            .describe(what)
+    };
     Nested::new()
         .attribute(
             "source",

@@ -1,17 +1,22 @@
 //! `mlops_model`: the name under which versions, aliases and promotion rules live.
 
+#[expect(
+    clippy::module_inception,
+    reason = "each resource's folder has a model.rs, also that of the model"
+)]
 mod model;
 mod schema;
 
 use async_trait::async_trait;
 use mlops_core::names::ModelName;
 use tfplugin::resource::{
-    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest, ReadRequest, UpdateRequest,
+    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
+    ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, PlanContext, Planned, ReadContext,
-    Refreshed, Resource,
+    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, PlanContext,
+    Planned, ReadContext, Refreshed, Resource,
 };
 
 use crate::client::Client;
@@ -32,7 +37,11 @@ impl Resource<Client> for ModelResource {
         schema::schema()
     }
 
-    async fn plan(&self, cx: &PlanContext<Client>, request: PlanRequest<State>) -> Result<Planned<State>, Diagnostics> {
+    async fn plan(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanRequest<State>,
+    ) -> Result<Planned<State>, Diagnostics> {
         let client = cx.client();
         let mut state = request.proposed;
         state.tags_all = shared::tags_all_of(&state.tags);
@@ -44,56 +53,85 @@ impl Resource<Client> for ModelResource {
             }
             let planned = model::spec(&state);
             if let Some(spec) = &planned {
-                spec.validate().map_err(|error| diagnose::failed("Invalid model", &error))?;
+                spec.validate()
+                    .map_err(|error| diagnose::failed("Invalid model", &error))?;
             }
             state.id = name.to_string().into();
-            let planned = planned.map_or(PlannedModel::Unknown, |spec| PlannedModel::Known(Box::new(spec)));
+            let planned = planned.map_or(PlannedModel::Unknown, |spec| {
+                PlannedModel::Known(Box::new(spec))
+            });
             client.siblings.plan_model(name, planned);
         }
         Ok(Planned::new(state))
     }
 
-    async fn plan_destroy(&self, cx: &PlanContext<Client>, request: PlanDestroyRequest<State>) -> Result<(), Diagnostics> {
+    async fn plan_destroy(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanDestroyRequest<State>,
+    ) -> Result<(), Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name = model::name(&request.prior)?;
         match request.prior.deletion_policy.as_str() {
             Some("PREVENT") => Err(shared::prevented(&format!("model {name}")).into()),
             Some("ABANDON") => Ok(()),
-            _ if request.prior.force_destroy == Attr::Known(true) => warn_of_live_versions(cx, &name).await,
+            _ if request.prior.force_destroy == Attr::Known(true) => {
+                warn_of_live_versions(cx, &name).await
+            }
             _ => Ok(()),
         }
     }
 
-    async fn create(&self, cx: &ApplyContext<Client>, request: CreateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn create(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: CreateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         let name = model::name(&request.planned)?;
         let spec = model::spec(&request.planned).ok_or_else(shared::unknown_at_apply)?;
         let created = client.registry.create_model(&name, spec).await;
-        let created = created.map_err(|error| diagnose::failed(format!("Cannot create model {name}"), &error))?;
+        let created = created
+            .map_err(|error| diagnose::failed(format!("Cannot create model {name}"), &error))?;
         Ok(Applied::new(model::state(&created, &request.planned)).private(client.private().await?))
     }
 
-    async fn read(&self, cx: &ReadContext<Client>, request: ReadRequest<State>) -> Result<Option<Refreshed<State>>, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ReadRequest<State>,
+    ) -> Result<Option<Refreshed<State>>, Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name = model::name(&request.state)?;
         let found = client.registry.model(&name).await;
-        let found = found.map_err(|error| diagnose::failed(format!("Cannot read model {name}"), &error))?;
+        let found =
+            found.map_err(|error| diagnose::failed(format!("Cannot read model {name}"), &error))?;
         Ok(found.map(|model| Refreshed::new(model::state(&model, &request.state))))
     }
 
-    async fn update(&self, cx: &ApplyContext<Client>, request: UpdateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn update(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: UpdateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name = model::name(&request.planned)?;
-        let update = model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let update =
+            model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
         let updated = client.registry.update_model(&name, update).await;
-        let updated = updated.map_err(|error| diagnose::failed(format!("Cannot update model {name}"), &error))?;
+        let updated = updated
+            .map_err(|error| diagnose::failed(format!("Cannot update model {name}"), &error))?;
         Ok(Applied::new(model::state(&updated, &request.planned)))
     }
 
-    async fn delete(&self, cx: &ApplyContext<Client>, request: DeleteRequest<State>) -> Result<(), ApplyFailed<State>> {
+    async fn delete(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: DeleteRequest<State>,
+    ) -> Result<(), ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         if request.prior.deletion_policy.as_str() == Some("ABANDON") {
@@ -102,7 +140,9 @@ impl Resource<Client> for ModelResource {
         let name = model::name(&request.prior)?;
         let force = request.prior.force_destroy == Attr::Known(true);
         match client.registry.delete_model(&name, force).await {
-            Err(error) if !error.is_not_found() => Err(diagnose::failed(format!("Cannot destroy model {name}"), &error).into()),
+            Err(error) if !error.is_not_found() => {
+                Err(diagnose::failed(format!("Cannot destroy model {name}"), &error).into())
+            }
             _ => Ok(()),
         }
     }
@@ -114,14 +154,28 @@ impl Resource<Client> for ModelResource {
 
 #[async_trait]
 impl ImportState<Client, State> for ModelResource {
-    async fn import_state(&self, cx: &ReadContext<Client>, request: ImportRequest) -> Result<Imported<State>, Diagnostics> {
+    async fn import_state(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ImportRequest,
+    ) -> Result<Imported<State>, Diagnostics> {
         let id = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| diagnose::failed(format!("Cannot import model {id:?}"), error);
+        let fail = |error: &mlops_core::Error| {
+            diagnose::failed(format!("Cannot import model {id:?}"), error)
+        };
         let name: ModelName = id.parse().map_err(|error| fail(&error))?;
-        let found = cx.client().registry.model(&name).await.map_err(|error| fail(&error))?;
+        let found = cx
+            .client()
+            .registry
+            .model(&name)
+            .await
+            .map_err(|error| fail(&error))?;
         let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("model {name}"))))?;
         // Nothing is managed yet: all tags that are there become Terraform's.
-        let known = State { tags: shared::imported_tags(&found.spec.tags), ..blank() };
+        let known = State {
+            tags: shared::imported_tags(&found.spec.tags),
+            ..blank()
+        };
         Ok(Imported::new(model::state(&found, &known)).private(cx.client().private().await?))
     }
 }
@@ -146,17 +200,29 @@ fn blank() -> State {
 }
 
 /// The warning that a forced destroy takes live versions along, with their names.
-async fn warn_of_live_versions(cx: &PlanContext<Client>, name: &ModelName) -> Result<(), Diagnostics> {
+async fn warn_of_live_versions(
+    cx: &PlanContext<Client>,
+    name: &ModelName,
+) -> Result<(), Diagnostics> {
     let versions = cx.client().registry.all_versions(name).await;
-    let versions = versions.map_err(|error| diagnose::failed(format!("Cannot list the versions of model {name}"), &error))?;
-    let names: Vec<_> = versions.iter().filter(|version| !version.is_archived()).map(|version| version.id.to_string()).collect();
+    let versions = versions.map_err(|error| {
+        diagnose::failed(format!("Cannot list the versions of model {name}"), &error)
+    })?;
+    let names: Vec<_> = versions
+        .iter()
+        .filter(|version| !version.is_archived())
+        .map(|version| version.id.to_string())
+        .collect();
     if !names.is_empty() {
         let detail = format!(
             "Model {name} has force_destroy = true, and these versions are live: {}. Those that this run does not archive first \
              are deleted with the model.",
             names.join(", ")
         );
-        cx.warn(Diagnostic::warning("Live versions go with the model", detail));
+        cx.warn(Diagnostic::warning(
+            "Live versions go with the model",
+            detail,
+        ));
     }
     Ok(())
 }

@@ -79,7 +79,10 @@ fn gates(gates: &Attr<BTreeMap<String, schema::Gate>>) -> Option<BTreeMap<String
 pub(crate) fn update(prior: &State, planned: &State) -> Option<ModelUpdate> {
     Some(ModelUpdate {
         spec: spec(planned)?,
-        tags: convert::changed(&convert::known(&prior.tags)?, &convert::known(&planned.tags)?),
+        tags: convert::changed(
+            &convert::known(&prior.tags)?,
+            &convert::known(&planned.tags)?,
+        ),
         if_revision: None,
     })
 }
@@ -96,13 +99,22 @@ pub(crate) fn state(model: &Model, known: &State) -> State {
         owner: spec.owner.clone().into(),
         task: spec.task.as_ref().map(convert::text).into(),
         metrics: convert::collection(
-            spec.metrics.iter().map(|(name, metric)| (name.clone(), metric_state(metric))).collect(),
+            spec.metrics
+                .iter()
+                .map(|(name, metric)| (name.clone(), metric_state(metric)))
+                .collect(),
             &known.metrics,
         ),
         signature_compatibility: convert::text(&spec.signature_compatibility).into(),
         promotion: promotion_state(spec.promotion.as_ref(), &known.promotion),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
-        force_destroy: known.force_destroy.clone().known().copied().unwrap_or(false).into(),
+        force_destroy: known
+            .force_destroy
+            .clone()
+            .known()
+            .copied()
+            .unwrap_or(false)
+            .into(),
         tags_all: tags.known().cloned().unwrap_or_default().into(),
         tags,
         created_at: model.created_at.to_string().into(),
@@ -159,6 +171,10 @@ fn gate_state(gate: &Gate, known: Option<&schema::Gate>) -> schema::Gate {
         baseline: gate.baseline.as_ref().map(ToString::to_string).into(),
         min_delta: gate.min_delta.into(),
         max_regression_percent: gate.max_regression_percent.into(),
-        on_missing: if written || on_missing != default { on_missing.into() } else { Attr::Null },
+        on_missing: if written || on_missing != default {
+            on_missing.into()
+        } else {
+            Attr::Null
+        },
     }
 }

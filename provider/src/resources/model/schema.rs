@@ -158,9 +158,24 @@ fn metric() -> Nested {
                 .validate(validate::one_of(["maximize", "minimize"]))
                 .describe("`maximize` where more is better, else `minimize`."),
         )
-        .attribute("min", Attribute::number().optional().describe("The least value that makes sense; a version that claims less is refused."))
-        .attribute("max", Attribute::number().optional().describe("The greatest value that makes sense; a version that claims more is refused."))
-        .attribute("unit", Attribute::string().optional().describe("The unit, for people and dashboards, such as `ms`."))
+        .attribute(
+            "min",
+            Attribute::number().optional().describe(
+                "The least value that makes sense; a version that claims less is refused.",
+            ),
+        )
+        .attribute(
+            "max",
+            Attribute::number().optional().describe(
+                "The greatest value that makes sense; a version that claims more is refused.",
+            ),
+        )
+        .attribute(
+            "unit",
+            Attribute::string()
+                .optional()
+                .describe("The unit, for people and dashboards, such as `ms`."),
+        )
 }
 
 fn promotion() -> Block {

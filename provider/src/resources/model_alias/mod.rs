@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use mlops_core::names::AliasId;
 use mlops_core::registry::{Alias, SetAlias};
 use tfplugin::resource::{
-    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest, ReadRequest, UpdateRequest,
+    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
+    ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Attr, Diagnostics, Imported, PlanContext, Planned, ReadContext, Refreshed, Resource,
+    Applied, ApplyContext, ApplyFailed, Attr, Diagnostics, Imported, PlanContext, Planned,
+    ReadContext, Refreshed, Resource,
 };
 
 use crate::client::Client;
@@ -31,7 +33,11 @@ impl Resource<Client> for ModelAliasResource {
         schema::schema()
     }
 
-    async fn plan(&self, cx: &PlanContext<Client>, request: PlanRequest<State>) -> Result<Planned<State>, Diagnostics> {
+    async fn plan(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanRequest<State>,
+    ) -> Result<Planned<State>, Diagnostics> {
         let client = cx.client();
         let mut state = request.proposed;
         if request.prior.is_some() {
@@ -46,51 +52,90 @@ impl Resource<Client> for ModelAliasResource {
             client.note_held(&id.to_string()).await?;
         }
         let warning = plan::review(client, &id, request.prior.as_ref(), &state).await?;
-        client.siblings.plan_alias(id, plan::target(request.prior.is_none(), &state));
+        client
+            .siblings
+            .plan_alias(id, plan::target(request.prior.is_none(), &state));
         let mut plan = Planned::new(state);
         plan.warnings.extend(warning);
         Ok(plan)
     }
 
-    async fn plan_destroy(&self, cx: &PlanContext<Client>, request: PlanDestroyRequest<State>) -> Result<(), Diagnostics> {
+    async fn plan_destroy(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanDestroyRequest<State>,
+    ) -> Result<(), Diagnostics> {
         cx.client().expect_registry(&request.private).await
     }
 
-    async fn create(&self, cx: &ApplyContext<Client>, request: CreateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn create(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: CreateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         let id = id(&request.planned)?;
         let planned = &request.planned;
-        let version = planned.version.to_option().or(planned.initial_version.to_option());
-        let created = client.registry.create_alias(set(&id, version, planned)).await;
-        let created = created.map_err(|error| diagnose::failed(format!("Cannot create alias {id}"), &error))?;
+        let version = planned
+            .version
+            .to_option()
+            .or(planned.initial_version.to_option());
+        let created = client
+            .registry
+            .create_alias(set(&id, version, planned))
+            .await;
+        let created = created
+            .map_err(|error| diagnose::failed(format!("Cannot create alias {id}"), &error))?;
         Ok(Applied::new(state(&created.alias, planned)).private(client.private().await?))
     }
 
-    async fn read(&self, cx: &ReadContext<Client>, request: ReadRequest<State>) -> Result<Option<Refreshed<State>>, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ReadRequest<State>,
+    ) -> Result<Option<Refreshed<State>>, Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.state)?;
         client.note_held(&id.to_string()).await?;
         let found = client.registry.alias(&id).await;
-        let found = found.map_err(|error| diagnose::failed(format!("Cannot read alias {id}"), &error))?;
+        let found =
+            found.map_err(|error| diagnose::failed(format!("Cannot read alias {id}"), &error))?;
         Ok(found.map(|alias| Refreshed::new(state(&alias, &request.state))))
     }
 
-    async fn update(&self, cx: &ApplyContext<Client>, request: UpdateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn update(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: UpdateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.planned)?;
-        let moved = client.registry.move_alias(set(&id, request.planned.version.to_option(), &request.planned)).await;
-        let moved = moved.map_err(|error| diagnose::failed(format!("Cannot move alias {id}"), &error))?;
+        let moved = client
+            .registry
+            .move_alias(set(
+                &id,
+                request.planned.version.to_option(),
+                &request.planned,
+            ))
+            .await;
+        let moved =
+            moved.map_err(|error| diagnose::failed(format!("Cannot move alias {id}"), &error))?;
         Ok(Applied::new(state(&moved.alias, &request.planned)))
     }
 
-    async fn delete(&self, cx: &ApplyContext<Client>, request: DeleteRequest<State>) -> Result<(), ApplyFailed<State>> {
+    async fn delete(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: DeleteRequest<State>,
+    ) -> Result<(), ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.prior)?;
         let deleted = client.registry.delete_alias(&id).await;
-        deleted.map_err(|error| diagnose::failed(format!("Cannot delete alias {id}"), &error).into())
+        deleted
+            .map_err(|error| diagnose::failed(format!("Cannot delete alias {id}"), &error).into())
     }
 
     fn import(&self) -> Option<&dyn ImportState<Client, State>> {
@@ -100,11 +145,22 @@ impl Resource<Client> for ModelAliasResource {
 
 #[async_trait]
 impl ImportState<Client, State> for ModelAliasResource {
-    async fn import_state(&self, cx: &ReadContext<Client>, request: ImportRequest) -> Result<Imported<State>, Diagnostics> {
+    async fn import_state(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ImportRequest,
+    ) -> Result<Imported<State>, Diagnostics> {
         let text = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| diagnose::failed(format!("Cannot import alias {text:?}"), error);
+        let fail = |error: &mlops_core::Error| {
+            diagnose::failed(format!("Cannot import alias {text:?}"), error)
+        };
         let id: AliasId = text.parse().map_err(|error| fail(&error))?;
-        let found = cx.client().registry.alias(&id).await.map_err(|error| fail(&error))?;
+        let found = cx
+            .client()
+            .registry
+            .alias(&id)
+            .await
+            .map_err(|error| fail(&error))?;
         let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("alias {id}"))))?;
         let imported = State {
             id: id.to_string().into(),
@@ -120,7 +176,10 @@ impl ImportState<Client, State> for ModelAliasResource {
 }
 
 fn id(state: &State) -> Result<AliasId, Diagnostics> {
-    Ok(AliasId { model: convert::name(&state.model, "model")?, alias: convert::name(&state.name, "name")? })
+    Ok(AliasId {
+        model: convert::name(&state.model, "model")?,
+        alias: convert::name(&state.name, "name")?,
+    })
 }
 
 fn set(id: &AliasId, version: Option<u64>, planned: &State) -> SetAlias {
@@ -142,7 +201,11 @@ fn state(alias: &Alias, known: &State) -> State {
         id: alias.id().to_string().into(),
         model: alias.model.to_string().into(),
         name: alias.alias.to_string().into(),
-        version: if known.version.is_null() { Attr::Null } else { alias.version.into() },
+        version: if known.version.is_null() {
+            Attr::Null
+        } else {
+            alias.version.into()
+        },
         initial_version: known.initial_version,
         enforce_promotion: alias.enforce_promotion.into(),
         override_reason: known.override_reason.clone(),

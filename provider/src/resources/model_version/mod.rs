@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use mlops_core::names::VersionId;
 use mlops_core::registry::Version;
 use tfplugin::resource::{
-    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest, ReadRequest, UpdateRequest,
+    CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
+    ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, Path, PlanContext, Planned, ReadContext,
-    Refreshed, Resource, timeouts,
+    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, Path, PlanContext,
+    Planned, ReadContext, Refreshed, Resource, timeouts,
 };
 
 use crate::client::Client;
@@ -40,7 +41,11 @@ impl Resource<Client> for ModelVersionResource {
         schema::schema()
     }
 
-    async fn plan(&self, cx: &PlanContext<Client>, request: PlanRequest<State>) -> Result<Planned<State>, Diagnostics> {
+    async fn plan(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanRequest<State>,
+    ) -> Result<Planned<State>, Diagnostics> {
         let client = cx.client();
         if let Some(prior) = &request.prior {
             client.expect_registry(&request.private).await?;
@@ -52,7 +57,11 @@ impl Resource<Client> for ModelVersionResource {
         let mut state = request.proposed;
         state.tags_all = shared::tags_all_of(&state.tags);
         let replaced = plan_artifact(&mut state, &request.config, request.prior.as_ref(), source);
-        let unchanged = !replaced && request.prior.as_ref().is_some_and(|prior| same_but_review(prior, &state));
+        let unchanged = !replaced
+            && request
+                .prior
+                .as_ref()
+                .is_some_and(|prior| same_but_review(prior, &state));
         let mut plan = Planned::new(state);
         if replaced {
             plan = plan.requires_replace(Path::attribute("artifact_digest"));
@@ -66,7 +75,11 @@ impl Resource<Client> for ModelVersionResource {
         Ok(plan)
     }
 
-    async fn plan_destroy(&self, cx: &PlanContext<Client>, request: PlanDestroyRequest<State>) -> Result<(), Diagnostics> {
+    async fn plan_destroy(
+        &self,
+        cx: &PlanContext<Client>,
+        request: PlanDestroyRequest<State>,
+    ) -> Result<(), Diagnostics> {
         cx.client().expect_registry(&request.private).await?;
         if request.prior.deletion_policy.as_str() == Some("PREVENT") {
             let id = request.prior.id.as_str().unwrap_or("?");
@@ -75,8 +88,16 @@ impl Resource<Client> for ModelVersionResource {
         Ok(())
     }
 
-    async fn create(&self, cx: &ApplyContext<Client>, request: CreateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
-        let written = request.planned.timeouts.known().map_or(Attr::Null, |timeouts| timeouts.create.clone());
+    async fn create(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: CreateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
+        let written = request
+            .planned
+            .timeouts
+            .known()
+            .map_or(Attr::Null, |timeouts| timeouts.create.clone());
         let allowed = timeouts::of(&written, CREATE_TIMEOUT);
         let registering = tokio::time::timeout(allowed, register(cx.client(), &request.planned));
         let version = tokio::select! {
@@ -96,23 +117,34 @@ impl Resource<Client> for ModelVersionResource {
         Ok(Applied::new(state).private(cx.client().private().await?))
     }
 
-    async fn read(&self, cx: &ReadContext<Client>, request: ReadRequest<State>) -> Result<Option<Refreshed<State>>, Diagnostics> {
+    async fn read(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ReadRequest<State>,
+    ) -> Result<Option<Refreshed<State>>, Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.state)?;
         client.note_held(&id.to_string()).await?;
         let found = client.registry.version(&id).await;
-        let found = found.map_err(|error| diagnose::failed(format!("Cannot read version {id}"), &error))?;
+        let found =
+            found.map_err(|error| diagnose::failed(format!("Cannot read version {id}"), &error))?;
         Ok(found.map(|version| Refreshed::new(model::state(&version, &request.state))))
     }
 
-    async fn update(&self, cx: &ApplyContext<Client>, request: UpdateRequest<State>) -> Result<Applied<State>, ApplyFailed<State>> {
+    async fn update(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: UpdateRequest<State>,
+    ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.prior)?;
-        let update = model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let update =
+            model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
         let updated = client.registry.update_version(&id, update).await;
-        let updated = updated.map_err(|error| diagnose::failed(format!("Cannot update version {id}"), &error))?;
+        let updated = updated
+            .map_err(|error| diagnose::failed(format!("Cannot update version {id}"), &error))?;
         let mut state = model::state(&updated, &request.planned);
         if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
             settle_review(client, &updated, &mut state).await?;
@@ -120,7 +152,11 @@ impl Resource<Client> for ModelVersionResource {
         Ok(Applied::new(state))
     }
 
-    async fn delete(&self, cx: &ApplyContext<Client>, request: DeleteRequest<State>) -> Result<(), ApplyFailed<State>> {
+    async fn delete(
+        &self,
+        cx: &ApplyContext<Client>,
+        request: DeleteRequest<State>,
+    ) -> Result<(), ApplyFailed<State>> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.prior)?;
@@ -144,15 +180,34 @@ impl Resource<Client> for ModelVersionResource {
 
 #[async_trait]
 impl ImportState<Client, State> for ModelVersionResource {
-    async fn import_state(&self, cx: &ReadContext<Client>, request: ImportRequest) -> Result<Imported<State>, Diagnostics> {
+    async fn import_state(
+        &self,
+        cx: &ReadContext<Client>,
+        request: ImportRequest,
+    ) -> Result<Imported<State>, Diagnostics> {
         let text = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| diagnose::failed(format!("Cannot import version {text:?}"), error);
+        let fail = |error: &mlops_core::Error| {
+            diagnose::failed(format!("Cannot import version {text:?}"), error)
+        };
         let id: VersionId = text.parse().map_err(|error| fail(&error))?;
-        let found = cx.client().registry.version(&id).await.map_err(|error| fail(&error))?;
+        let found = cx
+            .client()
+            .registry
+            .version(&id)
+            .await
+            .map_err(|error| fail(&error))?;
         let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("version {id}"))))?;
         // Nothing is managed yet: everything that is there becomes Terraform's.
-        let metrics = if found.metrics.is_empty() { Attr::Null } else { found.metrics.clone().into() };
-        let known = State { tags: shared::imported_tags(&found.tags), metrics, ..model::blank() };
+        let metrics = if found.metrics.is_empty() {
+            Attr::Null
+        } else {
+            found.metrics.clone().into()
+        };
+        let known = State {
+            tags: shared::imported_tags(&found.tags),
+            metrics,
+            ..model::blank()
+        };
         Ok(Imported::new(model::state(&found, &known)).private(cx.client().private().await?))
     }
 }
@@ -196,7 +251,7 @@ fn plan_artifact(state: &mut State, config: &State, prior: Option<&State>, sourc
 
 fn keep_artifact(state: &mut State, config: &State, prior: &State) {
     state.artifact_digest = prior.artifact_digest.clone();
-    state.artifact_size_bytes = prior.artifact_size_bytes.clone();
+    state.artifact_size_bytes = prior.artifact_size_bytes;
     state.artifact_uri = prior.artifact_uri.clone();
     if config.framework.is_null() {
         state.framework = prior.framework.clone();
@@ -217,7 +272,11 @@ fn same_but_review(prior: &State, planned: &State) -> bool {
     unreviewed(prior) == unreviewed(planned)
 }
 
-async fn plan_review(client: &Client, plan: &mut Planned<State>, creates: bool) -> Result<(), Diagnostics> {
+async fn plan_review(
+    client: &Client,
+    plan: &mut Planned<State>,
+    creates: bool,
+) -> Result<(), Diagnostics> {
     let state = &mut plan.state;
     (state.gate_report, state.model_diff) = (Attr::Unknown, Attr::Unknown);
     if !state.model.is_known() {
@@ -233,14 +292,15 @@ async fn plan_review(client: &Client, plan: &mut Planned<State>, creates: bool) 
             review::check_signature(client, &reviewed, state).await?;
         }
     }
-    if creates {
-        client.siblings.plan_version(name);
-    }
     Ok(())
 }
 
 /// What a plan had to leave open, now that everything is known.
-async fn settle_review(client: &Client, version: &Version, state: &mut State) -> Result<(), Diagnostics> {
+async fn settle_review(
+    client: &Client,
+    version: &Version,
+    state: &mut State,
+) -> Result<(), Diagnostics> {
     let found = client.registry.model(&version.id.model).await;
     let found = found.map_err(|error| diagnose::failed("Cannot read the registry", &error))?;
     let report = match found {
@@ -253,25 +313,50 @@ async fn settle_review(client: &Client, version: &Version, state: &mut State) ->
 async fn register(client: &Client, planned: &State) -> Result<Version, Diagnostics> {
     let name = model::model(planned)?;
     let source = planned.source.require(Path::attribute("source"))?;
-    let fail = |error: mlops_core::Error| diagnose::failed(format!("Cannot register a version of model {name}"), &error);
-    let (artifact, inspected) = source::read_now(source, &client.digests).await.map_err(fail)?;
-    if planned.artifact_digest.as_str().is_some_and(|digest| digest != artifact.digest.to_string()) {
+    let fail = |error: mlops_core::Error| {
+        diagnose::failed(format!("Cannot register a version of model {name}"), &error)
+    };
+    let (artifact, inspected) = source::read_now(source, &client.digests)
+        .await
+        .map_err(fail)?;
+    if planned
+        .artifact_digest
+        .as_str()
+        .is_some_and(|digest| digest != artifact.digest.to_string())
+    {
         let detail = format!(
             "{source} changed between plan and apply: {} was planned, {} is there. Nothing was registered; plan again.",
             planned.artifact_digest.as_str().unwrap_or_default(),
             artifact.digest
         );
-        return Err(Diagnostic::error("The source changed", detail).at(Path::attribute("source")).into());
+        return Err(Diagnostic::error("The source changed", detail)
+            .at(Path::attribute("source"))
+            .into());
     }
-    let stored = client.registry.artifacts().put_tree(source.as_ref(), client.digests.as_ref()).await.map_err(fail)?;
+    let stored = client
+        .registry
+        .artifacts()
+        .put_tree(source.as_ref(), client.digests.as_ref())
+        .await
+        .map_err(fail)?;
     if stored.digest != artifact.digest {
-        let detail = format!("{source} changed while it was registered. Nothing was registered; apply again.");
-        return Err(Diagnostic::error("The source changed", detail).at(Path::attribute("source")).into());
+        let detail = format!(
+            "{source} changed while it was registered. Nothing was registered; apply again."
+        );
+        return Err(Diagnostic::error("The source changed", detail)
+            .at(Path::attribute("source"))
+            .into());
     }
-    let registration = model::registration(name.clone(), planned, stored, inspected).ok_or_else(shared::unknown_at_apply)?;
-    Ok(client.registry.register_version(registration).await.map_err(fail)?)
+    let registration = model::registration(name.clone(), planned, stored, inspected)
+        .ok_or_else(shared::unknown_at_apply)?;
+    Ok(client
+        .registry
+        .register_version(registration)
+        .await
+        .map_err(fail)?)
 }
 
 fn id(state: &State) -> Result<VersionId, Diagnostics> {
-    model::id(state).ok_or_else(|| Diagnostic::bug("The state of a version has no legal id.").into())
+    model::id(state)
+        .ok_or_else(|| Diagnostic::bug("The state of a version has no legal id.").into())
 }

@@ -44,7 +44,10 @@ pub(crate) fn registration(
             params: convert::known(&state.params)?.unwrap_or_default(),
             lineage: lineage(&state.lineage)?,
             smoke: convert::known(&state.smoke)?.and_then(|smoke| {
-                Some(Smoke { inputs: smoke.inputs.into_known()?, expect: smoke.expect.into_known() })
+                Some(Smoke {
+                    inputs: smoke.inputs.into_known()?,
+                    expect: smoke.expect.into_known(),
+                })
             }),
         },
         metrics: convert::known(&state.metrics)?.unwrap_or_default(),
@@ -58,7 +61,13 @@ pub(crate) fn registration(
 fn approval(state: &State) -> Option<Option<ApprovalUpdate>> {
     let status = convert::known(&state.approval_status)?;
     let description = convert::known(&state.approval_description)?;
-    Some(status.and_then(|status| Some(ApprovalUpdate { status: convert::word(&status)?, description, by: None })))
+    Some(status.and_then(|status| {
+        Some(ApprovalUpdate {
+            status: convert::word(&status)?,
+            description,
+            by: None,
+        })
+    }))
 }
 
 /// The lineage; the outer `None` while part of it is unknown.
@@ -81,9 +90,19 @@ pub(crate) fn lineage(lineage: &Attr<schema::Lineage>) -> Option<Option<Lineage>
 pub(crate) fn update(prior: &State, planned: &State) -> Option<VersionUpdate> {
     let approval = approval(planned)?;
     Some(VersionUpdate {
-        metrics: convert::changed(&convert::known(&prior.metrics)?, &convert::known(&planned.metrics)?),
-        tags: convert::changed(&convert::known(&prior.tags)?, &convert::known(&planned.tags)?),
-        approval: if approval == self::approval(prior)? { None } else { approval },
+        metrics: convert::changed(
+            &convert::known(&prior.metrics)?,
+            &convert::known(&planned.metrics)?,
+        ),
+        tags: convert::changed(
+            &convert::known(&prior.tags)?,
+            &convert::known(&planned.tags)?,
+        ),
+        approval: if approval == self::approval(prior)? {
+            None
+        } else {
+            approval
+        },
         deletion_policy: Some(convert::word_or_default(&planned.deletion_policy)?),
         by: None,
     })
@@ -100,7 +119,10 @@ pub(crate) fn signature_text(signature: &Signature) -> String {
 pub(crate) fn state(version: &Version, known: &State) -> State {
     let spec = &version.spec;
     let tags = convert::managed(&version.tags, &known.tags);
-    let approval = version.approval.as_ref().filter(|_| known.approval_status.is_known());
+    let approval = version
+        .approval
+        .as_ref()
+        .filter(|_| known.approval_status.is_known());
     State {
         id: version.id.to_string().into(),
         model: version.id.model.to_string().into(),
@@ -112,8 +134,12 @@ pub(crate) fn state(version: &Version, known: &State) -> State {
         metrics: convert::managed(&version.metrics, &known.metrics),
         params: convert::collection(spec.params.clone(), &known.params),
         lineage: lineage_state(spec.lineage.as_ref(), &known.lineage),
-        approval_status: approval.map(|approval| approval.status.as_str().to_owned()).into(),
-        approval_description: approval.and_then(|approval| approval.description.clone()).into(),
+        approval_status: approval
+            .map(|approval| approval.status.as_str().to_owned())
+            .into(),
+        approval_description: approval
+            .and_then(|approval| approval.description.clone())
+            .into(),
         gate_for: known.gate_for.clone(),
         smoke: spec.smoke.as_ref().map(smoke_state).into(),
         deletion_policy: convert::text(&version.deletion_policy).into(),
@@ -131,7 +157,9 @@ pub(crate) fn state(version: &Version, known: &State) -> State {
 
 /// The user's own text where it says the same, so that formatting is no drift.
 fn signature(there: Option<&Signature>, known: &Attr<String>) -> Attr<String> {
-    let written = known.as_str().and_then(|text| serde_json::from_str::<Signature>(text).ok());
+    let written = known
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Signature>(text).ok());
     match there {
         Some(there) if written.as_ref() == Some(there) => known.clone(),
         Some(there) => signature_text(there).into(),
@@ -143,7 +171,9 @@ fn lineage_state(there: Option<&Lineage>, known: &Attr<schema::Lineage>) -> Attr
     let Some(there) = there else {
         return Attr::Null;
     };
-    let datasets = known.known().map_or(Attr::Null, |known| known.datasets.clone());
+    let datasets = known
+        .known()
+        .map_or(Attr::Null, |known| known.datasets.clone());
     Attr::Known(schema::Lineage {
         run_id: there.run_id.clone().into(),
         git_repo: there.git_repo.clone().into(),
@@ -154,7 +184,10 @@ fn lineage_state(there: Option<&Lineage>, known: &Attr<schema::Lineage>) -> Attr
 }
 
 fn smoke_state(smoke: &Smoke) -> schema::Smoke {
-    schema::Smoke { inputs: smoke.inputs.clone().into(), expect: smoke.expect.clone().into() }
+    schema::Smoke {
+        inputs: smoke.inputs.clone().into(),
+        expect: smoke.expect.clone().into(),
+    }
 }
 
 /// A state in which nothing is known, for imports.

@@ -32,7 +32,12 @@ pub(crate) async fn planned_model(
     client: &Client,
     name: &ModelName,
 ) -> Result<(Option<Reviewed>, Option<Diagnostic>), Diagnostics> {
-    let reviewed = |spec| Some(Reviewed { name: name.clone(), spec });
+    let reviewed = |spec| {
+        Some(Reviewed {
+            name: name.clone(),
+            spec,
+        })
+    };
     match client.siblings.model(name) {
         Some(PlannedModel::Known(spec)) => return Ok((reviewed(*spec), None)),
         Some(PlannedModel::Unknown) => return Ok((None, None)),
@@ -46,19 +51,37 @@ pub(crate) async fn planned_model(
                  the apply will fail.",
                 client.registry.location()
             );
-            Ok((None, Some(Diagnostic::warning("The model does not exist", detail).at(Path::attribute("model")))))
+            Ok((
+                None,
+                Some(
+                    Diagnostic::warning("The model does not exist", detail)
+                        .at(Path::attribute("model")),
+                ),
+            ))
         }
     }
 }
 
 /// Judges `state` and refuses what an alias in `gate_for` would refuse. Fills in `gate_report` and
 /// `model_diff`; a part that cannot be decided leaves the whole of it unknown.
-pub(crate) async fn review(client: &Client, reviewed: &Reviewed, state: &mut State) -> Result<(), Diagnostics> {
+pub(crate) async fn review(
+    client: &Client,
+    reviewed: &Reviewed,
+    state: &mut State,
+) -> Result<(), Diagnostics> {
     let report = report(client, reviewed, state).await.map_err(failed)?;
-    if state.gate_for.known().is_some_and(|aliases| !aliases.is_empty()) {
+    if state
+        .gate_for
+        .known()
+        .is_some_and(|aliases| !aliases.is_empty())
+    {
         refuse(reviewed, &report, state)?;
     }
-    state.gate_report = if report.is_unknown() { Attr::Unknown } else { Attr::Known(report.to_map()) };
+    state.gate_report = if report.is_unknown() {
+        Attr::Unknown
+    } else {
+        Attr::Known(report.to_map())
+    };
     state.model_diff = diff(client, reviewed, state).await.map_err(failed)?;
     Ok(())
 }
@@ -66,7 +89,10 @@ pub(crate) async fn review(client: &Client, reviewed: &Reviewed, state: &mut Sta
 /// The review of a registered version of which a plan had to leave something open. Nothing is
 /// refused any more.
 pub(crate) async fn settle(client: &Client, model: Model, state: &mut State) -> Result<()> {
-    let reviewed = Reviewed { name: model.name, spec: model.spec };
+    let reviewed = Reviewed {
+        name: model.name,
+        spec: model.spec,
+    };
     if state.gate_report.is_unknown() {
         state.gate_report = Attr::Known(report(client, &reviewed, state).await?.to_map());
     }
@@ -90,14 +116,20 @@ pub(crate) fn check_metrics(reviewed: &Reviewed, state: &State) -> Result<(), Di
 async fn report(client: &Client, reviewed: &Reviewed, state: &State) -> Result<GateReport> {
     let spec = &reviewed.spec;
     let none = BTreeMap::new();
-    let gates = spec.promotion.as_ref().map_or(&none, |promotion| &promotion.gates);
+    let gates = spec
+        .promotion
+        .as_ref()
+        .map_or(&none, |promotion| &promotion.gates);
     let mut baselines = client.registry.baselines(&reviewed.name, gates).await?;
     for (alias, baseline) in &mut baselines {
         if let Some(planned) = planned_target(client, &reviewed.name, alias).await? {
             *baseline = planned;
         }
     }
-    let candidate = Candidate { id: model::id(state), metrics: candidate_metrics(&state.metrics) };
+    let candidate = Candidate {
+        id: model::id(state),
+        metrics: candidate_metrics(&state.metrics),
+    };
     Ok(check_gates(gates, &spec.metrics, &candidate, |alias| {
         baselines.get(alias).cloned().unwrap_or(Baseline::Missing)
     }))
@@ -105,29 +137,49 @@ async fn report(client: &Client, reviewed: &Reviewed, state: &State) -> Result<G
 
 fn candidate_metrics(metrics: &Attr<BTreeMap<String, f64>>) -> Known<BTreeMap<String, Known<f64>>> {
     match metrics {
-        Attr::Known(metrics) => {
-            Known::Known(metrics.iter().map(|(name, value)| (name.clone(), Known::Known(*value))).collect())
-        }
+        Attr::Known(metrics) => Known::Known(
+            metrics
+                .iter()
+                .map(|(name, value)| (name.clone(), Known::Known(*value)))
+                .collect(),
+        ),
         Attr::Null => Known::Known(BTreeMap::new()),
         Attr::Unknown => Known::Unknown,
     }
 }
 
 /// What an alias will point to, where this run plans that; `None` leaves it to the registry.
-async fn planned_target(client: &Client, model: &ModelName, alias: &AliasName) -> Result<Option<Baseline>> {
-    let id = AliasId { model: model.clone(), alias: alias.clone() };
+async fn planned_target(
+    client: &Client,
+    model: &ModelName,
+    alias: &AliasName,
+) -> Result<Option<Baseline>> {
+    let id = AliasId {
+        model: model.clone(),
+        alias: alias.clone(),
+    };
     let version = match client.siblings.alias(&id) {
         None | Some(PlannedAlias::Elsewhere) => return Ok(None),
         Some(PlannedAlias::Unknown) => return Ok(Some(Baseline::Unknown)),
-        Some(PlannedAlias::Version(version)) => VersionId { model: model.clone(), version },
+        Some(PlannedAlias::Version(version)) => VersionId {
+            model: model.clone(),
+            version,
+        },
     };
     let found = client.registry.version(&version).await?;
-    Ok(Some(found.map_or(Baseline::Unknown, |found| Baseline::Version { id: found.id, metrics: found.metrics })))
+    Ok(Some(found.map_or(Baseline::Unknown, |found| {
+        Baseline::Version {
+            id: found.id,
+            metrics: found.metrics,
+        }
+    })))
 }
 
 fn refuse(reviewed: &Reviewed, report: &GateReport, state: &State) -> Result<(), Diagnostics> {
-    let failures: Vec<String> =
-        report.failures().map(|failed| format!("  {}: {}", failed.metric, failed.text)).collect();
+    let failures: Vec<String> = report
+        .failures()
+        .map(|failed| format!("  {}: {}", failed.metric, failed.text))
+        .collect();
     let mut problems = Diagnostics::new();
     if !failures.is_empty() {
         let detail = format!(
@@ -137,14 +189,21 @@ fn refuse(reviewed: &Reviewed, report: &GateReport, state: &State) -> Result<(),
             aliases(state),
             failures.join("\n")
         );
-        problems.push(Diagnostic::error("The version does not pass its gates", detail).at(Path::attribute("gate_for")));
+        problems.push(
+            Diagnostic::error("The version does not pass its gates", detail)
+                .at(Path::attribute("gate_for")),
+        );
     }
     if let Some(promotion) = &reviewed.spec.promotion
         && let Some(lineage) = model::lineage(&state.lineage)
     {
         let lineage = lineage.unwrap_or_default();
-        let missing: Vec<_> =
-            promotion.require_lineage.iter().filter(|field| !lineage.has(field)).map(String::as_str).collect();
+        let missing: Vec<_> = promotion
+            .require_lineage
+            .iter()
+            .filter(|field| !lineage.has(field))
+            .map(String::as_str)
+            .collect();
         if !missing.is_empty() {
             let detail = format!(
                 "Model {} requires a lineage with {} for promotion, and this version is meant for {}. Add it under lineage.",
@@ -152,14 +211,25 @@ fn refuse(reviewed: &Reviewed, report: &GateReport, state: &State) -> Result<(),
                 missing.join(", "),
                 aliases(state)
             );
-            problems.push(Diagnostic::error("The lineage is incomplete", detail).at(Path::attribute("lineage")));
+            problems.push(
+                Diagnostic::error("The lineage is incomplete", detail)
+                    .at(Path::attribute("lineage")),
+            );
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems)
+    }
 }
 
 fn aliases(state: &State) -> String {
-    state.gate_for.known().map(|aliases| aliases.join(", ")).unwrap_or_default()
+    state
+        .gate_for
+        .known()
+        .map(|aliases| aliases.join(", "))
+        .unwrap_or_default()
 }
 
 async fn diff(
@@ -168,12 +238,22 @@ async fn diff(
     state: &State,
 ) -> Result<Attr<BTreeMap<String, String>>> {
     let champion: AliasName = CHAMPION.parse()?;
-    let id = AliasId { model: reviewed.name.clone(), alias: champion };
+    let id = AliasId {
+        model: reviewed.name.clone(),
+        alias: champion,
+    };
     let planned = client.siblings.alias(&id);
     let target = match planned {
         Some(PlannedAlias::Unknown) => return Ok(Attr::Unknown),
-        Some(PlannedAlias::Version(version)) => Some(VersionId { model: id.model, version }),
-        Some(PlannedAlias::Elsewhere) | None => client.registry.alias(&id).await?.and_then(|alias| alias.target()),
+        Some(PlannedAlias::Version(version)) => Some(VersionId {
+            model: id.model,
+            version,
+        }),
+        Some(PlannedAlias::Elsewhere) | None => client
+            .registry
+            .alias(&id)
+            .await?
+            .and_then(|alias| alias.target()),
     };
     let Some(target) = target.filter(|target| Some(target) != model::id(state).as_ref()) else {
         return Ok(Attr::Known(BTreeMap::new()));
@@ -203,13 +283,27 @@ async fn diff(
         params: Some(&params),
         lineage: Some(lineage.as_ref()),
     };
-    Ok(Attr::Known(model_diff(&Side::of(&champion), &new, &reviewed.spec.metrics)))
+    Ok(Attr::Known(model_diff(
+        &Side::of(&champion),
+        &new,
+        &reviewed.spec.metrics,
+    )))
 }
 
 /// Refuses a new version whose signature breaks those who call the newest one.
-pub(crate) async fn check_signature(client: &Client, reviewed: &Reviewed, state: &State) -> Result<(), Diagnostics> {
-    let signature = state.signature.as_str().and_then(|text| serde_json::from_str::<Signature>(text).ok());
-    let checked = client.registry.check_signature(&reviewed.spec, &reviewed.name, signature.as_ref()).await;
+pub(crate) async fn check_signature(
+    client: &Client,
+    reviewed: &Reviewed,
+    state: &State,
+) -> Result<(), Diagnostics> {
+    let signature = state
+        .signature
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Signature>(text).ok());
+    let checked = client
+        .registry
+        .check_signature(&reviewed.spec, &reviewed.name, signature.as_ref())
+        .await;
     checked.map_err(|error| diagnose::failed("The signature is not compatible", &error).into())
 }
 

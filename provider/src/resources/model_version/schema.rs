@@ -201,10 +201,15 @@ fn lineage() -> Nested {
         .attribute("run_id", part("The training run, such as MLflow's run id."))
         .attribute("git_repo", part("The repository of the training code."))
         .attribute("git_commit", part("The commit of the training code."))
-        .attribute("parent_version", part("The version that it was trained from, `MODEL/VERSION`."))
+        .attribute(
+            "parent_version",
+            part("The version that it was trained from, `MODEL/VERSION`."),
+        )
         .attribute(
             "datasets",
-            Attribute::map(Type::String).optional().describe("The data sets by role, such as `train`, each with a name, URI or digest."),
+            Attribute::map(Type::String).optional().describe(
+                "The data sets by role, such as `train`, each with a name, URI or digest.",
+            ),
         )
 }
 

@@ -33,10 +33,14 @@ pub(crate) async fn look(
     let source = match &config.source {
         Attr::Known(source) => PathBuf::from(source),
         Attr::Unknown => return Ok(Source::Unknown),
-        Attr::Null if prior.is_some_and(|prior| prior.source.is_null()) => return Ok(Source::Unchanged),
+        Attr::Null if prior.is_some_and(|prior| prior.source.is_null()) => {
+            return Ok(Source::Unchanged);
+        }
         Attr::Null => {
             let detail = "Set source to the file or directory to register.";
-            return Err(Diagnostic::error("A version needs a source", detail).at(Path::attribute("source")).into());
+            return Err(Diagnostic::error("A version needs a source", detail)
+                .at(Path::attribute("source"))
+                .into());
         }
     };
     if !source.exists() {
@@ -53,14 +57,23 @@ pub(crate) async fn look(
 }
 
 /// Reads a source that must be readable now.
-pub(crate) async fn read_now(source: &str, digests: &Arc<dyn DigestCache>) -> Result<(Artifact, Inspected)> {
+pub(crate) async fn read_now(
+    source: &str,
+    digests: &Arc<dyn DigestCache>,
+) -> Result<(Artifact, Inspected)> {
     match read(source.into(), Arc::clone(digests), None).await? {
         Source::Read(read) => Ok(*read),
-        Source::Unchanged | Source::Unknown => Err(Error::bug("a source was read and not returned")),
+        Source::Unchanged | Source::Unknown => {
+            Err(Error::bug("a source was read and not returned"))
+        }
     }
 }
 
-async fn read(source: PathBuf, digests: Arc<dyn DigestCache>, registered: Option<String>) -> Result<Source> {
+async fn read(
+    source: PathBuf,
+    digests: Arc<dyn DigestCache>,
+    registered: Option<String>,
+) -> Result<Source> {
     let reading = move || {
         let artifact = hash_source(&source, digests.as_ref())?;
         if registered.is_some_and(|registered| registered == artifact.digest.to_string()) {
@@ -69,5 +82,7 @@ async fn read(source: PathBuf, digests: Arc<dyn DigestCache>, registered: Option
         let inspected = inspect(&source, &artifact)?;
         Ok(Source::Read(Box::new((artifact, inspected))))
     };
-    tokio::task::spawn_blocking(reading).await.map_err(|error| Error::bug("reading a source panicked").because(error))?
+    tokio::task::spawn_blocking(reading)
+        .await
+        .map_err(|error| Error::bug("reading a source panicked").because(error))?
 }
