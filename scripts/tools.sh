@@ -128,7 +128,9 @@ install_provider() { # BINARY DIRECTORY
     for host in registry.terraform.io registry.opentofu.org; do
         place="$2/$host/mlops-rs/mlops/0.1.0/$(platform)"
         mkdir -p "$place"
-        # A copy under another name first: a running provider cannot be written over.
-        cp "$1" "$place/.new" && mv "$place/.new" "$place/terraform-provider-mlops_v0.1.0"
+        # Under another name first: a running provider cannot be written over.
+        # Terraform hashes it at every command, so it goes without the debug information that makes up most of it.
+        strip -S -o "$place/.new" "$1" 2>/dev/null || cp "$1" "$place/.new"
+        mv "$place/.new" "$place/terraform-provider-mlops_v0.1.0"
     done
 }

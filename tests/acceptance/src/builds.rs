@@ -104,28 +104,37 @@ fn install(provider: &Path, plugins: &Path) {
         fs::create_dir_all(&dir)
             .unwrap_or_else(|error| panic!("cannot make {}: {error}", dir.display()));
         let place = dir.join("terraform-provider-mlops_v0.1.0");
-        if same(provider, &place) {
+        if is_newer(&place, provider) {
             continue;
         }
         // Other test processes may be running it: a new file takes its place.
         let new = dir.join(format!(".new-{}", std::process::id()));
-        fs::copy(provider, &new)
-            .unwrap_or_else(|error| panic!("cannot copy to {}: {error}", new.display()));
+        copy_stripped(provider, &new);
         fs::rename(&new, &place)
             .unwrap_or_else(|error| panic!("cannot move to {}: {error}", place.display()));
     }
 }
 
-fn same(a: &Path, b: &Path) -> bool {
-    let (Ok(a_meta), Ok(b_meta)) = (fs::metadata(a), fs::metadata(b)) else {
-        return false;
+/// Terraform hashes the provider at every command, and every registry keeps a copy as its server: without debug
+/// information it is a third of the size.
+fn copy_stripped(from: &Path, to: &Path) {
+    let stripped = Command::new("strip")
+        .arg("-S")
+        .arg("-o")
+        .arg(to)
+        .arg(from)
+        .output();
+    if !stripped.is_ok_and(|output| output.status.success()) {
+        fs::copy(from, to)
+            .unwrap_or_else(|error| panic!("cannot copy to {}: {error}", to.display()));
+    }
+}
+
+fn is_newer(copy: &Path, original: &Path) -> bool {
+    let modified = |path: &Path| {
+        fs::metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .ok()
     };
-    if a_meta.len() != b_meta.len() {
-        return false;
-    }
-    match (a_meta.modified(), b_meta.modified()) {
-        // A copy is younger than what it was made from.
-        (Ok(a_time), Ok(b_time)) => b_time >= a_time,
-        _ => false,
-    }
+    modified(copy) > modified(original)
 }

@@ -11,6 +11,7 @@ pub mod builds;
 pub mod digits;
 pub mod engine;
 pub mod http;
+pub mod kills;
 pub mod load;
 pub mod plan;
 pub mod process;
