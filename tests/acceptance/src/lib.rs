@@ -9,6 +9,7 @@
 
 pub mod builds;
 pub mod digits;
+pub mod docs;
 pub mod engine;
 pub mod http;
 pub mod kills;

@@ -1,0 +1,7 @@
+data "mlops_model" "fraud" {
+  name = "fraud"
+}
+
+output "champion" {
+  value = data.mlops_model.fraud.aliases["champion"]
+}

@@ -1,0 +1,7 @@
+data "mlops_models" "risk" {
+  tags = { team = "risk" }
+}
+
+output "names" {
+  value = data.mlops_models.risk.names
+}

@@ -1,0 +1,1 @@
+terraform import mlops_endpoint.fraud local/fraud

@@ -1,0 +1,1 @@
+terraform import mlops_model_version.fraud fraud/8

@@ -1,0 +1,94 @@
+//! Every resource and data source has a page, an example that validates, and an acceptance test.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use mlops_acceptance::{Workspace, builds, docs};
+
+/// Types of resources or data sources, by the schema.
+fn types(of: &str) -> BTreeSet<String> {
+    let schema = docs::schema();
+    let types: BTreeSet<_> = schema[of]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
+    assert!(!types.is_empty(), "the schema has no {of}");
+    types
+}
+
+fn folders(path: &str) -> BTreeSet<String> {
+    let dir = builds::root().join(path);
+    let entries =
+        fs::read_dir(&dir).unwrap_or_else(|error| panic!("cannot read {}: {error}", dir.display()));
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn every_type_has_an_example_and_every_example_a_type() {
+    assert_eq!(folders("examples/resources"), types("resource_schemas"));
+    assert_eq!(
+        folders("examples/data-sources"),
+        types("data_source_schemas")
+    );
+}
+
+#[test]
+fn every_type_has_an_acceptance_test() {
+    let root = builds::root().join("tests/acceptance/tests");
+    for name in types("resource_schemas") {
+        assert!(
+            root.join(format!("{name}.rs")).is_file(),
+            "{name} has no tests/{name}.rs"
+        );
+    }
+    let tests =
+        fs::read_to_string(root.join("data_sources.rs")).expect("data_sources.rs can be read");
+    for name in types("data_source_schemas") {
+        assert!(
+            tests.contains(&format!("\"{name}\"")),
+            "data_sources.rs does not read {name}"
+        );
+    }
+}
+
+#[test]
+fn the_pages_are_those_that_the_schema_makes() {
+    let root = builds::root();
+    for (path, text) in docs::pages(&root) {
+        let file = root.join("docs").join(&path);
+        let there = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            there,
+            text,
+            "docs/{} is old: cargo run -p mlops-acceptance --bin docs",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_example_validates() {
+    let root = builds::root();
+    for (kind, file) in [
+        ("resources", "resource.tf"),
+        ("data-sources", "data-source.tf"),
+    ] {
+        for name in folders(&format!("examples/{kind}")) {
+            let text = fs::read_to_string(root.join(format!("examples/{kind}/{name}/{file}")));
+            let mut work = Workspace::new();
+            work.config(&text.unwrap_or_else(|error| panic!("examples/{kind}/{name}: {error}")));
+            work.init();
+            let ended = work.run(["validate", "-no-color"]);
+            assert!(
+                ended.status.success(),
+                "examples/{kind}/{name}:\n{}",
+                ended.output
+            );
+        }
+    }
+}
