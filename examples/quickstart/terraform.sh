@@ -12,6 +12,6 @@ export TF_CLI_CONFIG_FILE=/dev/null CHECKPOINT_DISABLE=1
 [ -t 1 ] || export TF_CLI_ARGS_plan=-no-color TF_CLI_ARGS_apply=-no-color TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_destroy=-no-color
 
 build_demo() {
-    (cd "$ROOT" && cargo build --quiet -p terraform-provider-mlops -p mlops-acceptance --bins)
+    [ -n "${MLOPS_PREBUILT:-}" ] || (cd "$ROOT" && cargo build --quiet -p terraform-provider-mlops -p mlops-acceptance --bins)
     install_provider "$TARGET/debug/terraform-provider-mlops" "$PLUGINS"
 }
