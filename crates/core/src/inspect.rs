@@ -52,7 +52,7 @@ pub fn inspect(source: &Path, artifact: &Artifact) -> Result<Inspected> {
     } else {
         source.to_owned()
     };
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let bytes = condensed(&path).map_err(|error| {
         Error::unavailable(format!("{} could not be read", path.display()))
             .at("source")
             .because(error)
@@ -69,6 +69,13 @@ pub fn inspect(source: &Path, artifact: &Artifact) -> Result<Inspected> {
         framework: "onnx",
         signature,
     })
+}
+
+/// The model without its weights: a plan looks at files of any size.
+fn condensed(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    onnx::condense(file, length)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! This is what a plan looks at: it never panics, allocates no more than the names and shapes it returns, and takes time
 //! linear in the file. Whether the graph computes anything is found out by the model server, not here.
 
+mod condense;
 mod operators;
 mod wire;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use crate::signature::{DYNAMIC, Datatype, Signature, Tensor};
 use wire::{Fields, Value, WireError};
 
+pub use condense::condense;
 pub use operators::{OPERATORS, is_supported_operator};
 
 /// Subgraphs (of If, Loop, Scan) deeper than this are refused.

@@ -63,6 +63,15 @@ fn model(graph: Message) -> Vec<u8> {
         .0
 }
 
+/// A model with an initializer of so many bytes.
+pub(super) fn model_with_weights(size: usize) -> Vec<u8> {
+    let weights = Message::default()
+        .varint(2, 1)
+        .bytes(8, "w")
+        .bytes(9, vec![7; size]);
+    model(relu().message(5, weights))
+}
+
 fn relu() -> Message {
     Message::default()
         .message(1, node("Relu", "x", "y"))
