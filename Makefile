@@ -1,5 +1,5 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down test test-full check bench
+.PHONY: help demo demo-down test test-full check docs bench
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
@@ -7,6 +7,7 @@ help:
 	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make check       format, lints, documentation, arrows, licences'
+	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
 
 demo:
@@ -23,6 +24,9 @@ test-full:
 
 check:
 	@scripts/check
+
+docs:
+	@scripts/docs
 
 bench:
 	@scripts/bench $(BENCH)
