@@ -9,7 +9,7 @@
 
 pub mod builds;
 pub mod digits;
-pub mod docs;
+
 pub mod engine;
 pub mod http;
 pub mod kills;
@@ -17,6 +17,7 @@ pub mod load;
 pub mod plan;
 pub mod process;
 pub mod running;
+pub mod schema;
 pub mod stack;
 pub mod state;
 pub mod wait;

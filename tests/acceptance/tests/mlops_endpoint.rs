@@ -23,7 +23,7 @@ fn an_endpoint_answers_with_the_model_and_leaves_nothing_behind() {
     let plan = work.apply();
     assert_eq!(plan.actions(ENDPOINT), ["create"]);
     assert!(
-        plan.unknown(ENDPOINT, "/target_versions"),
+        plan.unknown(ENDPOINT, "/target_versions/main"),
         "the version has no number yet"
     );
 
@@ -239,7 +239,7 @@ fn a_variant_bound_to_an_alias_follows_it_with_a_planned_change() {
     work.copy_model("digits-v2", "model.onnx");
     let plan = work.apply();
     assert_eq!(plan.actions(ENDPOINT), ["update"]);
-    assert!(plan.unknown(ENDPOINT, "/target_versions"));
+    assert!(plan.unknown(ENDPOINT, "/target_versions/main"));
     assert_eq!(stack.who_answers(2), BTreeMap::from([(2, 2)]));
     work.destroy();
 }
@@ -315,7 +315,7 @@ fn a_port_in_use_fails_the_create_and_leaves_nothing() {
         ..Stack::default()
     };
     let mut work = stack.workspace("digits-v1");
-    work.apply_fails(&[&stack.port.to_string(), "in use"]);
+    work.apply_fails(&[&stack.port.to_string(), "taken"]);
     assert_eq!(
         work.state().find(ENDPOINT),
         None,
@@ -350,12 +350,12 @@ fn a_smoke_test_that_fails_rolls_the_create_back_to_nothing() {
     let inputs = "jsonencode({ inputs = [{ name = \"pixels\", datatype = \"FP32\", shape = [1, 64], data = [for i in range(64) : 0] }] })";
     let stack = Stack {
         version: format!(
-            "smoke = {{ inputs = {inputs}, expect = jsonencode({{ label = [99] }}) }}"
+            "smoke = {{ inputs = {inputs}, expect = jsonencode([{{ name = \"label\", data = [99] }}, {{}}]) }}"
         ),
         ..Stack::default()
     };
     let mut work = stack.workspace("digits-v1");
-    work.apply_fails(&["digits", "smoke"]);
+    work.apply_fails(&["digits", "golden request", "99"]);
     assert_eq!(
         work.state().find(ENDPOINT),
         None,
@@ -434,8 +434,8 @@ fn bad_attributes_are_refused_at_plan() {
             &["traffic", "90", "100"],
         ),
         (
-            "traffic       = 100",
-            "traffic = 100\n model_alias = \"live\"",
+            "model_version = mlops_model_version.digits.version",
+            "model_version = 1\n model_alias = \"live\"",
             &["model_version", "model_alias"],
         ),
         (
@@ -518,7 +518,7 @@ fn an_endpoint_that_exists_is_not_taken_over() {
     let mut other = work.outsider();
     other.config(&format!(
         "resource \"mlops_endpoint\" \"digits\" {{\n  name = \"digits\"\n  variants = {{ main = {{ model = \"digits\", model_version = 1, traffic = 100 }} }}\n  \
-         local {{\n    port = {}\n  }}\n}}\n",
+         drain_seconds = 1\n  local {{\n    port = {}\n  }}\n}}\n",
         stack.port
     ));
     other.apply_fails(&["local/digits", "import"]);
