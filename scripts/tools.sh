@@ -62,7 +62,7 @@ need_rust() {
     if ! command -v cargo >/dev/null; then
         say "installing the Rust toolchain with rustup"
         mkdir -p "$TOOLS"
-        if ! fetch https://sh.rustup.rs "$TOOLS/rustup-init.sh" \
+        if ! fetch https://static.rust-lang.org/rustup/rustup-init.sh "$TOOLS/rustup-init.sh" \
             || ! sh "$TOOLS/rustup-init.sh" -y --quiet --no-modify-path --profile minimal --component rustfmt --component clippy; then
             missing "cargo, and rustup could not be installed" "install Rust 1.$RUST_MINOR or newer (https://rustup.rs) and put cargo on the PATH"
         fi
