@@ -10,6 +10,8 @@
 //! The file is made by the first commit and by nothing else.
 
 mod database;
+#[cfg(debug_assertions)]
+mod drill;
 mod fault;
 mod schema;
 mod writer;

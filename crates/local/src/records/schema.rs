@@ -166,7 +166,11 @@ pub(super) fn prepare(directory: &Path, path: &Path) -> Result<()> {
             )
             .map_err(failed)?;
     }
+    #[cfg(debug_assertions)]
+    let drilled = super::drill::Commits::before(std::iter::once([].as_slice()));
     transaction.commit().map_err(failed)?;
+    #[cfg(debug_assertions)]
+    drilled.after();
     connection.close().map_err(|(_, error)| failed(error))?;
     sync_directory(directory)
 }

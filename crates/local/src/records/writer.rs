@@ -110,7 +110,16 @@ fn write_all(database: &Database, jobs: Vec<Job>) -> bool {
             }
             connection.prepare_cached("RELEASE one")?.execute([])?;
         }
+        #[cfg(debug_assertions)]
+        let drilled = super::drill::Commits::before(
+            jobs.iter()
+                .zip(&outcomes)
+                .filter(|(_, outcome)| outcome.is_ok())
+                .map(|(job, _)| job.writes.as_slice()),
+        );
         while_busy(|| connection.prepare_cached("COMMIT")?.execute([]))?;
+        #[cfg(debug_assertions)]
+        drilled.after();
         Ok(outcomes)
     };
     match attempt() {
