@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mlops_acceptance::schema::schema;
 use mlops_acceptance::{Workspace, builds};
 use serde_json::{Map, Value};
 
@@ -14,27 +15,6 @@ const KINDS: [(&str, &str); 2] = [
     ("resource_schemas", "resources"),
     ("data_source_schemas", "data-sources"),
 ];
-
-/// The provider's schemas, as the engine prints them.
-fn schemas() -> Value {
-    let mut work = Workspace::new();
-    work.config("");
-    work.init();
-    let printed = work.run(["providers", "schema", "-json"]);
-    printed.succeeded();
-    let line = printed.output.lines().find(|line| line.starts_with('{'));
-    let all: Value = serde_json::from_str(line.expect("the schemas are printed on one line"))
-        .expect("the schemas are JSON");
-    let providers = all["provider_schemas"]
-        .as_object()
-        .expect("providers by name");
-    assert_eq!(providers.len(), 1, "one provider is configured");
-    providers
-        .values()
-        .next()
-        .expect("one, as asserted above")
-        .clone()
-}
 
 fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
@@ -96,7 +76,7 @@ fn listed(directory: &Path) -> BTreeSet<String> {
 
 #[test]
 fn every_attribute_stands_in_its_page_with_its_description() {
-    let schemas = schemas();
+    let schemas = schema();
     let root = builds::root();
     for (kind, folder) in KINDS {
         let mut pages = BTreeSet::new();
@@ -135,7 +115,7 @@ fn every_attribute_stands_in_its_page_with_its_description() {
 
 #[test]
 fn every_type_has_an_example_and_each_example_is_valid_alone() {
-    let schemas = schemas();
+    let schemas = schema();
     let examples = builds::root().join("examples");
     let mut work = Workspace::new();
     work.write("provider.tf", read(&examples.join("provider/provider.tf")));
