@@ -81,7 +81,7 @@ const KINDS: [(Side, Victim); 4] = [
 ];
 
 /// The operations, in the order in which one world can go through them.
-pub const OPERATIONS: [Operation; 3] = [Operation::Create, Operation::Update, Operation::Destroy];
+const OPERATIONS: [Operation; 3] = [Operation::Create, Operation::Update, Operation::Destroy];
 
 /// The writes of each operation, counted in a run that nothing disturbs.
 ///
