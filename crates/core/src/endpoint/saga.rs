@@ -6,8 +6,8 @@ use super::plan::ServerChange;
 use super::ports::EndpointPorts;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
 use super::steps::{
-    EnsureInput, EnsureRevisions, Hold, HoldInput, Prove, ProveInput, Retire, RetireInput,
-    Teardown, TeardownInput,
+    CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold, HoldInput, Prove, ProveInput,
+    Retire, RetireInput, Teardown, TeardownInput,
 };
 use crate::error::{Error, Result};
 use crate::rollout::{Rollout, RolloutInput};
@@ -57,10 +57,20 @@ pub(super) fn saga(
     nodes.extend(own.into_iter().map(provisioned));
     if !request.start.is_empty() {
         nodes.push(ensure(ports, server));
+    }
+    let shifts =
+        request.rollout.before != request.rollout.after || request.server != ServerChange::Keep;
+    let checked_so = request
+        .prior
+        .as_ref()
+        .is_some_and(|prior| prior.spec.health_check == request.spec.health_check);
+    if !request.start.is_empty() || shifts || !checked_so {
+        nodes.push(check_health(ports, server));
+    }
+    if !request.start.is_empty() {
         nodes.push(prove(ports, server));
     }
-    let routing_changes = request.rollout.before != request.rollout.after;
-    if routing_changes || request.server != ServerChange::Keep {
+    if shifts {
         nodes.push(rollout(ports, server));
     }
     let stands_by = request
@@ -111,6 +121,24 @@ fn ensure(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<E
         input,
         |state| &mut state.ensure,
         |state| &state.ensure,
+    )
+}
+
+fn check_health(
+    ports: &Arc<EndpointPorts>,
+    server: Option<ServerReader>,
+) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        Ok(HealthInput {
+            server: state.server(server)?,
+            check: state.request.spec.health_check.clone(),
+        })
+    };
+    wire::<_, CheckHealth>(
+        ports.clone(),
+        input,
+        |state| &mut state.health,
+        |state| &state.health,
     )
 }
 

@@ -19,7 +19,7 @@ pub struct EndpointSpec {
     pub variants: BTreeMap<VariantName, VariantSpec>,
     /// Where it runs.
     pub target: TargetSpec,
-    /// How a healthy server is told from a sick one.
+    /// What the server must answer before traffic moves.
     #[serde(default)]
     pub health_check: HealthCheck,
     /// How a change reaches traffic.
@@ -168,24 +168,61 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// How health is asked for. Unset fields are the target's choice.
+/// What a server must answer before a deployment moves any traffic on it. Unset fields have the
+/// defaults that the methods give.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HealthCheck {
-    /// Path of the readiness endpoint.
+    /// Path that is asked on the endpoint's own port.
     pub path: Option<String>,
-    /// Its port, where it is not the serving one.
-    pub port: Option<u16>,
-    /// Time between two checks.
+    /// Time from one probe to the next.
     pub interval: Option<Period>,
-    /// Time that one check may take.
+    /// Time that one probe may take.
     pub timeout: Option<Period>,
-    /// Successes in a row that make it healthy.
+    /// Good probes in a row that make it healthy.
     pub healthy_threshold: Option<u32>,
-    /// Failures in a row that make it unhealthy.
+    /// Bad probes in a row that fail the deployment.
     pub unhealthy_threshold: Option<u32>,
-    /// Time after the start in which failures do not count.
+    /// Time from the first probe on in which bad ones do not count.
     pub start_period: Option<Period>,
+}
+
+impl HealthCheck {
+    /// The path by default. It is the server's life and not `/v2/health/ready`, which only answers
+    /// once there is traffic.
+    pub const DEFAULT_PATH: &'static str = "/v2/health/live";
+    /// The longest that one probe may be allowed to take: a step's call ends within 30 s.
+    pub const LONGEST_TIMEOUT: Period = Period::seconds(20);
+
+    /// The path, [`HealthCheck::DEFAULT_PATH`] by default.
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or(Self::DEFAULT_PATH)
+    }
+
+    /// Time from one probe to the next, a second by default.
+    pub fn interval(&self) -> Period {
+        self.interval.unwrap_or(Period::seconds(1))
+    }
+
+    /// Time that one probe may take, two seconds by default.
+    pub fn timeout(&self) -> Period {
+        self.timeout.unwrap_or(Period::seconds(2))
+    }
+
+    /// Good probes in a row that make it healthy, one by default.
+    pub fn healthy_threshold(&self) -> u32 {
+        self.healthy_threshold.unwrap_or(1)
+    }
+
+    /// Bad probes in a row that fail the deployment, three by default.
+    pub fn unhealthy_threshold(&self) -> u32 {
+        self.unhealthy_threshold.unwrap_or(3)
+    }
+
+    /// Time from the first probe on in which bad ones do not count, none by default.
+    pub fn start_period(&self) -> Period {
+        self.start_period.unwrap_or(Period::ZERO)
+    }
 }
 
 /// What destroying the resource does.

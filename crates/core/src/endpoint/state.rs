@@ -9,7 +9,7 @@ use super::deployment::DeploymentRef;
 use super::plan::ServerChange;
 use super::record::{EndpointRecord, Leftovers};
 use super::spec::EndpointSpec;
-use super::steps::{EnsureRevisions, Hold, Prove, Retire, Teardown};
+use super::steps::{CheckHealth, EnsureRevisions, Hold, Prove, Retire, Teardown};
 use crate::error::{Error, Result};
 use crate::names::{VariantName, VersionId};
 use crate::rollout::{Rollout, RolloutPlan};
@@ -74,6 +74,9 @@ pub struct EndpointState {
     /// Candidates are loaded.
     #[serde(default)]
     pub ensure: Slot<EnsureRevisions>,
+    /// The server is healthy with them.
+    #[serde(default)]
+    pub health: Slot<CheckHealth>,
     /// They answer.
     #[serde(default)]
     pub prove: Slot<Prove>,
@@ -101,6 +104,7 @@ impl EndpointState {
             request,
             provision,
             ensure: Slot::default(),
+            health: Slot::default(),
             prove: Slot::default(),
             rollout: Slot::default(),
             hold: Slot::default(),

@@ -1,6 +1,6 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
-use super::spec::{EndpointSpec, RolloutSpec, Strategy, TargetSpec};
+use super::spec::{EndpointSpec, HealthCheck, RolloutSpec, Strategy, TargetSpec};
 use super::{Percent, Period};
 use crate::error::Error;
 use crate::rollout::stages::{planned, stages};
@@ -12,6 +12,7 @@ const TIMEOUT_MARGIN: Period = Period::seconds(30 * 60);
 /// Every problem of `spec`, none if it can be applied.
 pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     let mut problems = variants(spec);
+    problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(&spec.rollout));
     let TargetSpec::Local(local) = &spec.target;
     if local.port == Some(0) {
@@ -61,6 +62,44 @@ pub fn variants(spec: &EndpointSpec) -> Vec<Error> {
             ))
             .at("variants"),
         );
+    }
+    problems
+}
+
+/// Problems of the health check.
+pub fn health_check(check: &HealthCheck) -> Vec<Error> {
+    let mut problems = Vec::new();
+    let mut refuse = |attribute: &str, message: String| {
+        problems.push(Error::invalid(message).at(format!("health_check.{attribute}")));
+    };
+    let path = check.path();
+    // It stands in a request line as it is.
+    let legal = |c: char| c.is_ascii_graphic() && c != '#';
+    if !path.starts_with('/') || !path.chars().all(legal) {
+        refuse(
+            "path",
+            format!("path {path:?} is not the path of a URL: begin with / and leave out spaces and #"),
+        );
+    }
+    if check.interval().is_zero() {
+        refuse("interval", "interval must be above 0".to_owned());
+    }
+    if check.timeout().is_zero() || check.timeout() > HealthCheck::LONGEST_TIMEOUT {
+        refuse(
+            "timeout",
+            format!(
+                "timeout must be above 0 and at most {}",
+                HealthCheck::LONGEST_TIMEOUT
+            ),
+        );
+    }
+    for (attribute, threshold) in [
+        ("healthy_threshold", check.healthy_threshold()),
+        ("unhealthy_threshold", check.unhealthy_threshold()),
+    ] {
+        if threshold == 0 {
+            refuse(attribute, format!("{attribute} must be at least 1"));
+        }
     }
     problems
 }

@@ -10,11 +10,13 @@
 mod provision;
 mod types;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use types::{
-    Observation, Revision, RevisionName, RevisionObservation, RevisionState, Routing, Server,
+    Observation, Probe, Revision, RevisionName, RevisionObservation, RevisionState, Routing, Server,
     VariantRouting,
 };
 
@@ -27,11 +29,11 @@ use crate::serving::{SmokeReport, SmokeRequest};
 ///
 /// Rules for every call:
 /// * **It never waits**: it starts or reads something and returns within a second (`smoke`: within
-///   30 s). What takes longer answers [`Progress::Pending`] and is called again.
+///   30 s; `probe`: within its limit). What takes longer answers [`Progress::Pending`] and is called again.
 /// * **It is idempotent**: the caller may have been killed before it read the first answer.
 /// * An error of class `Unavailable` or `Throttled` may go away; every other error is final.
 /// * A server that does not run (any more) is `NotFound` for `ensure_revision`, `set_weights`,
-///   `scale` and `smoke`; it is success for `drain`, `remove` and `teardown`, and
+///   `scale`, `probe` and `smoke`; it is success for `drain`, `remove` and `teardown`, and
 ///   [`Observation::alive`] `false` for `observe`.
 /// * No call does anything to a process or object that it cannot prove to be the endpoint's.
 #[async_trait]
@@ -79,6 +81,11 @@ pub trait Target: Send + Sync {
 
     /// What runs, and the counters since each revision began. Reports, never acts.
     async fn observe(&self, server: &Server) -> Result<Observation>;
+
+    /// Asks the server for its health as a client would: `GET path` on its public address, once. It
+    /// is healthy if a status from 200 to 299 arrives within `limit`; every other answer, and none,
+    /// is a bad probe and no error.
+    async fn probe(&self, server: &Server, path: &str, limit: Duration) -> Result<Probe>;
 
     /// Asks `revision` a golden request, whatever its weight.
     async fn smoke(

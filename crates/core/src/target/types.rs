@@ -212,5 +212,14 @@ pub struct RevisionObservation {
     pub failure: Option<String>,
 }
 
+/// What one health check saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Whether it was good.
+    pub healthy: bool,
+    /// What came back, for messages: `status 404`, `no answer within 2s`.
+    pub answer: String,
+}
+
 /// Where a revision is in its life.
 pub use crate::serving::RevisionState;

@@ -28,7 +28,7 @@ use mlops_core::records::Records;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{RemovalState, SmokeReport, SmokeRequest};
 use mlops_core::target::{
-    Observation, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server, Target,
+    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server, Target,
 };
 use mlops_core::{Error, Result};
 
@@ -205,6 +205,18 @@ impl Target for LocalTarget {
             }
             other => other,
         }
+    }
+
+    async fn probe(&self, server: &Server, path: &str, limit: Duration) -> Result<Probe> {
+        // Another program may listen on the port of a server that is gone.
+        self.running(server).await?;
+        let port = server.port.ok_or_else(|| {
+            Error::corrupt(format!(
+                "the registry's record of the server at {} lacks its port",
+                server.invoke_url
+            ))
+        })?;
+        Ok(health::probe(steps::address(port), path, limit).await)
     }
 
     async fn smoke(

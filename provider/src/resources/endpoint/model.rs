@@ -139,7 +139,6 @@ fn health_check(
     };
     Some(HealthCheck {
         path: convert::known(&check.path)?,
-        port: None,
         interval: parsed(&check.interval, "health_check.interval", problems)?,
         timeout: parsed(&check.timeout, "health_check.timeout", problems)?,
         healthy_threshold: convert::known(&check.healthy_threshold)?,

@@ -20,7 +20,7 @@ tfplugin::object! {
         pub(crate) variants: Attr<BTreeMap<String, Variant>>,
         /// Serve from this machine.
         pub(crate) local: Attr<Local>,
-        /// How a revision is probed before it gets traffic.
+        /// What the server must answer before traffic moves.
         pub(crate) health_check: Attr<HealthCheck>,
         /// How a change reaches the traffic.
         pub(crate) rollout: Attr<Rollout>,
@@ -267,20 +267,25 @@ fn health_check() -> Block {
             .describe(what)
     };
     Block::new()
-        .describe("How a revision is probed before it gets traffic.")
+        .describe(
+            "What the server must answer before a deployment moves any traffic, with the new revisions loaded. \
+             It is asked on the endpoint's own port; an answer with a status from 200 to 299 is good. \
+             A deployment that fails it is rolled back.",
+        )
         .attribute(
             "path",
-            Attribute::string()
-                .optional()
-                .describe("The path that is asked. Default `/v2/health/ready`."),
+            Attribute::string().optional().describe(
+                "The path that is asked with `GET`. Default `/v2/health/live`. \
+                 `/v2/health/ready` answers only once there is traffic, so a new endpoint cannot pass it.",
+            ),
         )
         .attribute(
             "interval",
-            duration("Time between two probes. Default `1s`."),
+            duration("Time from one probe to the next; the first comes at once. Default `1s`."),
         )
         .attribute(
             "timeout",
-            duration("Time that one probe may take. Default `2s`."),
+            duration("Time that one probe may take, at most `20s`. Default `2s`."),
         )
         .attribute(
             "healthy_threshold",
@@ -288,11 +293,13 @@ fn health_check() -> Block {
         )
         .attribute(
             "unhealthy_threshold",
-            times("Bad probes in a row that make it unhealthy. Default `3`."),
+            times("Bad probes in a row that fail the deployment. Default `3`."),
         )
         .attribute(
             "start_period",
-            duration("Time in which bad probes do not count. Default `0s`."),
+            duration(
+                "Time from the first probe on in which bad ones do not count. Default `0s`.",
+            ),
         )
 }
 

@@ -74,6 +74,11 @@ pub async fn a_server_serves_shifts_and_leaves_nothing(
 ) {
     let (server, _, _) = provision(target, clock, &request).await;
     assert!(target.satisfies(&server, &request.spec));
+    let probe = |path: &'static str| target.probe(&server, path, Duration::from_secs(2));
+    let good = probe("/v2/health/live").await.expect("probe");
+    assert!(good.healthy, "{good:?}");
+    let bad = probe("/no/such/path").await.expect("a bad probe is no error");
+    assert!(!bad.healthy && bad.answer.contains("404"), "{bad:?}");
     until_done!(clock, target.ensure_revision(&server, &old));
     let before = split(&[(&old, WHOLE)]);
     set_twice(target, &server, &before).await.expect("weights");
@@ -117,6 +122,8 @@ pub async fn a_server_serves_shifts_and_leaves_nothing(
         .ensure_revision(&server, &new)
         .await
         .expect_err("nor a revision");
+    assert!(gone.is_not_found(), "{gone}");
+    let gone = probe("/v2/health/live").await.expect_err("nor a probe");
     assert!(gone.is_not_found(), "{gone}");
     until_done!(clock, target.drain(&server, &old.name, 1));
     until_done!(clock, target.remove(&server, &old.name));

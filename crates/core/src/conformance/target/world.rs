@@ -1,6 +1,6 @@
 //! A world of servers in memory, under a steady load, that fails where it is told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::serving::{
     WHOLE,
 };
 use crate::target::{
-    Observation, Provision, ProvisionRequest, Revision, RevisionName, RevisionObservation,
+    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, RevisionObservation,
     RevisionState, Routing, Server, Target,
 };
 
@@ -142,6 +142,7 @@ pub(super) struct State {
     fault: Option<Fault>,
     broken: BTreeMap<&'static str, Class>,
     needs_scaling: bool,
+    probes: VecDeque<u16>,
 }
 
 pub(super) struct World {
@@ -357,6 +358,11 @@ impl MemoryTarget {
     /// Capacity has to be asked for, as on a target with instances.
     pub fn set_needs_scaling(&self) {
         self.0.state().needs_scaling = true;
+    }
+
+    /// The statuses that the next probes answer, in turn; those after them are answered as ever.
+    pub fn set_probes(&self, statuses: impl IntoIterator<Item = u16>) {
+        self.0.state().probes = statuses.into_iter().collect();
     }
 
     /// Sets a fault, or none.
@@ -598,6 +604,23 @@ impl Target for MemoryTarget {
                         taken_at_unix_ms,
                         revisions: metrics,
                     }),
+                })
+            })
+            .await
+    }
+
+    async fn probe(&self, server: &Server, path: &str, _: Duration) -> Result<Probe> {
+        self.0
+            .call("probe", |state| {
+                state.server(server)?;
+                let status = match state.probes.pop_front() {
+                    Some(status) => status,
+                    None if path.starts_with("/v2/health/") => 200,
+                    None => 404,
+                };
+                Ok(Probe {
+                    healthy: (200..300).contains(&status),
+                    answer: format!("status {status}"),
                 })
             })
             .await

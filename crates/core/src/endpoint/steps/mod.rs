@@ -1,12 +1,14 @@
 //! The endpoint saga's steps that are not the target's own and not the rollout.
 
 mod ensure;
+mod health;
 mod hold;
 mod prove;
 mod retire;
 mod teardown;
 
 pub use ensure::{EnsureInput, EnsureRevisions};
+pub use health::{CheckHealth, HealthInput, HealthSince};
 pub use hold::{Hold, HoldInput, HoldUntil};
 pub use prove::{Prove, ProveInput};
 pub use retire::{Retire, RetireInput, RetireSince};

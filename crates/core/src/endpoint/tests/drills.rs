@@ -116,7 +116,7 @@ async fn a_failure_at_any_step_leaves_the_world_as_it_was() {
                 break;
             }
         }
-        assert_eq!(failed, if before.is_some() { 6 } else { 10 });
+        assert_eq!(failed, if before.is_some() { 8 } else { 12 });
     }
     println!("failing steps: {lines} runs");
 }

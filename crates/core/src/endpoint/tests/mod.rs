@@ -1,6 +1,7 @@
 //! The endpoint's saga over the world in memory.
 
 mod drills;
+mod health;
 mod kills;
 mod rollouts;
 mod stops;

@@ -125,3 +125,35 @@ fn the_default_timeout_is_the_planned_rollout_and_half_an_hour() {
     } = &spec.variants.values().next().unwrap();
     assert_eq!(*startup_timeout, Period::seconds(60));
 }
+
+#[test]
+fn a_health_check_that_cannot_be_asked_is_refused_at_its_attribute() {
+    for (check, attribute) in [
+        (serde_json::json!({ "path": "v2/health/live" }), "path"),
+        (serde_json::json!({ "path": "" }), "path"),
+        (serde_json::json!({ "path": "/a b" }), "path"),
+        (serde_json::json!({ "path": "/a\r\nHost: x" }), "path"),
+        (serde_json::json!({ "interval": "0s" }), "interval"),
+        (serde_json::json!({ "timeout": "0s" }), "timeout"),
+        (serde_json::json!({ "timeout": "21s" }), "timeout"),
+        (
+            serde_json::json!({ "healthy_threshold": 0 }),
+            "healthy_threshold",
+        ),
+        (
+            serde_json::json!({ "unhealthy_threshold": 0 }),
+            "unhealthy_threshold",
+        ),
+    ] {
+        let mut endpoint = endpoint(serde_json::json!({ "main": variant(100.0, 0.0) }));
+        endpoint.health_check = serde_json::from_value(check.clone()).unwrap();
+        let problems = messages(&validate(&endpoint));
+        let [(at, _)] = &problems[..] else {
+            panic!("{check}: {problems:?}")
+        };
+        assert_eq!(*at, format!("health_check.{attribute}"), "{check}");
+    }
+    let mut fine = endpoint(serde_json::json!({ "main": variant(100.0, 0.0) }));
+    fine.health_check.path = Some("/v2/models/digits/ready?x=1".to_owned());
+    assert!(messages(&validate(&fine)).is_empty());
+}
