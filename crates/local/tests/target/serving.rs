@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 
 use crate::world::{World, ports, request};
 
-fn model(name: &str) -> PathBuf {
+pub(crate) fn model(name: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart/models");
     root.join(name)
 }
 
-async fn revision(world: &World, version: u64, file: PathBuf) -> Revision {
+pub(crate) async fn revision(world: &World, version: u64, file: PathBuf) -> Revision {
     let artifact = world
         .artifacts
         .put_tree(&file, &NoDigestCache)
