@@ -72,9 +72,10 @@ pub(crate) enum Endpoint {
 pub(crate) struct Place {
     /// The endpoint's name or id: digits, or local/digits.
     pub(crate) name: String,
-    /// Directory of the embedded registry.
-    #[arg(long, value_name = "PATH", default_value = "./.mlops")]
-    pub(crate) registry: PathBuf,
+    /// Directory of the embedded registry. Default: .mlops in the working directory, which is refused where
+    /// Terragrunt or Atlantis would throw it away.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) registry: Option<PathBuf>,
     /// Namespace in it. Default: Terraform's workspace.
     #[arg(long)]
     pub(crate) namespace: Option<String>,

@@ -55,7 +55,7 @@ impl From<&Error> for Exit {
 /// Runs a command. `open` opens a registry, `serve` runs a model server and returns its exit status.
 pub(crate) fn run(
     command: Command,
-    open: fn(&Path, Option<&str>) -> Result<Deps>,
+    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
     serve: fn(ServerConfig) -> i32,
 ) -> ExitCode {
     let done = match command {

@@ -10,7 +10,13 @@ use serde_json::{Value, json};
 fn mlops(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlops"));
     command.args(arguments).stdin(Stdio::null());
-    for variable in ["TF_WORKSPACE", "TF_DATA_DIR"] {
+    for variable in [
+        "TF_WORKSPACE",
+        "TF_DATA_DIR",
+        "TG_DOWNLOAD_DIR",
+        "TERRAGRUNT_DOWNLOAD",
+        "ATLANTIS_TERRAFORM_VERSION",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -199,4 +205,27 @@ fn every_verb_on_a_registry_that_is_not_there_ends_with_3_and_makes_none() {
         assert!(text.contains("there is no registry at"), "{verb}: {text}");
         assert!(!registry.exists(), "{verb} made a registry");
     }
+}
+
+#[test]
+fn the_registry_of_the_working_directory_is_refused_where_it_would_not_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join(".terragrunt-cache/a/b");
+    std::fs::create_dir_all(&cache).unwrap();
+    let status = |registry: &[&str]| {
+        let mut command = mlops(&["endpoint", "status", "digits"]);
+        ended(&command.args(registry).current_dir(&cache).output().unwrap())
+    };
+    let (code, text) = status(&[]);
+    assert_eq!(code, 2, "{text}");
+    for part in ["--registry", "Terragrunt's cache"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let (code, text) = status(&["--registry", "../lasting"]);
+    assert_eq!(code, 3, "{text}");
+    let mut command = mlops(&["endpoint", "status", "digits"]);
+    command.env("ATLANTIS_TERRAFORM_VERSION", "1.11.4");
+    let (code, text) = ended(&command.current_dir(dir.path()).output().unwrap());
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("Atlantis"), "{text}");
 }

@@ -15,7 +15,10 @@ use crate::arguments::{Endpoint, Place};
 use crate::exit::Exit;
 
 /// Runs one verb to its end.
-pub(crate) fn run(verb: &Endpoint, open: fn(&Path, Option<&str>) -> Result<Deps>) -> Result<Exit> {
+pub(crate) fn run(
+    verb: &Endpoint,
+    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
+) -> Result<Exit> {
     let place = match verb {
         Endpoint::Status(place)
         | Endpoint::Watch(place)
@@ -23,7 +26,15 @@ pub(crate) fn run(verb: &Endpoint, open: fn(&Path, Option<&str>) -> Result<Deps>
         | Endpoint::Resume(place) => place,
         Endpoint::Repair(repair) => &repair.place,
     };
-    let deps = open(&place.registry, place.namespace.as_deref())?;
+    let deps = open(place.registry.as_deref(), place.namespace.as_deref()).map_err(|error| {
+        // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
+        match error.attribute() {
+            Some("local") => {
+                Error::invalid("name the registry's directory with --registry").because(error)
+            }
+            _ => error,
+        }
+    })?;
     let name = name(place, &deps)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
