@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::events::Note;
 use super::ports::EndpointPorts;
+use super::redact::Redaction;
 use super::state::{EndpointState, ServerReader};
 use crate::saga::{Hooks, StopKind, StopReason, Told};
 
@@ -60,12 +61,19 @@ impl EndpointHooks {
         if let Ok(lines) = self.ports.target.last_logs(&server, LOG_LINES).await
             && !lines.is_empty()
         {
+            let redaction = redaction(state);
+            let lines: Vec<String> = lines.into_iter().map(|line| redaction.text(line)).collect();
             let message = format!("the server's last {} log lines", lines.len());
             self.ports
                 .events
                 .tell(Note::new("server.log", message).with("lines", lines));
         }
     }
+}
+
+fn redaction(state: &EndpointState) -> Redaction {
+    let prior = state.request.prior.iter().map(|prior| &prior.spec);
+    Redaction::of(prior.chain([&state.request.spec]))
 }
 
 #[async_trait]

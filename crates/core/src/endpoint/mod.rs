@@ -15,6 +15,7 @@ pub mod plan;
 pub mod ports;
 mod prepare;
 pub mod record;
+mod redact;
 mod run;
 mod saga;
 pub mod spec;

@@ -672,10 +672,15 @@ impl Target for MemoryTarget {
     async fn last_logs(&self, server: &Server, _: usize) -> Result<Vec<String>> {
         self.0
             .call("last_logs", |state| {
-                Ok(vec![format!(
-                    "server on port {}",
-                    state.server(server)?.port
-                )])
+                let server = state.server(server)?;
+                let mut lines = vec![format!("server on port {}", server.port)];
+                for loaded in server.revisions.values() {
+                    let Revision {
+                        name, environment, ..
+                    } = &loaded.revision;
+                    lines.push(format!("revision {name} began with {environment:?}"));
+                }
+                Ok(lines)
             })
             .await
     }

@@ -351,3 +351,30 @@ async fn a_stale_plan_is_refused() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn the_logs_that_are_kept_of_a_failure_hold_no_value_of_an_environment() {
+    let bench = serving().await;
+    bench.target.set_behaviour(2, bad());
+    let mut secret = spec(2, canary()).unwrap();
+    for variant in secret.variants.values_mut() {
+        variant
+            .environment
+            .insert("TOKEN".to_owned(), "hunter22".to_owned());
+    }
+    let process = bench.process();
+    let outcome = process.apply(secret).await.unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome}");
+    let subject = crate::registry::events::Subject::Endpoint("local/digits".to_owned());
+    let events = process
+        .deps
+        .registry
+        .events(&subject, None, None, 500)
+        .await
+        .unwrap();
+    let events = format!("{events:?}");
+    assert!(events.contains("server.log"), "{events}");
+    assert!(events.contains("TOKEN"), "{events}");
+    assert!(events.contains("[redacted]"), "{events}");
+    assert!(!events.contains("hunter22"), "{events}");
+}
