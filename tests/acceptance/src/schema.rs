@@ -28,21 +28,3 @@ pub fn schema() -> Value {
         .find(|(address, _)| address.ends_with("mlops-rs/mlops"));
     ours.expect("our provider is among them").1.clone()
 }
-
-/// Names of all attributes and blocks of a block, nested ones included.
-pub fn names(block: &Value) -> Vec<String> {
-    let mut names = Vec::new();
-    collect(block, &mut names);
-    names
-}
-
-fn collect(block: &Value, names: &mut Vec<String>) {
-    for (name, attribute) in block["attributes"].as_object().into_iter().flatten() {
-        names.push(name.clone());
-        collect(&attribute["nested_type"], names);
-    }
-    for (name, nested) in block["block_types"].as_object().into_iter().flatten() {
-        names.push(name.clone());
-        collect(&nested["block"], names);
-    }
-}

@@ -29,7 +29,8 @@ const FOREIGN: [(&str, &[&str]); 6] = [
     ("tonic-prost", &["tfplugin-proto", "tfplugin"]),
     ("prost", &["tfplugin-proto", "tfplugin"]),
     ("prost-types", &["tfplugin-proto", "tfplugin"]),
-    ("rusqlite", &["mlops-local"]),
+    // The acceptance tests look into a registry beside its owner.
+    ("rusqlite", &["mlops-local", "mlops-acceptance"]),
     ("tract-onnx", &["mlops-serve", "mlops-bench"]),
 ];
 
