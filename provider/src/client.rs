@@ -110,6 +110,15 @@ impl Client {
     }
 }
 
+/// Who runs Terraform, for approvals and audit events: the account of this machine. No RPC tells a
+/// user; `None` where the environment names none either.
+pub(crate) fn actor() -> Option<String> {
+    ["USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty())
+}
+
 /// Private state that this provider did not write, or cannot read any more.
 pub(crate) fn unreadable(error: tfplugin::Error) -> Diagnostics {
     Diagnostic::bug(format!(

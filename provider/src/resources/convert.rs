@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
+use tfplugin::validate::{self, Validator};
+use tfplugin::{Attr, Diagnostic, Diagnostics, Path, Value};
 
 /// The value or its absence; `None` while it is unknown.
 pub(crate) fn known<T: Clone>(attribute: &Attr<T>) -> Option<Option<T>> {
@@ -17,6 +18,49 @@ pub(crate) fn known<T: Clone>(attribute: &Attr<T>) -> Option<Option<T>> {
         Attr::Null => Some(None),
         Attr::Unknown => None,
     }
+}
+
+/// A map whose elements may be unknown one by one, as where one of them comes from a resource.
+pub(crate) type MapOf<T> = Attr<BTreeMap<String, Attr<T>>>;
+
+/// A list or set whose elements may be unknown one by one.
+pub(crate) type ListOf<T> = Attr<Vec<Attr<T>>>;
+
+/// The map or its absence; `None` while any of it is unknown. Null elements are refused by
+/// [`no_nulls`] before.
+pub(crate) fn known_map<T: Clone>(map: &MapOf<T>) -> Option<Option<BTreeMap<String, T>>> {
+    let Some(map) = known(map)? else {
+        return Some(None);
+    };
+    let elements = map
+        .into_iter()
+        .map(|(key, value)| Some(known(&value)?.map(|value| (key, value))));
+    let elements: Option<Vec<_>> = elements.collect();
+    Some(Some(elements?.into_iter().flatten().collect()))
+}
+
+/// The same for a list or set.
+pub(crate) fn known_list<T: Clone>(list: &ListOf<T>) -> Option<Option<Vec<T>>> {
+    let Some(list) = known(list)? else {
+        return Some(None);
+    };
+    let elements: Option<Vec<_>> = list.iter().map(known).collect();
+    Some(Some(elements?.into_iter().flatten().collect()))
+}
+
+/// The rule that no element of a map, list or set is null: it would mean the same as leaving it out.
+pub(crate) fn no_nulls() -> impl Validator {
+    validate::check(|value| {
+        let null = match value {
+            Value::Map(elements) => elements.values().any(Value::is_null),
+            Value::List(elements) | Value::Set(elements) => elements.iter().any(Value::is_null),
+            _ => false,
+        };
+        if null {
+            return Err("not have a null element: leave it out".into());
+        }
+        Ok(())
+    })
 }
 
 /// A map converted entry by entry, empty where it is null; `None` while any entry is unknown.
@@ -93,16 +137,13 @@ pub(crate) fn changed<T: Clone + PartialEq>(
 }
 
 /// Of all that is there, the keys that Terraform manages: those it last knew of.
-pub(crate) fn managed<T: Clone>(
-    there: &BTreeMap<String, T>,
-    known: &Attr<BTreeMap<String, T>>,
-) -> Attr<BTreeMap<String, T>> {
+pub(crate) fn managed<T: Clone>(there: &BTreeMap<String, T>, known: &MapOf<T>) -> MapOf<T> {
     let Some(known) = known.known() else {
         return Attr::Null;
     };
     let kept = there.iter().filter(|(key, _)| known.contains_key(*key));
     Attr::Known(
-        kept.map(|(key, value)| (key.clone(), value.clone()))
+        kept.map(|(key, value)| (key.clone(), Attr::Known(value.clone())))
             .collect(),
     )
 }
@@ -119,13 +160,25 @@ pub(crate) fn collection<T>(
     }
 }
 
+/// A map of plain elements for state: null if empty, unless the user wrote an empty one.
+pub(crate) fn map_of<T>(there: BTreeMap<String, T>, known: &MapOf<T>) -> MapOf<T> {
+    collection(elements(there), known)
+}
+
+/// The elements of a map, all known.
+pub(crate) fn elements<T>(map: BTreeMap<String, T>) -> BTreeMap<String, Attr<T>> {
+    map.into_iter()
+        .map(|(key, value)| (key, Attr::Known(value)))
+        .collect()
+}
+
 /// The same for a list or set.
-pub(crate) fn list<T>(there: Vec<T>, known: Option<&Attr<Vec<T>>>) -> Attr<Vec<T>> {
+pub(crate) fn list_of<T>(there: Vec<T>, known: Option<&ListOf<T>>) -> ListOf<T> {
     let written = known.is_some_and(Attr::is_known);
     if there.is_empty() && !written {
         Attr::Null
     } else {
-        Attr::Known(there)
+        Attr::Known(there.into_iter().map(Attr::Known).collect())
     }
 }
 
@@ -160,8 +213,8 @@ mod tests {
         assert_eq!(changes["new"].as_deref(), Some("2"));
 
         let there = map(&[("team", "risk"), ("added-by", "ci")]);
-        let shown = managed(&there, &Attr::Known(map(&[("team", "")])));
-        assert_eq!(shown, Attr::Known(map(&[("team", "risk")])));
+        let shown = managed(&there, &Attr::Known(elements(map(&[("team", "")]))));
+        assert_eq!(shown, Attr::Known(elements(map(&[("team", "risk")]))));
         assert_eq!(managed(&there, &Attr::Null), Attr::Null);
     }
 
@@ -171,6 +224,9 @@ mod tests {
         assert_eq!(known(&Attr::<u8>::Null), Some(None));
         let unknown = Attr::Known(BTreeMap::from([("a".to_owned(), Attr::<u8>::Unknown)]));
         assert_eq!(entries(&unknown, |value| known(value)?), None);
+        assert_eq!(known_map(&unknown), None);
+        assert_eq!(known_list(&Attr::Known(vec![Attr::<u8>::Unknown])), None);
+        assert_eq!(known_map(&MapOf::<u8>::Null), Some(None));
     }
 
     #[test]

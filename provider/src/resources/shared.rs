@@ -6,8 +6,10 @@ use tfplugin::schema::Attribute;
 use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostic, Path, validate};
 
+use super::convert::{self, MapOf};
+
 /// Tags by key.
-pub(crate) type Tags = Attr<BTreeMap<String, String>>;
+pub(crate) type Tags = MapOf<String>;
 
 /// The computed id, which never changes.
 pub(crate) fn id(what: &str) -> Attribute {
@@ -35,9 +37,12 @@ pub(crate) fn created_at() -> Attribute {
 
 /// The configured tags.
 pub(crate) fn tags() -> Attribute {
-    Attribute::map(Type::String).optional().describe(
-        "Tags. Only the keys named here are managed; keys that others add are left alone.",
-    )
+    Attribute::map(Type::String)
+        .optional()
+        .validate(convert::no_nulls())
+        .describe(
+            "Tags. Only the keys named here are managed; keys that others add are left alone.",
+        )
 }
 
 /// All tags that Terraform manages.
@@ -78,7 +83,7 @@ pub(crate) fn imported_tags(there: &BTreeMap<String, String>) -> Tags {
     if there.is_empty() {
         Attr::Null
     } else {
-        there.clone().into()
+        convert::elements(there.clone()).into()
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::bind::{self, Bindings};
 use super::plan;
 use super::schema::State;
-use crate::client::Client;
+use crate::client::{Client, actor};
 use crate::diagnose;
 use crate::resources::{convert, shared};
 
@@ -41,7 +41,7 @@ pub(crate) async fn deploy(
         spec: draft.spec,
         base,
         create: prior.is_none(),
-        by: BY.to_owned(),
+        by: by(),
         cancel: cx.stop().clone(),
         time_limit: Some(if prior.is_none() {
             allowed.create
@@ -68,7 +68,7 @@ pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(
     let cancel = cx.stop().child_token();
     let request = DeleteRequest {
         name: name.clone(),
-        by: BY.to_owned(),
+        by: by(),
         cancel: cancel.clone(),
     };
     let deps = deps(client);
@@ -94,8 +94,13 @@ async fn within<T>(
     }
 }
 
-/// Who deploys, for the event log. No RPC carries the workspace or the user.
-const BY: &str = "terraform apply";
+/// Who deploys, for the event log and for whoever finds the lease taken.
+fn by() -> String {
+    match actor() {
+        Some(name) => format!("terraform apply by {name}"),
+        None => "terraform apply".to_owned(),
+    }
+}
 
 fn deps(client: &Client) -> Deps {
     Deps::new(client.registry.clone(), client.target.clone())

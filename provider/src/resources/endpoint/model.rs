@@ -60,7 +60,7 @@ fn read(
         drain_seconds: convert::known(&state.drain_seconds)?
             .unwrap_or(spec::default_drain_seconds()),
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
-        tags: convert::known(&state.tags)?.unwrap_or_default(),
+        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
     })
 }
 
@@ -114,7 +114,7 @@ fn variant(
         artifact_digest: bound?.digest.clone(),
         traffic: traffic?,
         shadow_percentage: shadow?,
-        environment: convert::known(&variant.environment)?.unwrap_or_default(),
+        environment: convert::known_map(&variant.environment)?.unwrap_or_default(),
         startup_timeout,
     })
 }
@@ -333,7 +333,7 @@ fn variant_state(variant: &VariantSpec) -> schema::Variant {
         environment: if environment.is_empty() {
             Attr::Null
         } else {
-            environment.clone().into()
+            convert::elements(environment.clone()).into()
         },
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),

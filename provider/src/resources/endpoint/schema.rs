@@ -7,6 +7,7 @@ use tfplugin::timeouts::{self, Operation};
 use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
+use crate::resources::convert::{MapOf, no_nulls};
 use crate::resources::shared;
 
 tfplugin::object! {
@@ -29,9 +30,9 @@ tfplugin::object! {
         /// How long requests in flight may take when a revision goes.
         pub(crate) drain_seconds: Attr<u64>,
         /// Configured tags.
-        pub(crate) tags: Attr<BTreeMap<String, String>>,
+        pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: Attr<BTreeMap<String, String>>,
+        pub(crate) tags_all: MapOf<String>,
         /// Where it answers.
         pub(crate) invoke_url: Attr<String>,
         /// The version that each variant runs.
@@ -55,7 +56,7 @@ tfplugin::object! {
         /// The share of the traffic that it answers into the void, in percent.
         pub(crate) shadow_percentage: Attr<f64>,
         /// Settings of the model server for this variant.
-        pub(crate) environment: Attr<BTreeMap<String, String>>,
+        pub(crate) environment: MapOf<String>,
         /// How long loading may take.
         pub(crate) startup_timeout_seconds: Attr<u32>,
     }
@@ -220,7 +221,7 @@ fn variant() -> Nested {
                 "Makes the variant a shadow: this share of the traffic is sent to it as well, and its answers are dropped.",
             ),
         )
-        .attribute("environment", Attribute::map(Type::String).optional().describe(
+        .attribute("environment", Attribute::map(Type::String).optional().validate(no_nulls()).describe(
             "Settings of the model server for this variant: `MLOPS_MAX_CONCURRENCY`, `MLOPS_MAX_QUEUE` and `MLOPS_TIMEOUT_MS`. \
              The values are in state: no secrets here.",
         ))

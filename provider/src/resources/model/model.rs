@@ -25,7 +25,7 @@ pub(crate) fn spec(state: &State) -> Option<ModelSpec> {
         signature_compatibility: convert::word_or_default(&state.signature_compatibility)?,
         promotion: promotion(&state.promotion)?,
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
-        tags: convert::known(&state.tags)?.unwrap_or_default(),
+        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
     })
 }
 
@@ -51,7 +51,7 @@ fn promotion(promotion: &Attr<schema::Promotion>) -> Option<Option<Promotion>> {
     Some(Some(Promotion {
         gates: gates(&promotion.gates)?,
         approvals_required: convert::known(&promotion.approvals_required)?.unwrap_or(0),
-        require_lineage: convert::known(&promotion.require_lineage)?
+        require_lineage: convert::known_list(&promotion.require_lineage)?
             .unwrap_or_default()
             .into_iter()
             .collect(),
@@ -80,8 +80,8 @@ pub(crate) fn update(prior: &State, planned: &State) -> Option<ModelUpdate> {
     Some(ModelUpdate {
         spec: spec(planned)?,
         tags: convert::changed(
-            &convert::known(&prior.tags)?,
-            &convert::known(&planned.tags)?,
+            &convert::known_map(&prior.tags)?,
+            &convert::known_map(&planned.tags)?,
         ),
         if_revision: None,
     })
@@ -153,7 +153,7 @@ fn promotion_state(
             promotion.approvals_required,
             known.map(|known| &known.approvals_required),
         ),
-        require_lineage: convert::list(
+        require_lineage: convert::list_of(
             promotion.require_lineage.iter().cloned().collect(),
             known.map(|known| &known.require_lineage),
         ),

@@ -6,6 +6,7 @@ use tfplugin::schema::{Attribute, Block, Nested, Schema};
 use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
+use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
 
 tfplugin::object! {
@@ -32,9 +33,9 @@ tfplugin::object! {
         /// Whether versions of other owners go with it.
         pub(crate) force_destroy: Attr<bool>,
         /// Configured tags.
-        pub(crate) tags: Attr<BTreeMap<String, String>>,
+        pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: Attr<BTreeMap<String, String>>,
+        pub(crate) tags_all: MapOf<String>,
         /// When it was created, RFC 3339.
         pub(crate) created_at: Attr<String>,
     }
@@ -58,7 +59,7 @@ tfplugin::object! {
         /// How many approvals a version needs.
         pub(crate) approvals_required: Attr<u32>,
         /// The parts of the lineage that a version must name.
-        pub(crate) require_lineage: Attr<Vec<String>>,
+        pub(crate) require_lineage: ListOf<String>,
     }
 
     /// One gate.
@@ -194,6 +195,7 @@ fn promotion() -> Block {
             "require_lineage",
             Attribute::set(Type::String)
                 .optional()
+                .validate(no_nulls())
                 .validate(validate::each(validate::one_of(LINEAGE)))
                 .describe("The parts of the lineage that a version must name: `run_id`, `git_repo`, `git_commit`, `parent_version`, `datasets`."),
         )

@@ -16,7 +16,7 @@ use tfplugin::{
     ReadContext, Refreshed, Resource,
 };
 
-use crate::client::Client;
+use crate::client::{Client, actor};
 use crate::diagnose;
 use crate::resources::convert;
 use schema::State;
@@ -190,7 +190,7 @@ fn set(id: &AliasId, version: Option<u64>, planned: &State) -> SetAlias {
         enforce_promotion: planned.enforce_promotion.to_option().unwrap_or(true),
         override_reason: planned.override_reason.to_option(),
         if_revision: None,
-        by: None,
+        by: actor(),
     }
 }
 

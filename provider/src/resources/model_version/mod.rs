@@ -22,7 +22,7 @@ use tfplugin::{
 
 use crate::client::Client;
 use crate::diagnose;
-use crate::resources::shared;
+use crate::resources::{convert, shared};
 use schema::State;
 use source::Source;
 
@@ -129,6 +129,11 @@ impl Resource<Client> for ModelVersionResource {
         let found = client.registry.version(&id).await;
         let found =
             found.map_err(|error| diagnose::failed(format!("Cannot read version {id}"), &error))?;
+        // Archiving is how this resource is destroyed: after a kill between the two, the state still has a version that
+        // nobody may bind any more. One that is still in use stays, whoever archived it.
+        if found.as_ref().is_some_and(Version::is_archived) && !in_use(client, &id).await? {
+            return Ok(None);
+        }
         Ok(found.map(|version| Refreshed::new(model::state(&version, &request.state))))
     }
 
@@ -201,7 +206,7 @@ impl ImportState<Client, State> for ModelVersionResource {
         let metrics = if found.metrics.is_empty() {
             Attr::Null
         } else {
-            found.metrics.clone().into()
+            convert::elements(found.metrics.clone()).into()
         };
         let known = State {
             tags: shared::imported_tags(&found.tags),
@@ -359,4 +364,12 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
 fn id(state: &State) -> Result<VersionId, Diagnostics> {
     model::id(state)
         .ok_or_else(|| Diagnostic::bug("The state of a version has no legal id.").into())
+}
+
+/// Whether an endpoint or an alias needs the version.
+async fn in_use(client: &Client, id: &VersionId) -> Result<bool, Diagnostics> {
+    let users = client.registry.users_of(id).await;
+    let users =
+        users.map_err(|error| diagnose::failed(format!("Cannot read version {id}"), &error))?;
+    Ok(!users.is_empty())
 }

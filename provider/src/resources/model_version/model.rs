@@ -12,6 +12,7 @@ use mlops_core::signature::Signature;
 use tfplugin::{Attr, Diagnostics};
 
 use super::schema::{self, State};
+use crate::client;
 use crate::resources::{convert, shared};
 
 /// The model's name.
@@ -41,7 +42,7 @@ pub(crate) fn registration(
             artifact,
             framework: inspected.framework.to_owned(),
             signature: Some(signature),
-            params: convert::known(&state.params)?.unwrap_or_default(),
+            params: convert::known_map(&state.params)?.unwrap_or_default(),
             lineage: lineage(&state.lineage)?,
             smoke: convert::known(&state.smoke)?.and_then(|smoke| {
                 Some(Smoke {
@@ -50,8 +51,8 @@ pub(crate) fn registration(
                 })
             }),
         },
-        metrics: convert::known(&state.metrics)?.unwrap_or_default(),
-        tags: convert::known(&state.tags)?.unwrap_or_default(),
+        metrics: convert::known_map(&state.metrics)?.unwrap_or_default(),
+        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
         approval: approval(state)?,
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
         nonce: None,
@@ -65,7 +66,7 @@ fn approval(state: &State) -> Option<Option<ApprovalUpdate>> {
         Some(ApprovalUpdate {
             status: convert::word(&status)?,
             description,
-            by: None,
+            by: client::actor(),
         })
     }))
 }
@@ -82,7 +83,7 @@ pub(crate) fn lineage(lineage: &Attr<schema::Lineage>) -> Option<Option<Lineage>
         git_repo: convert::known(&lineage.git_repo)?,
         git_commit: convert::known(&lineage.git_commit)?,
         parent_version: convert::known(&lineage.parent_version)?,
-        datasets: convert::known(&lineage.datasets)?.unwrap_or_default(),
+        datasets: convert::known_map(&lineage.datasets)?.unwrap_or_default(),
     }))
 }
 
@@ -91,12 +92,12 @@ pub(crate) fn update(prior: &State, planned: &State) -> Option<VersionUpdate> {
     let approval = approval(planned)?;
     Some(VersionUpdate {
         metrics: convert::changed(
-            &convert::known(&prior.metrics)?,
-            &convert::known(&planned.metrics)?,
+            &convert::known_map(&prior.metrics)?,
+            &convert::known_map(&planned.metrics)?,
         ),
         tags: convert::changed(
-            &convert::known(&prior.tags)?,
-            &convert::known(&planned.tags)?,
+            &convert::known_map(&prior.tags)?,
+            &convert::known_map(&planned.tags)?,
         ),
         approval: if approval == self::approval(prior)? {
             None
@@ -104,7 +105,7 @@ pub(crate) fn update(prior: &State, planned: &State) -> Option<VersionUpdate> {
             approval
         },
         deletion_policy: Some(convert::word_or_default(&planned.deletion_policy)?),
-        by: None,
+        by: client::actor(),
     })
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn state(version: &Version, known: &State) -> State {
         framework: spec.framework.clone().into(),
         signature: signature(spec.signature.as_ref(), &known.signature),
         metrics: convert::managed(&version.metrics, &known.metrics),
-        params: convert::collection(spec.params.clone(), &known.params),
+        params: convert::map_of(spec.params.clone(), &known.params),
         lineage: lineage_state(spec.lineage.as_ref(), &known.lineage),
         approval_status: approval
             .map(|approval| approval.status.as_str().to_owned())
@@ -179,7 +180,7 @@ fn lineage_state(there: Option<&Lineage>, known: &Attr<schema::Lineage>) -> Attr
         git_repo: there.git_repo.clone().into(),
         git_commit: there.git_commit.clone().into(),
         parent_version: there.parent_version.clone().into(),
-        datasets: convert::collection(there.datasets.clone(), &datasets),
+        datasets: convert::map_of(there.datasets.clone(), &datasets),
     })
 }
 

@@ -14,7 +14,7 @@ use super::model;
 use super::schema::State;
 use crate::client::Client;
 use crate::diagnose;
-use crate::resources::convert;
+use crate::resources::convert::{self, MapOf};
 use crate::siblings::{PlannedAlias, PlannedModel};
 
 /// The alias that `model_diff` compares with.
@@ -106,10 +106,10 @@ pub(crate) async fn settle(client: &Client, model: Model, state: &mut State) -> 
 
 /// Refuses a metric that the model declares impossible.
 pub(crate) fn check_metrics(reviewed: &Reviewed, state: &State) -> Result<(), Diagnostics> {
-    let Some(metrics) = state.metrics.known() else {
+    let Some(Some(metrics)) = convert::known_map(&state.metrics) else {
         return Ok(());
     };
-    let checked = reviewed.spec.check_metrics(metrics);
+    let checked = reviewed.spec.check_metrics(&metrics);
     checked.map_err(|error| diagnose::failed("A metric is out of its range", &error).into())
 }
 
@@ -135,12 +135,19 @@ async fn report(client: &Client, reviewed: &Reviewed, state: &State) -> Result<G
     }))
 }
 
-fn candidate_metrics(metrics: &Attr<BTreeMap<String, f64>>) -> Known<BTreeMap<String, Known<f64>>> {
+fn candidate_metrics(metrics: &MapOf<f64>) -> Known<BTreeMap<String, Known<f64>>> {
     match metrics {
         Attr::Known(metrics) => Known::Known(
             metrics
                 .iter()
-                .map(|(name, value)| (name.clone(), Known::Known(*value)))
+                .filter_map(|(name, value)| {
+                    let value = match value {
+                        Attr::Known(value) => Known::Known(*value),
+                        Attr::Unknown => Known::Unknown,
+                        Attr::Null => return None,
+                    };
+                    Some((name.clone(), value))
+                })
                 .collect(),
         ),
         Attr::Null => Known::Known(BTreeMap::new()),
@@ -225,11 +232,9 @@ fn refuse(reviewed: &Reviewed, report: &GateReport, state: &State) -> Result<(),
 }
 
 fn aliases(state: &State) -> String {
-    state
-        .gate_for
-        .known()
-        .map(|aliases| aliases.join(", "))
-        .unwrap_or_default()
+    let named = state.gate_for.known().into_iter().flatten();
+    let named: Vec<_> = named.filter_map(Attr::as_str).collect();
+    named.join(", ")
 }
 
 async fn diff(
@@ -262,8 +267,8 @@ async fn diff(
         return Ok(Attr::Known(BTreeMap::new()));
     };
     let known = (
-        convert::known(&state.metrics),
-        convert::known(&state.params),
+        convert::known_map(&state.metrics),
+        convert::known_map(&state.params),
         model::lineage(&state.lineage),
         convert::known(&state.artifact_size_bytes),
         convert::known(&state.signature),

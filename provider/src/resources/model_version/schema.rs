@@ -7,6 +7,7 @@ use tfplugin::timeouts::{self, Operation};
 use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
+use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
 
 tfplugin::object! {
@@ -27,9 +28,9 @@ tfplugin::object! {
         /// Inputs and outputs, JSON.
         pub(crate) signature: Attr<String>,
         /// What was measured.
-        pub(crate) metrics: Attr<BTreeMap<String, f64>>,
+        pub(crate) metrics: MapOf<f64>,
         /// What it was trained with.
-        pub(crate) params: Attr<BTreeMap<String, String>>,
+        pub(crate) params: MapOf<String>,
         /// Where it comes from.
         pub(crate) lineage: Attr<Lineage>,
         /// `PendingManualApproval`, `Approved` or `Rejected`.
@@ -37,15 +38,15 @@ tfplugin::object! {
         /// Why.
         pub(crate) approval_description: Attr<String>,
         /// The aliases whose gates must pass at plan.
-        pub(crate) gate_for: Attr<Vec<String>>,
+        pub(crate) gate_for: ListOf<String>,
         /// Requests asked before any traffic.
         pub(crate) smoke: Attr<Smoke>,
         /// What happens to the version on destroy.
         pub(crate) deletion_policy: Attr<String>,
         /// Configured tags.
-        pub(crate) tags: Attr<BTreeMap<String, String>>,
+        pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: Attr<BTreeMap<String, String>>,
+        pub(crate) tags_all: MapOf<String>,
         /// Where the artifact lies.
         pub(crate) artifact_uri: Attr<String>,
         /// What the artifact is, byte for byte.
@@ -73,7 +74,7 @@ tfplugin::object! {
         /// The version that it was trained from.
         pub(crate) parent_version: Attr<String>,
         /// The data sets by role.
-        pub(crate) datasets: Attr<BTreeMap<String, String>>,
+        pub(crate) datasets: MapOf<String>,
     }
 
     /// Golden requests.
@@ -146,11 +147,12 @@ pub(crate) fn schema() -> Schema {
                 "metrics",
                 Attribute::map(Type::Number)
                     .optional()
+                    .validate(no_nulls())
                     .describe("What was measured, by metric. Changed in place; each change is in the audit log."),
             )
             .attribute(
                 "params",
-                Attribute::map(Type::String).optional().requires_replace().describe("What it was trained with, by parameter."),
+                Attribute::map(Type::String).optional().validate(no_nulls()).requires_replace().describe("What it was trained with, by parameter."),
             )
             .attribute("lineage", Attribute::single_nested(lineage()).optional().requires_replace().describe("Where the version comes from."))
             .attribute(
@@ -171,6 +173,7 @@ pub(crate) fn schema() -> Schema {
                 "gate_for",
                 Attribute::set(Type::String)
                     .optional()
+                    .validate(no_nulls())
                     .describe("The aliases that this version is meant for. A promotion gate that it fails is an error at plan."),
             )
             .attribute("smoke", Attribute::single_nested(smoke()).optional().requires_replace().describe(
@@ -207,9 +210,12 @@ fn lineage() -> Nested {
         )
         .attribute(
             "datasets",
-            Attribute::map(Type::String).optional().describe(
-                "The data sets by role, such as `train`, each with a name, URI or digest.",
-            ),
+            Attribute::map(Type::String)
+                .optional()
+                .validate(no_nulls())
+                .describe(
+                    "The data sets by role, such as `train`, each with a name, URI or digest.",
+                ),
         )
 }
 
