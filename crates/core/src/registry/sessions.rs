@@ -141,6 +141,12 @@ pub(super) fn object(kind: &str, id: impl std::fmt::Display) -> String {
     format!("{kind}#{id}")
 }
 
+/// What a hint calls a record that a state holds: one of this session. A model or an alias of that
+/// name that is made again after a destroy, by a session that is killed, is not held.
+fn hint(session: uuid::Uuid, id: &str) -> String {
+    format!("{session} {id}")
+}
+
 /// A record that a dead session created and never acknowledged.
 pub(super) struct Abandoned {
     /// `fraud/8`, without the kind.
@@ -164,7 +170,7 @@ impl Registry {
     }
 
     /// Makes sure that the session's record exists; creates call it first.
-    pub(super) async fn open_session(&self) -> Result<()> {
+    pub(crate) async fn open_session(&self) -> Result<()> {
         if !self.inner.sessions.is_tracked() {
             return Ok(());
         }
@@ -185,6 +191,12 @@ impl Registry {
             })
             .await
             .copied()
+    }
+
+    /// Whether the session of this id died before it was closed, so that what it made last may never
+    /// have reached a state.
+    pub(crate) async fn is_abandoned(&self, session: uuid::Uuid) -> Result<bool> {
+        Ok(self.dead_sessions().await?.contains(&session))
     }
 
     /// The row that says that this session created `object`; none in a session without rows.
@@ -250,7 +262,7 @@ impl Registry {
                 let Some((_, id)) = row.key.sort.split_once('#') else {
                     continue;
                 };
-                if self.inner.held.contains(id) {
+                if self.inner.held.contains(&hint(session, id)) {
                     self.acknowledge(&row).await?;
                 } else if row.body.spec_hash == spec_hash {
                     found.push(Abandoned {
@@ -318,15 +330,11 @@ impl Registry {
             .iter()
             .map(|session| keys::created(*session, &object))
             .collect();
-        if self
-            .inner
-            .records
-            .get(&rows)
-            .await?
-            .iter()
-            .any(Option::is_some)
-        {
-            self.inner.held.note(id);
+        let found = self.inner.records.get(&rows).await?;
+        for (session, row) in ids.iter().zip(found) {
+            if row.is_some() {
+                self.inner.held.note(&hint(*session, id));
+            }
         }
         Ok(())
     }
@@ -352,6 +360,7 @@ impl Registry {
         }
         for record in self.session_records().await? {
             let id = record.body.info.id;
+            let session = id;
             let dead = self.inner.sessions.liveness(&record.body.info) == Liveness::Dead;
             if dead && !record.body.closed {
                 let rows = self
@@ -359,7 +368,7 @@ impl Registry {
                     .await?;
                 let (held, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| {
                     let id = row.key.sort.split_once('#').map(|(_, id)| id);
-                    id.is_some_and(|id| self.inner.held.contains(id))
+                    id.is_some_and(|id| self.inner.held.contains(&hint(session, id)))
                 });
                 for row in &held {
                     self.acknowledge(row).await?;

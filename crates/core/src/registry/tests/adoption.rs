@@ -86,7 +86,8 @@ async fn what_nobody_abandoned_is_not_noted() {
     let (registry, _) = world.process();
     registry.create_model(&fraud(), accuracy()).await.unwrap();
     world.registry().note_held("fraud").await.unwrap();
-    assert!(!world.held.contains("fraud"), "its session lives");
+    let hint = format!("{} fraud", registry.session().id);
+    assert!(!world.held.contains(&hint), "its session lives");
 }
 
 #[tokio::test]
@@ -175,4 +176,26 @@ async fn of_two_processes_that_adopt_at_once_one_gets_the_record() {
     let mut numbers = [a.unwrap().id.version, b.unwrap().id.version];
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_name_that_a_state_once_held_is_adopted_when_it_was_made_again_by_a_killed_session() {
+    let world = World::new();
+    let (first, process) = world.process();
+    first.create_model(&fraud(), accuracy()).await.unwrap();
+    first.register_version(world.version(0.9)).await.unwrap();
+    let alias = first.create_alias(champion(Some(1))).await.unwrap().alias;
+    process.kill();
+    let owner = world.registry();
+    owner.note_held("fraud@champion").await.unwrap();
+    owner.delete_alias(&alias.id()).await.unwrap();
+
+    let (second, process) = world.process();
+    let lost = second.create_alias(champion(Some(1))).await.unwrap();
+    process.kill();
+    let next = world.registry();
+    assert_eq!(
+        next.create_alias(champion(Some(1))).await.unwrap().alias,
+        lost.alias
+    );
 }
