@@ -83,6 +83,8 @@ async fn apply_under_lease(
     id: DeploymentId,
     base: u64,
 ) -> Result<Outcome> {
+    // By it a later process tells whether this one lived to say how it ended.
+    deps.registry.open_session().await?;
     if let Some(outcome) = run.recover(Some(&id)).await? {
         return Ok(outcome);
     }
@@ -94,7 +96,7 @@ async fn apply_under_lease(
     if request.create
         && let Some(live) = &stored.live
     {
-        return adopt(deps, identity, live, &request.spec);
+        return adopt(deps, identity, live, &request.spec).await;
     }
     if stored.revision != base {
         return Err(Error::conflict(format!(
@@ -139,14 +141,18 @@ async fn apply_under_lease(
 }
 
 /// A create that meets an endpoint: ours, from a process that died before it could tell, or not.
-fn adopt(
+/// One whose process ended in good order is in somebody's state.
+async fn adopt(
     deps: &Deps,
     identity: &str,
     live: &EndpointRecord,
     spec: &EndpointSpec,
 ) -> Result<Outcome> {
-    let by_this_process = live.session == Some(deps.registry.session().id);
-    if live.spec == *spec && !by_this_process {
+    let is_abandoned = match live.session {
+        Some(session) => deps.registry.is_abandoned(session).await?,
+        None => false,
+    };
+    if live.spec == *spec && is_abandoned {
         return Ok(Outcome::Succeeded {
             record: Box::new(live.clone()),
             deployed: false,
