@@ -112,7 +112,11 @@ pub const COMMIT_LIMIT: usize = 100;
 /// Refuses a commit that no store takes: nothing in it, too much, or one key twice. Adapters call
 /// it first.
 pub fn check_commit(writes: &[Write]) -> Result<(), CommitError> {
-    let bug = |what: String| Err(CommitError::Store(Error::bug(format!("{what}; report this"))));
+    let bug = |what: String| {
+        Err(CommitError::Store(Error::bug(format!(
+            "{what}; report this"
+        ))))
+    };
     if writes.is_empty() || writes.len() > COMMIT_LIMIT {
         return bug(format!(
             "a commit of {} writes was asked for, and it takes 1 to {COMMIT_LIMIT}",

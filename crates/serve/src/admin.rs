@@ -12,8 +12,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use mlops_core::serving::{
     AdminError, AdminErrorCode, Identity, MAX_ADMIN_BODY_BYTES, MetricsSnapshot, Removal,
-    RemovalState, RevisionSpec, RevisionState, RevisionStatus, Shutdown, SmokeRequest,
-    VariantTable, Weights, is_valid_name,
+    RemovalState, RevisionSpec, RevisionState, RevisionStatus, RoutingTable, Shutdown,
+    SmokeRequest, is_valid_name,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,10 +58,7 @@ async fn route(app: &Arc<App>, request: Request<Incoming>) -> Answer {
         (&Method::GET, ["identity"]) => ok(&identity(app)),
         (&Method::GET, ["status"]) => ok(&app.status()),
         (&Method::GET, ["metrics", "snapshot"]) => ok(&snapshot(app)),
-        (&Method::PUT, ["variants"]) => put_variants(app, read(request).await?),
-        (&Method::PUT, ["variants", variant, "weights"]) => {
-            put_weights(app, variant, read(request).await?)
-        }
+        (&Method::PUT, ["routing"]) => put_routing(app, read(request).await?),
         (&Method::PUT, ["revisions", revision]) => {
             put_revision(app, revision, read(request).await?)
         }
@@ -207,48 +204,31 @@ fn snapshot(app: &App) -> MetricsSnapshot {
     }
 }
 
-fn put_variants(app: &App, table: VariantTable) -> Answer {
-    table
+fn put_routing(app: &App, routing: RoutingTable) -> Answer {
+    routing
         .validate()
         .map_err(|e| refusal(AdminErrorCode::Invalid, e.to_string()))?;
-    app.log.event("info", "variants set", &table);
-    app.change(|t| t.set_variants(table));
-    ok(&app.status())
-}
-
-fn put_weights(app: &App, variant: &str, weights: Weights) -> Answer {
-    weights
-        .validate()
-        .map_err(|e| refusal(AdminErrorCode::Invalid, format!("variant {variant:?}: {e}")))?;
     app.change(|table| {
-        let of_variant = table.revisions.values().any(|r| r.spec.variant == variant);
-        if !of_variant && !table.variants.contains_key(variant) {
-            return Err(refusal(
-                AdminErrorCode::NotFound,
-                format!("variant {variant:?} is not known to this server"),
-            ));
+        for (variant, weights) in &routing.weights {
+            for (name, _) in weights.0.iter().filter(|(_, share)| **share > 0) {
+                let revision = table
+                    .revisions
+                    .get(name)
+                    .filter(|r| r.spec.variant == *variant)
+                    .ok_or_else(|| {
+                        refusal(
+                            AdminErrorCode::NotFound,
+                            format!("variant {variant:?} has no revision {name:?}"),
+                        )
+                    })?;
+                ready(revision)?;
+            }
         }
-        for (name, _) in weights.0.iter().filter(|(_, share)| **share > 0) {
-            let revision = table
-                .revisions
-                .get(name)
-                .filter(|r| r.spec.variant == variant)
-                .ok_or_else(|| {
-                    refusal(
-                        AdminErrorCode::NotFound,
-                        format!("variant {variant:?} has no revision {name:?}"),
-                    )
-                })?;
-            ready(revision)?;
-        }
-        table.weights.insert(variant.to_string(), weights.clone());
+        table.variants.clone_from(&routing.variants);
+        table.weights.clone_from(&routing.weights);
         Ok(())
     })?;
-    app.log.event(
-        "info",
-        "weights set",
-        json!({"variant": variant, "weights": weights}),
-    );
+    app.log.event("info", "routing set", &routing);
     ok(&app.status())
 }
 

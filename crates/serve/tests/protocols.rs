@@ -4,7 +4,7 @@ mod support;
 
 use mlops_core::serving::{ServerLimits, path};
 use serde_json::{Value, json};
-use support::{TestServer, add, eventually, slow, spec, variants, weights};
+use support::{TestServer, add, eventually, routing, slow, spec};
 
 fn iris() -> Value {
     let text = std::fs::read_to_string(support::model_file("iris_logistic").with_extension("json"))
@@ -22,7 +22,7 @@ async fn health_and_metadata_follow_the_open_inference_protocol() {
     let ready = test.get("/v2/health/ready").await;
     assert_eq!((ready.status, ready.json()), (503, json!({"ready": false})));
     assert_eq!(test.get("/ping").await.status, 503);
-    test.put_ok(path::VARIANTS, &variants(&[("main", 10_000, 0)]))
+    test.put_ok(path::ROUTING, &routing(&[("main", 10_000, 0, &[])]))
         .await;
     test.load("r1", &spec("iris_logistic", 7)).await;
     let ready = test.get("/v2/models/main/ready").await;
@@ -30,8 +30,11 @@ async fn health_and_metadata_follow_the_open_inference_protocol() {
         (ready.status, ready.json()),
         (503, json!({"name": "main", "ready": false}))
     );
-    test.put_ok(&path::weights("main"), &weights(&[("r1", 10_000)]))
-        .await;
+    test.put_ok(
+        path::ROUTING,
+        &routing(&[("main", 10_000, 0, &[("r1", 10_000)])]),
+    )
+    .await;
 
     for path in [
         "/v2/health/ready",

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use mlops_core::serving::{
     Identity, MetricsSnapshot, Removal, RemovalState, RevisionState, RevisionStatus, ServerLimits,
-    SmokeReport, Window, path,
+    SmokeReport, VariantTable, Window, path,
 };
 use mlops_serve::{ServeError, Server};
 use serde_json::{Value, json};
-use support::{TestServer, add, eventually, slow, spec, variants, weights};
+use support::{TestServer, add, eventually, routing, slow, spec};
 
 #[tokio::test]
 async fn the_server_says_who_it_is_on_a_private_socket() {
@@ -151,48 +151,58 @@ async fn files_that_are_no_models_fail_to_load_with_the_reason() {
 #[tokio::test]
 async fn weights_that_cannot_hold_are_refused_whole() {
     let test = TestServer::serving("add").await;
+    let whole = [("r1", 10_000)];
     let cases = [
         (
-            "main",
-            weights(&[("r1", 9_999)]),
+            routing(&[("main", 10_000, 0, &[("r1", 9_999)])]),
             400,
-            "variant \"main\": weights of the revisions sum to 9999, not to 10000 (one share is a hundredth of a percent)",
+            "weights of the revisions sum to 9999, not to 10000 (one share is a hundredth of a percent)",
         ),
         (
-            "main",
-            weights(&[("r1", 5_000), ("r2", 5_000)]),
+            routing(&[("main", 10_000, 0, &[("r1", 5_000), ("r2", 5_000)])]),
             404,
             "variant \"main\" has no revision \"r2\"",
         ),
         (
-            "else",
-            weights(&[("r1", 10_000)]),
+            routing(&[("main", 10_000, 0, &whole), ("else", 0, 0, &whole)]),
             404,
-            "variant \"else\" is not known to this server",
+            "variant \"else\" has no revision \"r1\"",
+        ),
+        (
+            routing(&[("main", 1, 0, &whole)]),
+            400,
+            "traffic shares of the variants sum to 1, not to 10000 (one share is a hundredth of a percent)",
         ),
     ];
-    for (variant, shares, status, message) in cases {
-        let answer = test.put(&path::weights(variant), &shares).await;
+    for (table, status, message) in cases {
+        let answer = test.put(path::ROUTING, &table).await;
         assert_eq!(
             (answer.status, answer.json()["message"].as_str().unwrap()),
             (status, message)
         );
     }
+    let nobody = serde_json::json!({"variants": {}, "weights": {"main": {"r1": 10_000}}});
+    let answer = test.put(path::ROUTING, &nobody).await;
+    assert_eq!(
+        (answer.status, answer.json()["message"].as_str().unwrap()),
+        (
+            400,
+            "there are weights of variant \"main\", which the table does not have"
+        )
+    );
     let mut bad = spec("add", 2);
     bad.file.sha256 = "0".repeat(64);
     test.load("bad", &bad).await;
     let answer = test
         .put(
-            &path::weights("main"),
-            &weights(&[("r1", 9_000), ("bad", 1_000)]),
+            path::ROUTING,
+            &routing(&[("main", 10_000, 0, &[("r1", 9_000), ("bad", 1_000)])]),
         )
         .await;
     assert_eq!(
         (answer.status, answer.json()["message"].as_str().unwrap()),
         (409, "revision \"bad\" is failed, not ready")
     );
-    let answer = test.put(path::VARIANTS, &variants(&[("main", 1, 0)])).await;
-    assert_eq!(answer.status, 400);
     assert_eq!(
         test.status().await.revision("r1").unwrap().weight,
         10_000,
@@ -205,8 +215,8 @@ async fn a_split_is_exact_within_one_request() {
     let test = TestServer::serving("add").await;
     test.load("r2", &spec("add", 2)).await;
     test.put_ok(
-        &path::weights("main"),
-        &weights(&[("r1", 9_000), ("r2", 1_000)]),
+        path::ROUTING,
+        &routing(&[("main", 10_000, 0, &[("r1", 9_000), ("r2", 1_000)])]),
     )
     .await;
     let mut connection = test.connect().await;
@@ -225,11 +235,12 @@ async fn a_split_is_exact_within_one_request() {
     let mut other = spec("add", 5);
     other.variant = "other".into();
     test.load("r3", &other).await;
-    test.put_ok(&path::weights("other"), &weights(&[("r3", 10_000)]))
-        .await;
     test.put_ok(
-        path::VARIANTS,
-        &variants(&[("main", 7_500, 0), ("other", 2_500, 0)]),
+        path::ROUTING,
+        &routing(&[
+            ("main", 7_500, 0, &[("r1", 9_000), ("r2", 1_000)]),
+            ("other", 2_500, 0, &[("r3", 10_000)]),
+        ]),
     )
     .await;
     let mut by_variant: BTreeMap<String, usize> = BTreeMap::new();
@@ -306,8 +317,8 @@ async fn no_request_fails_while_revisions_are_added_shifted_and_removed() {
         );
         for share in [1_000, 5_000, 10_000] {
             test.put_ok(
-                &path::weights("main"),
-                &weights(&[(&old, 10_000 - share), (&new, share)]),
+                path::ROUTING,
+                &routing(&[("main", 10_000, 0, &[(&old, 10_000 - share), (&new, share)])]),
             )
             .await;
             let before: MetricsSnapshot = test.admin_as("GET", path::METRICS_SNAPSHOT).await;
@@ -385,11 +396,12 @@ async fn shadow_requests_are_counted_apart_and_never_answered() {
     let mut shadow = spec("gather", 2);
     shadow.variant = "candidate".into();
     test.load("s1", &shadow).await;
-    test.put_ok(&path::weights("candidate"), &weights(&[("s1", 10_000)]))
-        .await;
     test.put_ok(
-        path::VARIANTS,
-        &variants(&[("main", 10_000, 0), ("candidate", 0, 2_500)]),
+        path::ROUTING,
+        &routing(&[
+            ("main", 10_000, 0, &[("r1", 10_000)]),
+            ("candidate", 0, 2_500, &[("s1", 10_000)]),
+        ]),
     )
     .await;
     for n in 0..40u8 {
@@ -551,8 +563,13 @@ async fn shutdown_does_not_wait_beyond_its_limit() {
 async fn a_start_configuration_serves_at_once_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = support::config(dir.path(), ServerLimits::default());
-    config.variants = variants(&[("main", 10_000, 0)]);
-    config.weights = [("main".to_string(), weights(&[("r1", 10_000)]))].into();
+    let table = routing(&[("main", 10_000, 0, &[("r1", 10_000)])]);
+    (config.variants, config.weights) = (
+        VariantTable {
+            variants: table.variants,
+        },
+        table.weights,
+    );
     config.preload = vec![mlops_core::serving::Preload {
         revision: "r1".into(),
         spec: spec("add", 1),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mlops_core::serving::path;
-use support::{TestServer, spec, variants, weights};
+use support::{TestServer, routing, spec};
 
 /// What the virtual environment holds; a change makes a new one.
 const REQUIREMENTS: [&str; 2] = ["tritonclient[http]==2.62.0", "numpy==2.2.6"];
@@ -68,11 +68,12 @@ async fn tritonclient_talks_to_the_server() {
     let mut text = spec("identity_string", 2);
     text.variant = "text".into();
     test.load("t1", &text).await;
-    test.put_ok(&path::weights("text"), &weights(&[("t1", 10_000)]))
-        .await;
     test.put_ok(
-        path::VARIANTS,
-        &variants(&[("main", 10_000, 0), ("text", 0, 0)]),
+        path::ROUTING,
+        &routing(&[
+            ("main", 10_000, 0, &[("r1", 10_000)]),
+            ("text", 0, 0, &[("t1", 10_000)]),
+        ]),
     )
     .await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ask_with_tritonclient.py");

@@ -458,6 +458,16 @@ fn bad_attributes_are_refused_at_plan() {
             "name = \"a-name-that-is-longer-than-32-letters\"\n  variants",
             &["name", "32"],
         ),
+        (
+            "traffic       = 100",
+            "traffic = 100\n environment = { API_TOKEN = \"hunter2\" }",
+            &["environment", "API_TOKEN", "MLOPS_TIMEOUT_MS"],
+        ),
+        (
+            "traffic       = 100",
+            "traffic = 100\n environment = { MLOPS_TIMEOUT_MS = \"soon\" }",
+            &["MLOPS_TIMEOUT_MS", "whole number"],
+        ),
         (&local, "", &["local"]),
         (&local, "local {\n    port = 70000\n  }", &["port", "65535"]),
         (

@@ -78,7 +78,9 @@ pub fn health_check(check: &HealthCheck) -> Vec<Error> {
     if !path.starts_with('/') || !path.chars().all(legal) {
         refuse(
             "path",
-            format!("path {path:?} is not the path of a URL: begin with / and leave out spaces and #"),
+            format!(
+                "path {path:?} is not the path of a URL: begin with / and leave out spaces and #"
+            ),
         );
     }
     if check.interval().is_zero() {

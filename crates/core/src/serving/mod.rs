@@ -16,10 +16,9 @@
 //! |---|---|---|---|
 //! | `GET /identity` | | [`Identity`] | |
 //! | `GET /status` | | [`Status`] | |
-//! | `PUT /variants` | [`VariantTable`] | 200 [`Status`] | 400 E invalid table |
+//! | `PUT /routing` | [`RoutingTable`] | 200 [`Status`] | 400 E invalid table, 404 E unknown revision, 409 E a weighted revision is not ready |
 //! | `PUT /revisions/{revision}` | [`RevisionSpec`] | 202 [`RevisionStatus`] while loading, 200 when ready or failed | 400 E invalid, 409 E same revision with other content, or draining |
 //! | `GET /revisions/{revision}` | | 200 [`RevisionStatus`] | 404 E |
-//! | `PUT /variants/{variant}/weights` | [`Weights`] | 200 [`Status`] | 400 E invalid sum, 404 E unknown variant or revision, 409 E a weighted revision is not ready |
 //! | `POST /revisions/{revision}/smoke` | [`SmokeRequest`] | 200 [`SmokeReport`], passed or not | 404 E, 409 E not ready |
 //! | `GET /metrics/snapshot` | | 200 [`MetricsSnapshot`] | |
 //! | `DELETE /revisions/{revision}?drain_seconds=N` | | 200 [`Removal`] (also for a revision never known) | 400 E bad query |
@@ -30,7 +29,7 @@
 //! * **Idempotent**: each call may be repeated by a caller that was killed before it read the answer.
 //! * **No call waits**: loading, draining and shutdown go on in the background, and the same call (or a `GET`) reports
 //!   how far they are. Every answer comes within a second, save `smoke`, which ends with the revision's own timeout.
-//! * **Atomic**: [`VariantTable`] and [`Weights`] replace the whole of what they name in one step; a request sees the
+//! * **Atomic**: a [`RoutingTable`] replaces the whole routing in one step; a request sees the
 //!   table before or after, never a mixture. No request fails because of a change, as long as one revision stays ready.
 //! * The server keeps no windows: [`MetricsSnapshot`] holds counters that only grow, and [`Window::between`] subtracts.
 //!
@@ -46,7 +45,7 @@
 //! revision is passed over and the others carry its part. After a table or weights changed, counting starts afresh.
 //!
 //! A freshly started server has no variants and answers 503 on its data side; the order for a new endpoint is
-//! `PUT /variants`, `PUT /revisions/{r}`, poll until [`RevisionState::Ready`], smoke, `PUT /variants/{v}/weights`.
+//! `PUT /revisions/{r}`, poll until [`RevisionState::Ready`], smoke, `PUT /routing`.
 //! A restarted server has forgotten everything and is told again in the same order.
 
 mod config;
@@ -63,7 +62,8 @@ pub use revision::{
     SmokeReport, SmokeRequest,
 };
 pub use status::{
-    Identity, Shutdown, Status, VariantRoute, VariantStatus, VariantTable, Weights, WeightsError,
+    Identity, RoutingTable, Shutdown, Status, VariantRoute, VariantStatus, VariantTable, Weights,
+    WeightsError,
 };
 pub use window::{Counters, LATENCY_BOUNDS_MICROS, MetricsSnapshot, RevisionMetrics, Window};
 

@@ -4,8 +4,8 @@
 pub const IDENTITY: &str = "/identity";
 /// `GET`: what runs.
 pub const STATUS: &str = "/status";
-/// `PUT`: the routing between variants.
-pub const VARIANTS: &str = "/variants";
+/// `PUT`: the whole routing.
+pub const ROUTING: &str = "/routing";
 /// `GET`: monotonic counters of every revision.
 pub const METRICS_SNAPSHOT: &str = "/metrics/snapshot";
 /// `POST`: drain and exit.
@@ -24,11 +24,6 @@ pub fn revision_removal(revision: &str, drain_seconds: u64) -> String {
 /// `POST`: a golden request against one revision.
 pub fn smoke(revision: &str) -> String {
     format!("/revisions/{revision}/smoke")
-}
-
-/// `PUT`: the split of one variant between its revisions.
-pub fn weights(variant: &str) -> String {
-    format!("/variants/{variant}/weights")
 }
 
 /// `POST`: shutdown with a drain limit.

@@ -1,10 +1,12 @@
 //! One revision: what it serves, how far it is, how it is proved and removed.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error::{Error, Result};
 use crate::signature::Signature;
 
 /// What a revision serves. A revision is immutable: the same name with another specification is a conflict.
@@ -66,6 +68,44 @@ impl RevisionLimits {
     pub const MAX_QUEUE: &str = "MLOPS_MAX_QUEUE";
     /// Environment variable of a variant that sets [`RevisionLimits::timeout_ms`].
     pub const TIMEOUT_MS: &str = "MLOPS_TIMEOUT_MS";
+
+    /// Reads a variant's `environment`. It sets these bounds and nothing else: a name that the server
+    /// would not look at is refused, and values are never shown, because somebody may have put a
+    /// secret under a wrong name.
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self> {
+        let mut limits = Self::default();
+        for (name, text) in environment {
+            let number = || {
+                text.parse::<u64>().map_err(|_| {
+                    Error::invalid(format!(
+                        "{name} is not a whole number; see its documentation"
+                    ))
+                })
+            };
+            let size = || Ok::<_, Error>(usize::try_from(number()?).unwrap_or(usize::MAX));
+            match name.as_str() {
+                Self::MAX_CONCURRENCY => limits.max_concurrency = size()?,
+                Self::MAX_QUEUE => limits.max_queue = size()?,
+                Self::TIMEOUT_MS => limits.timeout_ms = number()?,
+                _ => {
+                    return Err(Error::invalid(format!(
+                        "the model server reads no variable {name}; use {}, {} or {}",
+                        Self::MAX_CONCURRENCY,
+                        Self::MAX_QUEUE,
+                        Self::TIMEOUT_MS
+                    )));
+                }
+            }
+        }
+        if limits.max_concurrency == 0 || limits.timeout_ms == 0 {
+            return Err(Error::invalid(format!(
+                "{} and {} must be at least 1",
+                Self::MAX_CONCURRENCY,
+                Self::TIMEOUT_MS
+            )));
+        }
+        Ok(limits)
+    }
 }
 
 /// Where a revision is in its life.
@@ -151,4 +191,34 @@ pub enum RemovalState {
     Draining,
     /// The server does not know the revision (any more); its counters are gone with it.
     Gone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Result<RevisionLimits> {
+        RevisionLimits::from_environment(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
+    }
+
+    #[test]
+    fn an_environment_sets_bounds_and_refuses_what_nobody_reads() {
+        assert_eq!(read("MLOPS_TIMEOUT_MS", "250").unwrap().timeout_ms, 250);
+        assert_eq!(read("MLOPS_MAX_QUEUE", "0").unwrap().max_queue, 0);
+        for (name, value, said) in [
+            ("API_TOKEN", "hunter2", "reads no variable API_TOKEN"),
+            (
+                "MLOPS_TIMEOUT_MS",
+                "soon",
+                "MLOPS_TIMEOUT_MS is not a whole number",
+            ),
+            ("MLOPS_MAX_CONCURRENCY", "0", "must be at least 1"),
+        ] {
+            let error = read(name, value).unwrap_err().to_string();
+            assert!(
+                error.contains(said) && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+    }
 }

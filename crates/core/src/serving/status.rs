@@ -49,6 +49,36 @@ pub struct VariantRoute {
 #[serde(transparent)]
 pub struct Weights(pub BTreeMap<String, u32>);
 
+/// The whole routing: between variants, and within each between its revisions. A variant without weights, and a revision
+/// that is not named, gets nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingTable {
+    /// Between variants, by name.
+    pub variants: BTreeMap<String, VariantRoute>,
+    /// Between the revisions of a variant, by the variant's name; every one is among `variants`.
+    pub weights: BTreeMap<String, Weights>,
+}
+
+impl RoutingTable {
+    /// Checks names, sums and shadow shares, and that weights are of variants that it has.
+    pub fn validate(&self) -> Result<(), WeightsError> {
+        let table = VariantTable {
+            variants: self.variants.clone(),
+        };
+        table.validate()?;
+        for (variant, weights) in &self.weights {
+            if !self.variants.contains_key(variant) {
+                return Err(WeightsError::Variant {
+                    variant: variant.clone(),
+                });
+            }
+            weights.validate()?;
+        }
+        Ok(())
+    }
+}
+
 /// Why a table or a split is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
@@ -73,6 +103,12 @@ pub enum WeightsError {
         "variant {variant:?} has both traffic and a shadow share; a shadow variant takes no traffic of its own"
     )]
     ShadowWithTraffic {
+        /// The variant.
+        variant: String,
+    },
+    /// Weights of a variant that the table does not have.
+    #[error("there are weights of variant {variant:?}, which the table does not have")]
+    Variant {
         /// The variant.
         variant: String,
     },

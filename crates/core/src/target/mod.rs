@@ -16,12 +16,12 @@ use async_trait::async_trait;
 
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use types::{
-    Observation, Probe, Revision, RevisionName, RevisionObservation, RevisionState, Routing, Server,
-    VariantRouting,
+    Observation, Probe, Revision, RevisionName, RevisionObservation, RevisionState, Routing,
+    Server, VariantRouting,
 };
 
 use crate::endpoint::spec::EndpointSpec;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::saga::Progress;
 use crate::serving::{SmokeReport, SmokeRequest};
 
@@ -40,6 +40,13 @@ use crate::serving::{SmokeReport, SmokeRequest};
 pub trait Target: Send + Sync {
     /// The target's name, as in an endpoint's id: `local`.
     fn kind(&self) -> &'static str;
+
+    /// What this target cannot serve as `spec` asks for, each with its attribute. Pure: a plan asks
+    /// it, beside [`crate::endpoint::validate`].
+    fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {
+        let _ = spec;
+        Vec::new()
+    }
 
     /// Whether a running `server` satisfies `spec`, or has to be replaced (another port asked for).
     /// Pure.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use hyper::Method;
 use mlops_core::serving::{
-    Identity, MetricsSnapshot, Removal, RevisionSpec, RevisionStatus, Shutdown, SmokeReport,
-    SmokeRequest, Status, VariantTable, Weights, path,
+    Identity, MetricsSnapshot, Removal, RevisionSpec, RevisionStatus, RoutingTable, Shutdown,
+    SmokeReport, SmokeRequest, Status, path,
 };
 use mlops_core::{Error, Result};
 use serde::Serialize;
@@ -53,9 +53,9 @@ impl AdminClient {
         self.ask(Method::GET, path::STATUS, None::<&()>).await
     }
 
-    /// Replaces the routing between variants.
-    pub async fn put_variants(&self, table: &VariantTable) -> Result<Status> {
-        self.ask(Method::PUT, path::VARIANTS, Some(table)).await
+    /// Replaces the whole routing at once.
+    pub async fn put_routing(&self, table: &RoutingTable) -> Result<Status> {
+        self.ask(Method::PUT, path::ROUTING, Some(table)).await
     }
 
     /// Begins to load a revision, or tells how far it is.
@@ -78,12 +78,6 @@ impl AdminClient {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Splits one variant between its revisions.
-    pub async fn put_weights(&self, variant: &str, weights: &Weights) -> Result<Status> {
-        self.ask(Method::PUT, &path::weights(variant), Some(weights))
-            .await
     }
 
     /// Asks a golden request of a revision; it may take as long as `limit`.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mlops_core::Class;
-use mlops_core::serving::{RevisionSpec, Weights};
+use mlops_core::serving::{RevisionSpec, RoutingTable};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
@@ -80,15 +80,19 @@ async fn a_refusal_keeps_its_class_and_its_reason() {
         ),
     );
     let error = AdminClient::new(&socket)
-        .put_weights("main", &Weights::all_to("r1"))
+        .put_routing(&RoutingTable::default())
         .await
         .unwrap_err();
     assert_eq!(error.class(), Class::Conflict);
     assert_eq!(
         error.chain().to_string(),
-        "the model server refused PUT /variants/main/weights: revision r1 is loading"
+        "the model server refused PUT /routing: revision r1 is loading"
     );
-    assert!(server.await.unwrap().ends_with("{\"r1\":10000}"));
+    let request = server.await.unwrap();
+    assert!(
+        request.ends_with("{\"variants\":{},\"weights\":{}}"),
+        "{request}"
+    );
 }
 
 #[tokio::test]

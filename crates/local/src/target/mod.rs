@@ -26,9 +26,10 @@ use mlops_core::artifacts::ArtifactStore;
 use mlops_core::endpoint::spec::{EndpointSpec, TargetSpec};
 use mlops_core::records::Records;
 use mlops_core::saga::Progress;
-use mlops_core::serving::{RemovalState, SmokeReport, SmokeRequest};
+use mlops_core::serving::{RemovalState, RevisionLimits, SmokeReport, SmokeRequest};
 use mlops_core::target::{
-    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server, Target,
+    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server,
+    Target,
 };
 use mlops_core::{Error, Result};
 
@@ -134,6 +135,14 @@ impl LocalTarget {
 impl Target for LocalTarget {
     fn kind(&self) -> &'static str {
         "local"
+    }
+
+    fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {
+        let checked = spec.variants.iter().map(|(name, variant)| {
+            RevisionLimits::from_environment(&variant.environment)
+                .map_err(|error| error.at(format!("variants.{name}.environment")))
+        });
+        checked.filter_map(Result::err).collect()
     }
 
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {

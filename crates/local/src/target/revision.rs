@@ -1,10 +1,9 @@
 //! From a revision of the core to what the server is told to load.
 
-use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::time::Duration;
 
 use mlops_core::artifacts::{Artifact, ArtifactStore, Digest, FileEntry};
+use mlops_core::inspect;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{ModelFile, RevisionLimits, RevisionSpec, RevisionState, RevisionStatus};
 use mlops_core::target::Revision;
@@ -75,61 +74,21 @@ async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Re
     })
 }
 
-/// The one ONNX graph of an artifact.
+/// The one file of an artifact that the server loads.
 fn model_file<'a>(artifact: &'a Artifact, revision: &Revision) -> Result<&'a FileEntry> {
-    if let [only] = artifact.files.as_slice() {
-        return Ok(only);
-    }
-    let mut graphs = artifact
-        .files
-        .iter()
-        .filter(|file| file.path.to_ascii_lowercase().ends_with(".onnx"));
-    match (graphs.next(), graphs.next()) {
-        (Some(graph), None) => Ok(graph),
-        (found, _) => Err(Error::invalid(format!(
-            "the artifact of {}/{} holds {} files that end in .onnx among {}; the model server needs exactly one",
-            revision.model,
-            revision.version,
-            if found.is_some() { "several" } else { "no" },
-            artifact.files.len(),
+    let path = inspect::model_file(artifact).map_err(|error| {
+        Error::invalid(format!(
+            "the artifact of {}/{} cannot be served",
+            revision.model, revision.version
         ))
-        .at(format!("variants.{}", revision.variant))),
-    }
+        .at(format!("variants.{}", revision.variant))
+        .because(error)
+    })?;
+    artifact.file(path)
 }
 
 /// Bounds that the variant's environment sets.
 fn limits(revision: &Revision) -> Result<RevisionLimits> {
-    let defaults = RevisionLimits::default();
-    let environment = Environment { revision };
-    Ok(RevisionLimits {
-        max_concurrency: environment.number(
-            RevisionLimits::MAX_CONCURRENCY,
-            defaults.max_concurrency,
-            1,
-        )?,
-        max_queue: environment.number(RevisionLimits::MAX_QUEUE, defaults.max_queue, 0)?,
-        timeout_ms: environment.number(RevisionLimits::TIMEOUT_MS, defaults.timeout_ms, 1)?,
-    })
-}
-
-struct Environment<'a> {
-    revision: &'a Revision,
-}
-
-impl Environment<'_> {
-    fn number<N: FromStr + PartialOrd>(&self, name: &str, default: N, least: N) -> Result<N> {
-        let environment: &BTreeMap<String, String> = &self.revision.environment;
-        let Some(text) = environment.get(name) else {
-            return Ok(default);
-        };
-        match text.parse::<N>() {
-            Ok(number) if number >= least => Ok(number),
-            // The value is not shown: an environment may hold secrets under a wrong name.
-            _ => Err(Error::invalid(format!(
-                "{name} of variant {:?} is not a whole number in its range",
-                self.revision.variant.as_str()
-            ))
-            .at(format!("variants.{}.environment", self.revision.variant))),
-        }
-    }
+    RevisionLimits::from_environment(&revision.environment)
+        .map_err(|error| error.at(format!("variants.{}.environment", revision.variant)))
 }

@@ -2,42 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use mlops_core::serving::{MetricsSnapshot, Status, VariantRoute, VariantTable, WHOLE, Weights};
+use mlops_core::serving::{MetricsSnapshot, RoutingTable, Status, VariantRoute, WHOLE, Weights};
 use mlops_core::target::{Observation, RevisionName, RevisionObservation, Routing, VariantRouting};
 use mlops_core::{Error, Result};
 
 use crate::admin::AdminClient;
 
-/// Makes the server's whole routing what `routing` says.
-///
-/// Three calls at least, in an order in which no request is lost: a variant's revisions are weighted before the variant
-/// gets traffic, and lose their weight after the variant lost its own.
+/// Makes the server's whole routing what `routing` says, in one call: every variant and weight changes at one instant.
 pub(super) async fn apply(admin: &AdminClient, routing: &Routing) -> Result<()> {
     routing.validate()?;
-    for (variant, route) in &routing.variants {
-        admin.put_weights(variant.as_str(), &weights(route)).await?;
-    }
-    let after = admin.put_variants(&table(routing)).await?;
-    for (variant, status) in &after.variants {
-        let named = routing.variants.keys().any(|name| name.as_str() == variant);
-        if !named && status.revisions.iter().any(|revision| revision.weight > 0) {
-            admin.put_weights(variant, &Weights::default()).await?;
-        }
-    }
+    admin.put_routing(&table(routing)).await?;
     Ok(())
 }
 
-fn table(routing: &Routing) -> VariantTable {
-    let routes = routing.variants.iter().map(|(name, variant)| {
+fn table(routing: &Routing) -> RoutingTable {
+    let mut table = RoutingTable::default();
+    for (name, variant) in &routing.variants {
         let route = VariantRoute {
             traffic: variant.traffic,
             shadow: variant.shadow,
         };
-        (name.to_string(), route)
-    });
-    VariantTable {
-        variants: routes.collect(),
+        table.variants.insert(name.to_string(), route);
+        table.weights.insert(name.to_string(), weights(variant));
     }
+    table
 }
 
 fn weights(variant: &VariantRouting) -> Weights {

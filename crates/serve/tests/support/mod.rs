@@ -13,7 +13,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use mlops_core::serving::{
     LogTarget, ModelFile, RevisionLimits, RevisionSpec, RevisionState, RevisionStatus,
-    ServerConfig, ServerLimits, Status, VariantRoute, VariantTable, Weights, path,
+    RoutingTable, ServerConfig, ServerLimits, Status, VariantRoute, VariantTable, Weights, path,
 };
 use mlops_serve::Server;
 use serde::de::DeserializeOwned;
@@ -52,22 +52,24 @@ pub(crate) fn spec(model: &str, version: u64) -> RevisionSpec {
     }
 }
 
-pub(crate) fn variants(of: &[(&str, u32, u32)]) -> VariantTable {
-    let route = |(name, traffic, shadow): &(&str, u32, u32)| {
-        (
-            name.to_string(),
-            VariantRoute {
-                traffic: *traffic,
-                shadow: *shadow,
-            },
-        )
-    };
-    VariantTable {
-        variants: of.iter().map(route).collect(),
+/// A variant's name, traffic and shadow share, and the weights of its revisions.
+pub(crate) type Routed<'a> = (&'a str, u32, u32, &'a [(&'a str, u32)]);
+
+/// A whole routing: each variant with its traffic, its shadow share, and the weights of its revisions.
+pub(crate) fn routing(of: &[Routed<'_>]) -> RoutingTable {
+    let mut table = RoutingTable::default();
+    for (name, traffic, shadow, shares) in of {
+        let route = VariantRoute {
+            traffic: *traffic,
+            shadow: *shadow,
+        };
+        table.variants.insert((*name).to_owned(), route);
+        table.weights.insert((*name).to_owned(), weights(shares));
     }
+    table
 }
 
-pub(crate) fn weights(of: &[(&str, u32)]) -> Weights {
+fn weights(of: &[(&str, u32)]) -> Weights {
     Weights(
         of.iter()
             .map(|(name, share)| (name.to_string(), *share))
@@ -161,11 +163,12 @@ impl TestServer {
 
     pub(crate) async fn serving_spec(spec: RevisionSpec, limits: ServerLimits) -> Self {
         let test = Self::start_with(limits).await;
-        test.put_ok(path::VARIANTS, &variants(&[("main", 10_000, 0)]))
-            .await;
         test.load("r1", &spec).await;
-        test.put_ok(&path::weights("main"), &weights(&[("r1", 10_000)]))
-            .await;
+        test.put_ok(
+            path::ROUTING,
+            &routing(&[("main", 10_000, 0, &[("r1", 10_000)])]),
+        )
+        .await;
         test
     }
 

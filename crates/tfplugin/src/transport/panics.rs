@@ -123,7 +123,10 @@ pub(super) fn response(
 }
 
 /// The response of `method` that carries nothing but `diagnostic`.
-#[expect(clippy::needless_update, reason = "some responses hold nothing but diagnostics")]
+#[expect(
+    clippy::needless_update,
+    reason = "some responses hold nothing but diagnostics"
+)]
 fn encode(method: &str, diagnostic: pb::Diagnostic) -> Option<Vec<u8>> {
     macro_rules! with_diagnostics {
         ($($name:literal => $module:ident),* $(,)?) => {

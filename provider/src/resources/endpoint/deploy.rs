@@ -32,7 +32,7 @@ pub(crate) async fn deploy(
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
     }
-    let draft = plan::draft(planned, &bindings)?
+    let draft = plan::draft(client, planned, &bindings)?
         .filter(|draft| draft.is_bound)
         .ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;

@@ -62,7 +62,7 @@ impl Resource<Client> for EndpointResource {
             None
         };
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
-        let draft = plan::draft(&state, &bindings)?;
+        let draft = plan::draft(client, &state, &bindings)?;
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
         }

@@ -26,7 +26,11 @@ pub(crate) struct Draft {
 
 /// Checks everything that does not depend on which versions are served. `None` while some value is
 /// unknown.
-pub(crate) fn draft(state: &State, bindings: &Bindings) -> Result<Option<Draft>, Diagnostics> {
+pub(crate) fn draft(
+    client: &Client,
+    state: &State,
+    bindings: &Bindings,
+) -> Result<Option<Draft>, Diagnostics> {
     let mut bound = bindings.bound();
     let variants = state.variants.known().into_iter().flatten();
     let mut complete = true;
@@ -42,7 +46,8 @@ pub(crate) fn draft(state: &State, bindings: &Bindings) -> Result<Option<Draft>,
     let Some(spec) = model::spec(state, &bound)? else {
         return Ok(None);
     };
-    let problems = validate::validate(&spec);
+    let mut problems = validate::validate(&spec);
+    problems.extend(client.target.validate(&spec));
     if !problems.is_empty() {
         return Err(diagnose::all_failed("Invalid endpoint", &problems));
     }

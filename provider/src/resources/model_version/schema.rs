@@ -233,7 +233,11 @@ fn smoke() -> Nested {
             Attribute::string()
                 .optional()
                 .validate(validate::json())
-                .describe("What the answer must hold, JSON: output names and their data. Without it any answer that is no error passes."),
+                .describe(
+                    "What the answer must hold, JSON. A list is compared with the first output's data, an object with a part of \
+                     the whole answer: each key must be there, lists must match item by item, numbers within one part in ten \
+                     thousand. Without it any answer that is no error passes.",
+                ),
         )
 }
 

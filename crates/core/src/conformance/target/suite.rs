@@ -77,7 +77,9 @@ pub async fn a_server_serves_shifts_and_leaves_nothing(
     let probe = |path: &'static str| target.probe(&server, path, Duration::from_secs(2));
     let good = probe("/v2/health/live").await.expect("probe");
     assert!(good.healthy, "{good:?}");
-    let bad = probe("/no/such/path").await.expect("a bad probe is no error");
+    let bad = probe("/no/such/path")
+        .await
+        .expect("a bad probe is no error");
     assert!(!bad.healthy && bad.answer.contains("404"), "{bad:?}");
     until_done!(clock, target.ensure_revision(&server, &old));
     let before = split(&[(&old, WHOLE)]);

@@ -75,7 +75,12 @@ async fn a_record_that_a_state_holds_is_never_adopted_by_its_twin() {
     let twin = next.register_version(world.version(0.9)).await.unwrap();
     assert_ne!(twin.id, held.id);
     let partition = format!("session#{}", killed.session().id);
-    let rows = world.records.query(&partition, Default::default()).await.unwrap().items;
+    let rows = world
+        .records
+        .query(&partition, Default::default())
+        .await
+        .unwrap()
+        .items;
     let left: Vec<&str> = rows.iter().map(|item| item.key.sort.as_str()).collect();
     assert_eq!(left, ["model#fraud"], "the held version was acknowledged");
 }
