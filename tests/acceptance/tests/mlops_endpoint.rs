@@ -461,7 +461,7 @@ fn bad_attributes_are_refused_at_plan() {
         (
             "traffic       = 100",
             "traffic = 100\n environment = { API_TOKEN = \"hunter2\" }",
-            &["environment", "API_TOKEN", "MLOPS_TIMEOUT_MS"],
+            &["reads no variable API_TOKEN", "MLOPS_TIMEOUT_MS"],
         ),
         (
             "traffic       = 100",

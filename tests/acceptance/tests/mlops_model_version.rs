@@ -470,7 +470,7 @@ fn values_that_are_unknown_at_plan_are_taken_at_apply() {
     ));
     let plan = work.apply();
     assert!(plan.unknown(VERSION, "/artifact_digest"));
-    assert!(plan.unknown(VERSION, "/gate_report"));
+    assert!(plan.unknown(VERSION, "/metrics/accuracy"));
     let version = work.state().object(VERSION);
     assert!(version.text("/artifact_digest").starts_with("sha256:"));
     assert_eq!(version.get("/metrics/accuracy").as_f64(), Some(10.0));
