@@ -36,6 +36,7 @@ pub(crate) enum PlannedAlias {
 struct Planned {
     models: BTreeMap<ModelName, PlannedModel>,
     aliases: BTreeMap<ModelName, BTreeMap<AliasName, PlannedAlias>>,
+    before: BTreeMap<AliasId, Option<u64>>,
 }
 
 /// The table of one provider process.
@@ -65,6 +66,19 @@ impl Siblings {
             .entry(id.model)
             .or_default()
             .insert(id.alias, target);
+    }
+
+    /// This run is about to create, move or delete an alias that points to `target` now.
+    pub(crate) fn note_before(&self, id: AliasId, target: Option<u64>) {
+        self.lock().before.entry(id).or_insert(target);
+    }
+
+    /// Where an alias pointed before this run changed it; the outer `None`: it did not.
+    ///
+    /// A plan is made again during apply and must say the same, so what it says of an alias is what
+    /// was true when the run began.
+    pub(crate) fn before(&self, id: &AliasId) -> Option<Option<u64>> {
+        self.lock().before.get(id).copied()
     }
 
     /// Where an alias will point, if this run plans it.

@@ -80,6 +80,7 @@ impl Resource<Client> for ModelAliasResource {
             .version
             .to_option()
             .or(planned.initial_version.to_option());
+        note_before(client, &id).await?;
         let created = client
             .registry
             .create_alias(set(&id, version, planned))
@@ -112,6 +113,7 @@ impl Resource<Client> for ModelAliasResource {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.planned)?;
+        note_before(client, &id).await?;
         let moved = client
             .registry
             .move_alias(set(
@@ -133,6 +135,7 @@ impl Resource<Client> for ModelAliasResource {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.prior)?;
+        note_before(client, &id).await?;
         let deleted = client.registry.delete_alias(&id).await;
         deleted
             .map_err(|error| diagnose::failed(format!("Cannot delete alias {id}"), &error).into())
@@ -173,6 +176,16 @@ impl ImportState<Client, State> for ModelAliasResource {
         };
         Ok(Imported::new(imported).private(cx.client().private().await?))
     }
+}
+
+/// Remembers where the alias points, for plans that follow in this run.
+async fn note_before(client: &Client, id: &AliasId) -> Result<(), Diagnostics> {
+    let alias = client.registry.alias(id).await;
+    let alias =
+        alias.map_err(|error| diagnose::failed(format!("Cannot read alias {id}"), &error))?;
+    let target = alias.and_then(|alias| alias.version);
+    client.siblings.note_before(id.clone(), target);
+    Ok(())
 }
 
 fn id(state: &State) -> Result<AliasId, Diagnostics> {

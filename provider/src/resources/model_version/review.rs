@@ -15,7 +15,7 @@ use super::schema::State;
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::convert::{self, MapOf};
-use crate::siblings::{PlannedAlias, PlannedModel};
+use crate::siblings::PlannedModel;
 
 /// The alias that `model_diff` compares with.
 const CHAMPION: &str = "champion";
@@ -122,7 +122,7 @@ async fn report(client: &Client, reviewed: &Reviewed, state: &State) -> Result<G
         .map_or(&none, |promotion| &promotion.gates);
     let mut baselines = client.registry.baselines(&reviewed.name, gates).await?;
     for (alias, baseline) in &mut baselines {
-        if let Some(planned) = planned_target(client, &reviewed.name, alias).await? {
+        if let Some(planned) = at_begin(client, &reviewed.name, alias).await? {
             *baseline = planned;
         }
     }
@@ -155,8 +155,9 @@ fn candidate_metrics(metrics: &MapOf<f64>) -> Known<BTreeMap<String, Known<f64>>
     }
 }
 
-/// What an alias will point to, where this run plans that; `None` leaves it to the registry.
-async fn planned_target(
+/// What an alias pointed to when the run began, where the run has changed it since; `None` leaves it
+/// to the registry.
+async fn at_begin(
     client: &Client,
     model: &ModelName,
     alias: &AliasName,
@@ -165,16 +166,20 @@ async fn planned_target(
         model: model.clone(),
         alias: alias.clone(),
     };
-    let version = match client.siblings.alias(&id) {
-        None | Some(PlannedAlias::Elsewhere) => return Ok(None),
-        Some(PlannedAlias::Unknown) => return Ok(Some(Baseline::Unknown)),
-        Some(PlannedAlias::Version(version)) => VersionId {
-            model: model.clone(),
-            version,
-        },
+    let Some(before) = client.siblings.before(&id) else {
+        return Ok(None);
     };
-    let found = client.registry.version(&version).await?;
-    Ok(Some(found.map_or(Baseline::Unknown, |found| {
+    let found = match before {
+        Some(version) => {
+            let id = VersionId {
+                model: model.clone(),
+                version,
+            };
+            client.registry.version(&id).await?
+        }
+        None => None,
+    };
+    Ok(Some(found.map_or(Baseline::Missing, |found| {
         Baseline::Version {
             id: found.id,
             metrics: found.metrics,
@@ -247,18 +252,15 @@ async fn diff(
         model: reviewed.name.clone(),
         alias: champion,
     };
-    let planned = client.siblings.alias(&id);
-    let target = match planned {
-        Some(PlannedAlias::Unknown) => return Ok(Attr::Unknown),
-        Some(PlannedAlias::Version(version)) => Some(VersionId {
+    let target = match client.siblings.before(&id) {
+        Some(before) => before.map(|version| VersionId {
             model: id.model,
             version,
         }),
-        Some(PlannedAlias::Elsewhere) | None => client
-            .registry
-            .alias(&id)
-            .await?
-            .and_then(|alias| alias.target()),
+        None => {
+            let alias = client.registry.alias(&id).await?;
+            alias.and_then(|alias| alias.target())
+        }
     };
     let Some(target) = target.filter(|target| Some(target) != model::id(state).as_ref()) else {
         return Ok(Attr::Known(BTreeMap::new()));
