@@ -123,13 +123,13 @@ fn tell(json: bool, outcome: &Outcome) -> Exit {
     Exit::from(outcome)
 }
 
-/// As [`tell`]; that the failed deployment is taken back is what a repair is for.
+/// As [`tell`]; that the failed deployment is taken back, or closed by force, is what a repair is for.
 fn tell_repair(json: bool, outcome: &Outcome) -> Exit {
     match tell(json, outcome) {
         Exit::Failed
             if matches!(
                 outcome,
-                Outcome::RolledBack(_) | Outcome::InterruptedRolledBack(_)
+                Outcome::RolledBack(_) | Outcome::InterruptedRolledBack(_) | Outcome::Abandoned(_)
             ) =>
         {
             Exit::Ok
@@ -143,6 +143,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Succeeded { .. } => "succeeded",
         Outcome::Deleted => "deleted",
         Outcome::RolledBack(_) | Outcome::InterruptedRolledBack(_) => "rolled_back",
+        Outcome::Abandoned(_) => "abandoned",
         Outcome::Paused(_) => "paused",
         Outcome::InterruptedOpen(_) => "interrupted",
         Outcome::UndoFailed(_) | Outcome::Locked(_) => "locked",

@@ -30,6 +30,9 @@ pub enum Outcome {
     InterruptedOpen(Stopped),
     /// It failed and could not be taken back. Everything but a repair is refused.
     UndoFailed(Stopped),
+    /// It failed, everything but the steps that could not be was taken back, and a repair by force
+    /// closed it.
+    Abandoned(Stopped),
     /// An earlier deployment could not be taken back; nothing was done.
     Locked(Stopped),
     /// Somebody else is deploying; nothing was done.
@@ -76,6 +79,7 @@ impl Outcome {
             | Self::InterruptedRolledBack(stopped)
             | Self::InterruptedOpen(stopped)
             | Self::UndoFailed(stopped)
+            | Self::Abandoned(stopped)
             | Self::Locked(stopped) => Some(stopped),
             _ => None,
         }
@@ -129,6 +133,16 @@ impl fmt::Display for Outcome {
                 f,
                 "deployment {} of endpoint {} was interrupted; traffic is with the old revision, and the next apply resumes it",
                 s.deployment, s.endpoint
+            ),
+            Self::Abandoned(s) => write!(
+                f,
+                "deployment {} of endpoint {} failed ({}) and was closed by force; what could not be taken back stays behind: {}",
+                s.deployment,
+                s.endpoint,
+                s.why(),
+                s.undo_failure
+                    .as_ref()
+                    .map_or("unknown", |stop| &stop.message)
             ),
             Self::UndoFailed(s) | Self::Locked(s) => write!(
                 f,

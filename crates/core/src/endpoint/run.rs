@@ -1,29 +1,30 @@
-//! One run under one lease: recover what an earlier process left, run the saga, close the journal.
+//! One run under one lease: take the lease, open a journal or reopen one, run the saga, close it.
+
+mod end;
+mod reopen;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::deployment::{DeploymentId, DeploymentRef};
 use super::events::{Note, Notes};
 use super::hooks::EndpointHooks;
-use super::outcome::{Outcome, Stopped};
+use super::outcome::Outcome;
 use super::ports::EndpointPorts;
-use super::record::EndpointRecord;
 use super::saga::{self, EndpointSaga};
 use super::spec::OnInterrupt;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState};
-use super::store::{self, ClosedAs, JournalHandle, Stored};
+use super::store::{self, Afterwards, JournalHandle, Stored};
 use crate::error::{Error, Result};
 use crate::names::VersionId;
-use crate::records::Write;
 use crate::registry::Registry;
 use crate::registry::documents::Document;
 use crate::registry::leases::{Holder, Lease};
-use crate::saga::{Ending, Executor, Journal, Phase, Policy, StopKind};
+use crate::saga::{Executor, Journal, Phase, Policy};
 use crate::target::{Observation, Server, Target};
 
 /// What every operation on an endpoint needs. Cheap to clone.
@@ -60,6 +61,8 @@ pub(super) struct Run {
     cancel: CancellationToken,
     time_limit: Option<Duration>,
     pub(super) by: String,
+    /// Whether the commit that closed the journal gave the lease back.
+    released: AtomicBool,
 }
 
 impl Run {
@@ -110,11 +113,15 @@ impl Run {
             cancel,
             time_limit,
             by: by.to_owned(),
+            released: AtomicBool::new(false),
         }))
     }
 
-    /// Gives the lease back. It expires by itself if that fails.
+    /// Gives the lease back, unless the last commit did. It expires by itself if that fails.
     pub(super) async fn end(self) {
+        if self.released.load(Ordering::Acquire) {
+            return;
+        }
         if let Err(error) = self.deps.registry.release_lease(&self.lease).await {
             tracing::warn!(error = %error.chain(), "the lease of endpoint {} could not be given back and expires", self.identity);
         }
@@ -138,103 +145,6 @@ impl Run {
 
     pub(super) fn tell(&self, note: Note) {
         self.ports.events.tell(note);
-    }
-
-    /// Deals with a journal that an earlier run left open: goes on with it if it is `wanted` and
-    /// was to be resumed, else takes it back. Its outcome, if it was `wanted` or cannot be closed;
-    /// `None` once nothing is open any more.
-    pub(super) async fn recover(&self, wanted: Option<&DeploymentId>) -> Result<Option<Outcome>> {
-        let Some(open) = store::open_journal(&self.deps.registry, &self.identity).await? else {
-            return Ok(None);
-        };
-        let (mut journal, mut handle, saga) = self.reopen(open)?;
-        let is_wanted = wanted == Some(&journal.state.request.deployment.id);
-        if journal.phase == Phase::UndoFailed {
-            return Ok(Some(Outcome::Locked(stopped(&journal))));
-        }
-        let hooks = EndpointHooks::new(&self.ports, saga.server);
-        let executor = self.executor(&saga, &hooks, &journal.state.request);
-        let resumes = journal.state.request.spec.rollout.on_interrupt == OnInterrupt::Resume;
-        let all_done = executor.is_complete(&journal.state)?;
-        store::clear_pause(&self.deps.registry, &self.identity).await?;
-        match journal.phase {
-            Phase::Forward if all_done || executor.is_past_pivot(&journal.state)? => {}
-            Phase::Forward if is_wanted && resumes => {
-                executor.resume(&mut journal, &mut handle).await?
-            }
-            Phase::Paused | Phase::Interrupted if is_wanted => {
-                executor.resume(&mut journal, &mut handle).await?
-            }
-            Phase::Undo => {}
-            _ => {
-                let message = "the run that began it ended before it did";
-                executor.abandon(&mut journal, &mut handle, message).await?;
-            }
-        }
-        let forward = journal.phase == Phase::Forward;
-        let ending = executor.run(&mut journal, &mut handle).await?;
-        let outcome = self.finish(&mut handle, &journal, ending).await?;
-        Ok(match ending {
-            Ending::Undone if !forward => None,
-            Ending::Complete if !is_wanted => None,
-            _ => Some(outcome),
-        })
-    }
-
-    /// Goes on with a paused or interrupted deployment, whichever it is.
-    pub(super) async fn resume(&self) -> Result<Outcome> {
-        let open = store::open_journal(&self.deps.registry, &self.identity).await?;
-        let open = open.ok_or_else(|| self.nothing_open())?;
-        let (mut journal, mut handle, saga) = self.reopen(open)?;
-        let hooks = EndpointHooks::new(&self.ports, saga.server);
-        let executor = self.executor(&saga, &hooks, &journal.state.request);
-        store::clear_pause(&self.deps.registry, &self.identity).await?;
-        match journal.phase {
-            Phase::UndoFailed => return Ok(Outcome::Locked(stopped(&journal))),
-            Phase::Undo => {}
-            Phase::Forward | Phase::Paused | Phase::Interrupted => {
-                self.tell(Note::new(
-                    "deployment.resumed",
-                    format!("resumed by {}", self.by),
-                ));
-                executor.resume(&mut journal, &mut handle).await?;
-            }
-        }
-        let ending = executor.run(&mut journal, &mut handle).await?;
-        self.finish(&mut handle, &journal, ending).await
-    }
-
-    /// Tries again to take back what could not be; with `force`, closes the journal even if it
-    /// still cannot.
-    pub(super) async fn repair(&self, force: bool) -> Result<Outcome> {
-        let open = store::open_journal(&self.deps.registry, &self.identity).await?;
-        let open = open.ok_or_else(|| self.nothing_open())?;
-        let (mut journal, mut handle, saga) = self.reopen(open)?;
-        let hooks = EndpointHooks::new(&self.ports, saga.server);
-        let executor = self.executor(&saga, &hooks, &journal.state.request);
-        if executor.is_complete(&journal.state)? || executor.is_past_pivot(&journal.state)? {
-            journal.phase = Phase::Forward;
-        } else {
-            self.tell(Note::new(
-                "deployment.repair",
-                format!("repair by {}", self.by),
-            ));
-            journal.undo_failure = None;
-            executor.undo_again(&mut journal, &mut handle).await?;
-        }
-        let ending = executor.run(&mut journal, &mut handle).await?;
-        if ending == Ending::UndoFailed && force {
-            self.tell(Note::new(
-                "deployment.abandoned",
-                format!("closed by force by {}", self.by),
-            ));
-            let riding = self.unbind(abandoned(&journal.state.request)).await?;
-            handle
-                .close(&journal, ClosedAs::Abandoned, None, riding)
-                .await?;
-            return Ok(Outcome::RolledBack(stopped(&journal)));
-        }
-        self.finish(&mut handle, &journal, ending).await
     }
 
     /// Opens the journal of a new deployment and runs it.
@@ -278,7 +188,8 @@ impl Run {
             }
         }
         let ending = executor.run(&mut journal, &mut handle).await?;
-        self.finish(&mut handle, &journal, ending).await
+        self.finish(&mut handle, &journal, ending, Afterwards::Release)
+            .await
     }
 
     fn handle(&self, deployment: &DeploymentRef, revision: Option<u64>) -> JournalHandle {
@@ -311,178 +222,6 @@ impl Run {
             hooks,
         }
     }
-
-    /// Reads an open journal, if this program knows its version.
-    fn reopen(
-        &self,
-        open: Document<Journal<Value>>,
-    ) -> Result<(Journal<EndpointState>, JournalHandle, EndpointSaga)> {
-        let revision = open.revision;
-        let found = open.body;
-        if found.saga.name != saga::NAME || found.saga.version > saga::VERSION {
-            return Err(Error::corrupt(format!(
-                "endpoint {} has a deployment under way that {:?} version {} began, and this program knows {:?} up to {}; finish it with the newer program",
-                self.identity,
-                found.saga.name,
-                found.saga.version,
-                saga::NAME,
-                saga::VERSION
-            )));
-        }
-        let state: EndpointState = serde_json::from_value(found.state).map_err(|e| {
-            Error::corrupt(format!(
-                "the journal of endpoint {} is not readable",
-                self.identity
-            ))
-            .because(e)
-        })?;
-        let saga = saga::saga(&state.request, &self.ports)?;
-        let handle = self.handle(&state.request.deployment, Some(revision));
-        let journal = Journal {
-            saga: found.saga,
-            phase: found.phase,
-            stop: found.stop,
-            undo_failure: found.undo_failure,
-            steps: found.steps,
-            opened_at: found.opened_at,
-            updated_at: found.updated_at,
-            state,
-        };
-        Ok((journal, handle, saga))
-    }
-
-    /// Closes the journal where it ended, in one commit with what it ended in.
-    async fn finish(
-        &self,
-        handle: &mut JournalHandle,
-        journal: &Journal<EndpointState>,
-        ending: Ending,
-    ) -> Result<Outcome> {
-        let request = &journal.state.request;
-        match ending {
-            Ending::Complete => self.succeed(handle, journal).await,
-            Ending::Undone => {
-                let before: BTreeSet<VersionId> = prior_versions(request).collect();
-                let unbound = request
-                    .bound
-                    .iter()
-                    .filter(|version| !before.contains(version))
-                    .cloned();
-                let riding = self.unbind(unbound.collect()).await?;
-                let why = journal
-                    .stop
-                    .as_ref()
-                    .map_or("", |stop| stop.message.as_str());
-                self.tell(Note::new(
-                    "deployment.rolled_back",
-                    format!("rolled back: {why}"),
-                ));
-                handle
-                    .close(journal, ClosedAs::RolledBack, None, riding)
-                    .await?;
-                let interrupted = journal
-                    .stop
-                    .as_ref()
-                    .is_some_and(|stop| stop.kind == StopKind::Interrupted);
-                Ok(if interrupted {
-                    Outcome::InterruptedRolledBack(stopped(journal))
-                } else {
-                    Outcome::RolledBack(stopped(journal))
-                })
-            }
-            Ending::Paused => Ok(Outcome::Paused(stopped(journal))),
-            Ending::Interrupted => Ok(Outcome::InterruptedOpen(stopped(journal))),
-            Ending::UndoFailed => Ok(Outcome::UndoFailed(stopped(journal))),
-        }
-    }
-
-    async fn succeed(
-        &self,
-        handle: &mut JournalHandle,
-        journal: &Journal<EndpointState>,
-    ) -> Result<Outcome> {
-        let state = &journal.state;
-        let request = &state.request;
-        let stored = self.stored().await?;
-        let at = stored.as_ref().map(|stored| stored.revision);
-        let revision = stored.map_or(0, |stored| stored.body.revision) + 1;
-        let running: BTreeSet<VersionId> = versions(request.running.values()).collect();
-        let gone: BTreeSet<VersionId> = prior_versions(request)
-            .filter(|version| !running.contains(version))
-            .collect();
-        let riding = self.unbind(gone).await?;
-        if request.kind == DeploymentKind::Delete {
-            self.tell(Note::new("deployment.succeeded", "deleted"));
-            handle
-                .close(
-                    journal,
-                    ClosedAs::Succeeded,
-                    Some((
-                        at,
-                        Stored {
-                            revision,
-                            live: None,
-                        },
-                    )),
-                    riding,
-                )
-                .await?;
-            return Ok(Outcome::Deleted);
-        }
-        let saga = saga::saga(request, &self.ports)?;
-        let now = self.ports.clock.now();
-        let record = EndpointRecord {
-            id: request.endpoint,
-            name: request.spec.name.clone(),
-            revision,
-            spec: request.spec.clone(),
-            running: request.running.clone(),
-            server: state.server(saga.server)?,
-            deployment: request.deployment.clone(),
-            created_at: request.prior.as_ref().map_or(now, |prior| prior.created_at),
-            updated_at: now,
-            leftovers: state.retire.output().cloned().unwrap_or_default(),
-            session: Some(self.deps.registry.session().id),
-        };
-        self.tell(
-            Note::new(
-                "deployment.succeeded",
-                format!("serving at {}", record.server.invoke_url),
-            )
-            .with("revision", revision),
-        );
-        let stored = Stored {
-            revision,
-            live: Some(record.clone()),
-        };
-        handle
-            .close(journal, ClosedAs::Succeeded, Some((at, stored)), riding)
-            .await?;
-        Ok(Outcome::Succeeded {
-            record: Box::new(record),
-            deployed: true,
-        })
-    }
-
-    async fn unbind(&self, versions: BTreeSet<VersionId>) -> Result<Vec<Write>> {
-        let mut writes = Vec::new();
-        for version in versions {
-            writes.extend(
-                self.deps
-                    .registry
-                    .unbind_writes(&version, &self.identity)
-                    .await?,
-            );
-        }
-        Ok(writes)
-    }
-
-    fn nothing_open(&self) -> Error {
-        Error::not_found(format!(
-            "endpoint {} has no deployment under way; there is nothing to do",
-            self.identity
-        ))
-    }
 }
 
 fn versions<'a>(
@@ -501,25 +240,6 @@ fn prior_versions(request: &DeploymentRequest) -> impl Iterator<Item = VersionId
             .iter()
             .flat_map(|prior| prior.running.values()),
     )
-}
-
-fn abandoned(request: &DeploymentRequest) -> BTreeSet<VersionId> {
-    let before: BTreeSet<VersionId> = prior_versions(request).collect();
-    request
-        .bound
-        .iter()
-        .filter(|version| !before.contains(version))
-        .cloned()
-        .collect()
-}
-
-fn stopped(journal: &Journal<EndpointState>) -> Stopped {
-    Stopped {
-        endpoint: journal.state.request.identity.clone(),
-        deployment: journal.state.request.deployment.clone(),
-        stop: journal.stop.clone(),
-        undo_failure: journal.undo_failure.clone(),
-    }
 }
 
 fn opened_note(request: &DeploymentRequest) -> Note {

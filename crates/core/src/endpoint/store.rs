@@ -186,6 +186,16 @@ pub(super) async fn next_attempt(
     Ok(last.unwrap_or(0) + 1)
 }
 
+/// What becomes of the lease when a journal is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    /// The run goes on under it.
+    Keep,
+    /// It goes back in the commit that closes the journal, so that a process killed there leaves
+    /// both or neither.
+    Release,
+}
+
 /// The open journal of one endpoint, held under its lease.
 pub(super) struct JournalHandle {
     pub(super) registry: Registry,
@@ -241,13 +251,15 @@ impl JournalHandle {
         Ok(())
     }
 
-    /// Closes the journal: its end, `riding` (the record, bindings) and the events are one commit.
+    /// Closes the journal: its end, `riding` (the record, bindings), the events and, if so, the
+    /// return of the lease are one commit.
     pub(super) async fn close(
         &mut self,
         journal: &Journal<EndpointState>,
         outcome: ClosedAs,
         record: Option<(Option<u64>, Stored)>,
         riding: Vec<Write>,
+        afterwards: Afterwards,
     ) -> Result<()> {
         let now = self.registry.clock().now();
         let request = &journal.state.request;
@@ -294,11 +306,19 @@ impl JournalHandle {
         writes.extend(self.event_writes()?);
         let started = self.registry.clock().elapsed();
         loop {
-            match self
-                .registry
-                .journal_commit(&self.lease, writes.clone())
-                .await
-            {
+            let closed = match afterwards {
+                Afterwards::Keep => {
+                    self.registry
+                        .journal_commit(&self.lease, writes.clone())
+                        .await
+                }
+                Afterwards::Release => {
+                    self.registry
+                        .journal_commit_last(&self.lease, writes.clone())
+                        .await
+                }
+            };
+            match closed {
                 Ok(_) => return Ok(()),
                 Err(error) if error.class() == Class::Unavailable => {
                     // Its outcome is unknown: look.

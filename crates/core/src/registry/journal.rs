@@ -54,7 +54,23 @@ impl Registry {
     /// Commits journal writes, and whatever rides with them, only while `lease` is held. The
     /// revisions are those of `writes`. A lost lease or a changed entry is a conflict.
     pub async fn journal_commit(&self, lease: &Lease, writes: Vec<Write>) -> Result<Vec<u64>> {
-        let mut all = vec![lease.fence()];
+        self.commit_under(lease, lease.fence(), writes).await
+    }
+
+    /// As [`Registry::journal_commit`], and gives `lease` back in the same commit: a process that
+    /// is killed at it leaves the lease held and nothing written, or everything written and the
+    /// lease free.
+    pub async fn journal_commit_last(&self, lease: &Lease, writes: Vec<Write>) -> Result<Vec<u64>> {
+        self.commit_under(lease, lease.release()?, writes).await
+    }
+
+    async fn commit_under(
+        &self,
+        lease: &Lease,
+        held: Write,
+        writes: Vec<Write>,
+    ) -> Result<Vec<u64>> {
+        let mut all = vec![held];
         all.extend(writes);
         match self.commit(all).await {
             Ok(mut revisions) => Ok(revisions.split_off(1)),

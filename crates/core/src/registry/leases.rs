@@ -88,6 +88,20 @@ impl Lease {
     pub fn fence(&self) -> Write {
         documents::check(lease_key(&self.name), Expect::Revision(self.revision))
     }
+
+    /// The write that gives the lease back, and makes a commit fail unless we still hold it. The
+    /// record stays, without a holder: the next one's token is greater than ours.
+    pub fn release(&self) -> Result<Write> {
+        let free = LeaseRecord {
+            token: self.token,
+            holder: None,
+        };
+        documents::put(
+            lease_key(&self.name),
+            Expect::Revision(self.revision),
+            &free,
+        )
+    }
 }
 
 type Read = (Option<Document<LeaseRecord>>, Option<Document<Beat>>);
@@ -172,16 +186,7 @@ impl Registry {
 
     /// Gives the lease back. One that somebody else took is left alone.
     pub async fn release_lease(&self, lease: &Lease) -> Result<()> {
-        let free = LeaseRecord {
-            token: lease.token,
-            holder: None,
-        };
-        let write = documents::put(
-            lease_key(&lease.name),
-            Expect::Revision(lease.revision),
-            &free,
-        )?;
-        match self.commit(vec![write]).await {
+        match self.commit(vec![lease.release()?]).await {
             Ok(_) | Err(CommitError::Condition { .. }) => Ok(()),
             Err(CommitError::Store(error)) => Err(error),
         }

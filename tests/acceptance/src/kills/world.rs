@@ -233,9 +233,8 @@ impl World {
         for record in &records {
             let kind = record.partition.split('#').next().unwrap_or_default();
             match (kind, record.sort.as_str()) {
-                // One whose holder is dead is free: whoever comes next takes it. A destroy that was killed between its last
-                // write and the lease's return leaves such a row, and nobody comes.
-                ("lease", "lease") if holder_lives(&record.body) => {
+                // Without a holder it is the counter of fencing tokens, and stays.
+                ("lease", "lease") if !record.body["holder"].is_null() => {
                     orphans.push(format!("{} is held", record.partition));
                 }
                 ("journal", "open") => orphans.push(format!("{} is open", record.partition)),
@@ -357,15 +356,4 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
 fn lines(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
-}
-
-/// Whether the process that holds this lease runs.
-fn holder_lives(lease: &Value) -> bool {
-    let holder = &lease["holder"];
-    if holder.is_null() {
-        return false;
-    }
-    let pid = holder["session"]["pid"].as_i64();
-    let pid = pid.and_then(|pid| i32::try_from(pid).ok());
-    pid.is_none_or(process::runs)
 }

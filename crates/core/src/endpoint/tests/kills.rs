@@ -1,5 +1,5 @@
 use super::*;
-use crate::conformance::saga::When;
+use crate::conformance::saga::{Process, When};
 use crate::endpoint::spec::EndpointSpec;
 use crate::endpoint::{ClosedAs, closed_deployments, open_deployment};
 
@@ -32,11 +32,29 @@ impl Doing {
     }
 }
 
-async fn act(process: &crate::conformance::saga::Process, doing: Doing) -> crate::Result<Outcome> {
+async fn act(process: &Process, doing: Doing) -> crate::Result<Outcome> {
     match doing {
         Doing::Delete => process.delete().await,
         _ => process.apply(doing.wanted()).await,
     }
+}
+
+async fn closed(process: &Process) -> usize {
+    let closed = closed_deployments(&process.deps.registry, "local/digits").await;
+    closed.unwrap().len()
+}
+
+async fn is_open(process: &Process) -> bool {
+    let name = endpoint_name().unwrap();
+    let open = open_deployment(&process.deps.registry, "local", &name).await;
+    open.unwrap().is_some()
+}
+
+/// Whether the endpoint's lease names a holder, dead or alive.
+async fn is_held(process: &Process) -> bool {
+    let status = process.deps.registry.lease_status("endpoint local/digits");
+    let status = status.await.unwrap();
+    status.is_some_and(|status| status.holder.is_some())
 }
 
 /// The process dies at each commit in turn, before and after it takes effect. The next process
@@ -56,12 +74,18 @@ async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
                 if matches!(doing, Doing::FailingUpdate) {
                     bench.target.set_behaviour(2, bad());
                 }
+                let before = closed(&bench.process()).await;
                 let killed = bench.process_killed_at(commit, when);
                 drop(act(&killed, doing).await);
                 let died = killed.is_dead();
                 lines += 1;
 
                 let next = bench.process();
+                let (held, open) = (is_held(&next).await, is_open(&next).await);
+                assert!(
+                    !held || open || closed(&next).await == before,
+                    "{doing:?} killed at commit {commit} {when:?}: the journal is closed and the lease is held"
+                );
                 let outcome = act(&next, doing).await.unwrap();
                 let context = format!("{doing:?} killed at commit {commit} {when:?}: {outcome}");
                 let registry = &next.deps.registry;
@@ -91,6 +115,7 @@ async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
                     .await
                     .unwrap();
                 assert_eq!(open, None, "{context}");
+                assert!(!is_held(&next).await, "{context}");
                 assert_eq!(bench.target.lost(), 0.0, "{context}");
                 if !died {
                     break;

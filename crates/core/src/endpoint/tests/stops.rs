@@ -5,6 +5,7 @@ use crate::conformance::target::{Fault, FaultAt};
 use crate::endpoint::{pause, repair, resume, status};
 use crate::error::Class;
 use crate::saga::Phase;
+use crate::serving::SmokeRequest;
 
 fn pausing() -> RolloutSpec {
     let mut rollout = canary();
@@ -313,6 +314,43 @@ async fn an_undo_that_fails_locks_the_endpoint_until_it_is_repaired() {
             .await
             .unwrap(),
     );
+}
+
+#[tokio::test]
+async fn a_repair_by_force_takes_back_everything_but_what_cannot_be() {
+    let bench = Bench::new().await.unwrap();
+    bench.target.set_behaviour(
+        1,
+        Behaviour {
+            passes_smoke: false,
+            ..Behaviour::default()
+        },
+    );
+    bench.target.set_broken("remove", Some(Class::Denied));
+    let process = bench.process();
+    let mut request = process.request(spec(1, canary()).unwrap());
+    let main = crate::names::VariantName::new("main").unwrap();
+    let golden = SmokeRequest {
+        inputs: serde_json::json!([[1.0]]),
+        expect: None,
+    };
+    request.smoke.insert(main, golden);
+    let outcome = crate::endpoint::apply(&process.deps, request)
+        .await
+        .unwrap();
+    assert!(matches!(&outcome, Outcome::UndoFailed(_)), "{outcome}");
+    assert_eq!(bench.target.view().servers.len(), 1);
+
+    let name = endpoint_name().unwrap();
+    let deps = &bench.process().deps;
+    let forced = repair(deps, &name, "ann", true).await.unwrap();
+    assert!(matches!(&forced, Outcome::Abandoned(_)), "{forced}");
+    let text = forced.to_string();
+    assert!(text.contains("remove is broken in this world"), "{text}");
+    assert_eq!(bench.target.view(), WorldView::default());
+    assert_eq!(bound(&deps.registry).await, Vec::<u64>::new());
+    let seen = status(deps, &name).await.unwrap();
+    assert_eq!((seen.open, seen.lease.unwrap().holder), (None, None));
 }
 
 #[tokio::test]

@@ -37,6 +37,40 @@ impl<State: Data> Executor<'_, State> {
         Ok(true)
     }
 
+    /// Takes back what is left after a step whose undo was given up, past every further step that
+    /// cannot be. What stays behind is then in [`Journal::undo_failure`].
+    pub async fn undo_rest(
+        &self,
+        journal: &mut Journal<State>,
+        store: &mut dyn JournalStore<State>,
+    ) -> Result<()> {
+        for node in self.nodes.iter().rev() {
+            let known = journal.undo_failure.as_ref().map(|failure| &failure.step);
+            let begun = matches!(
+                node.status(&journal.state)?,
+                StepStatus::Begun | StepStatus::Done
+            );
+            if !begun || known.is_some_and(|step| step == node.name()) {
+                continue;
+            }
+            match self.undo_step(node.as_ref(), journal, store).await? {
+                None => self.hooks.tell(Told::Undone(node.name())),
+                Some(failure) => {
+                    self.hooks.tell(Told::UndoFailed(&failure));
+                    match &mut journal.undo_failure {
+                        Some(first) => {
+                            let more = format!("; {}: {}", failure.step, failure.message);
+                            first.message.push_str(&more);
+                        }
+                        none => *none = Some(failure),
+                    }
+                }
+            }
+            self.save(journal, store).await?;
+        }
+        Ok(())
+    }
+
     /// One step's undo, until it is done or its time is over.
     async fn undo_step(
         &self,
