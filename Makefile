@@ -1,11 +1,12 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down test test-full check docs bench
+.PHONY: help demo demo-down test test-full test-modules check docs bench
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
 	@echo 'make demo-down   take the demo down again'
 	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
 	@echo 'make test-full   with the tests that take long'
+	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
 	@echo 'make check       format, lints, documentation, arrows, licences'
 	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
@@ -21,6 +22,9 @@ test:
 
 test-full:
 	@scripts/test --full
+
+test-modules:
+	@scripts/test-modules $(MODULES)
 
 check:
 	@scripts/check

@@ -124,13 +124,32 @@ install_opentofu() {
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.
 install_provider() { # BINARY DIRECTORY
+    place_provider "$1" "$2" mlops-rs/mlops 0.1.0
+}
+
+# Puts the stub there as each of the providers that it can be, one file with many names.
+install_stub() { # BINARY DIRECTORY
+    local stripped="$2/.stub" name version
+    mkdir -p "$2"
+    strip -S -o "$stripped" "$1" 2>/dev/null || cp "$1" "$stripped"
+    "$stripped" --list | while read -r name version; do
+        place_provider "$stripped" "$2" "hashicorp/$name" "$version" link
+    done
+    rm -f "$stripped"
+}
+
+place_provider() { # BINARY DIRECTORY NAMESPACE/NAME VERSION [link]
     local host place
     for host in registry.terraform.io registry.opentofu.org; do
-        place="$2/$host/mlops-rs/mlops/0.1.0/$(platform)"
+        place="$2/$host/$3/$4/$(platform)"
         mkdir -p "$place"
         # Under another name first: a running provider cannot be written over.
         # Terraform hashes it at every command, so it goes without the debug information that makes up most of it.
-        strip -S -o "$place/.new" "$1" 2>/dev/null || cp "$1" "$place/.new"
-        mv "$place/.new" "$place/terraform-provider-mlops_v0.1.0"
+        if [ -n "${5:-}" ]; then
+            ln -f "$1" "$place/.new"
+        else
+            strip -S -o "$place/.new" "$1" 2>/dev/null || cp "$1" "$place/.new"
+        fi
+        mv -f "$place/.new" "$place/terraform-provider-${3##*/}_v$4"
     done
 }

@@ -20,6 +20,12 @@ pub trait DataSource<C: Send + Sync + 'static>: Send + Sync + 'static {
     /// The type name as users write it.
     const TYPE: &'static str;
 
+    /// The type name that this one goes by. A data source whose type is known only when it runs, with
+    /// [`Value`](crate::Value) for its state, answers with a name of its own, and `TYPE` is never read.
+    fn type_name(&self) -> &'static str {
+        Self::TYPE
+    }
+
     /// The schema. Called once for each process.
     fn schema(&self) -> Schema;
 
@@ -65,7 +71,7 @@ struct Typed<D>(D);
 #[async_trait]
 impl<C: Send + Sync + 'static, D: DataSource<C>> AnyDataSource<C> for Typed<D> {
     fn type_name(&self) -> &'static str {
-        D::TYPE
+        self.0.type_name()
     }
 
     fn schema(&self) -> Schema {

@@ -7,7 +7,7 @@ pub use crate::number::Number;
 /// A value of any of Terraform's types, in which null and unknown may stand anywhere.
 ///
 /// Sets are kept sorted and without duplicates by everything in this crate, so that two equal sets are
-/// equal vectors.
+/// equal vectors. Elements that are not wholly known are no duplicates of one another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
     /// Not known before apply.
@@ -54,10 +54,11 @@ impl Value {
     }
 
     /// A set from its elements, in any order.
+    ///
+    /// Two elements with something unknown in them may turn out to differ, so both stay.
     pub fn set(elements: impl IntoIterator<Item = Value>) -> Self {
         let mut elements: Vec<_> = elements.into_iter().collect();
-        elements.sort_unstable();
-        elements.dedup();
+        settle(&mut elements);
         Self::Set(elements)
     }
 
@@ -159,6 +160,12 @@ impl Value {
     }
 }
 
+/// Puts the elements of a set in order, and takes those away that are there twice.
+pub(crate) fn settle(elements: &mut Vec<Value>) {
+    elements.sort_unstable();
+    elements.dedup_by(|one, other| one == other && one.is_wholly_known());
+}
+
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
@@ -202,6 +209,15 @@ mod tests {
     fn equal_sets_are_equal_whatever_order_they_came_in() {
         let left = Value::set(["b", "a", "b"].map(Value::from));
         assert_eq!(left, Value::set(["a", "b"].map(Value::from)));
+    }
+
+    #[test]
+    fn elements_of_a_set_that_are_not_known_yet_are_not_taken_for_one() {
+        let element = || Value::object([("id", Value::Unknown), ("name", "a".into())]);
+        assert_eq!(
+            Value::set([element(), Value::Unknown, element(), Value::Unknown]),
+            Value::Set(vec![Value::Unknown, Value::Unknown, element(), element()])
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use mlops_acceptance::builds;
 
 /// What each member may depend on, of our own crates. Development dependencies do not count.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("tfplugin-proto", &[]),
     ("tfplugin", &["tfplugin-proto"]),
     ("mlops-core", &[]),
@@ -20,6 +20,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ),
     ("mlops-cli", &["mlops-core", "mlops-local", "mlops-serve"]),
     ("mlops-acceptance", &[]),
+    ("tfplugin-stub", &["tfplugin"]),
     ("mlops-bench", &[]),
 ];
 

@@ -56,6 +56,15 @@ fn in_block(block: &Block, path: &mut Path, in_set: bool, found: &mut Vec<Violat
                 "an attribute and a block have the same name",
             ));
         }
+        if nested
+            .most()
+            .is_some_and(|most| most < nested.least().max(1))
+        {
+            found.push(Violation::new(
+                path,
+                "the greatest number of blocks is less than the least, or 0",
+            ));
+        }
         in_block(
             nested.block(),
             path,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::path::{Path, Step};
 use crate::schema::{Attribute, AttributeType, Block, Nesting};
-use crate::value::Value;
+use crate::value::{Value, settle};
 
 /// Something done to every attribute of a plan, outer ones before those inside them.
 pub(super) trait Visitor {
@@ -142,8 +142,7 @@ fn elements(
             }
             path.pop();
             // Elements may have become equal, and their order is that of their content.
-            elements.sort_unstable();
-            elements.dedup();
+            settle(elements);
         }
         _ => {}
     }

@@ -1,5 +1,5 @@
 use crate::schema::{Attribute, AttributeType, Block, Nesting};
-use crate::value::Value;
+use crate::value::{Value, settle};
 
 /// Nulls every write-only attribute: what core proposes carries them, and no plan or state may.
 pub(crate) fn null_write_only(block: &Block, value: &mut Value) {
@@ -61,8 +61,7 @@ fn for_elements(value: &mut Value, mut each: impl FnMut(&mut Value)) {
         Value::Map(elements) => elements.values_mut().for_each(each),
         Value::Set(elements) => {
             elements.iter_mut().for_each(&mut each);
-            elements.sort_unstable();
-            elements.dedup();
+            settle(elements);
         }
         _ => {}
     }

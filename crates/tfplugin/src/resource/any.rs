@@ -119,7 +119,7 @@ fn failure<S: IntoValue>(failed: ApplyFailed<S>) -> ApplyFailed<Value> {
 #[async_trait]
 impl<C: Send + Sync + 'static, R: Resource<C>> AnyResource<C> for Typed<R> {
     fn type_name(&self) -> &'static str {
-        R::TYPE
+        self.0.type_name()
     }
 
     fn schema(&self) -> Schema {

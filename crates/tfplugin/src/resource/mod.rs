@@ -44,6 +44,12 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
     /// The type name as users write it, the provider's name first: `mlops_model`.
     const TYPE: &'static str;
 
+    /// The type name that this one goes by. A resource whose type is known only when it runs, with
+    /// [`Value`](crate::Value) for its state, answers with a name of its own, and `TYPE` is never read.
+    fn type_name(&self) -> &'static str {
+        Self::TYPE
+    }
+
     /// The schema. Called once for each process.
     fn schema(&self) -> Schema;
 
@@ -117,7 +123,7 @@ pub trait Resource<C: Send + Sync + 'static>: Send + Sync + 'static {
         let _ = (cx, request);
         let detail = format!(
             "{} cannot be updated in place, but an update was planned.",
-            Self::TYPE
+            self.type_name()
         );
         Err(Diagnostic::bug(detail).into())
     }

@@ -71,11 +71,31 @@ impl Block {
         self.nested(name, Nesting::Single, block)
     }
 
-    /// Adds a block of any nesting.
+    /// Adds a block of any nesting, and any number of it.
     #[must_use]
-    pub fn nested(mut self, name: impl Into<String>, nesting: Nesting, block: Self) -> Self {
-        self.blocks
-            .insert(name.into(), NestedBlock { nesting, block });
+    pub fn nested(self, name: impl Into<String>, nesting: Nesting, block: Self) -> Self {
+        self.nested_times(name, nesting, 0, None, block)
+    }
+
+    /// Adds a block of any nesting of which there are at least `least` and at most `most`, which
+    /// Terraform itself enforces. A single block is there once at most, so only `least` counts for it;
+    /// blocks under keys have no limits.
+    #[must_use]
+    pub fn nested_times(
+        mut self,
+        name: impl Into<String>,
+        nesting: Nesting,
+        least: u32,
+        most: Option<u32>,
+        block: Self,
+    ) -> Self {
+        let nested = NestedBlock {
+            nesting,
+            least,
+            most,
+            block,
+        };
+        self.blocks.insert(name.into(), nested);
         self
     }
 
@@ -157,6 +177,8 @@ impl fmt::Debug for Block {
 #[derive(Clone, Debug)]
 pub struct NestedBlock {
     nesting: Nesting,
+    least: u32,
+    most: Option<u32>,
     block: Block,
 }
 
@@ -164,6 +186,16 @@ impl NestedBlock {
     /// How many there are.
     pub fn nesting(&self) -> Nesting {
         self.nesting
+    }
+
+    /// The least number of blocks that a configuration must have.
+    pub fn least(&self) -> u32 {
+        self.least
+    }
+
+    /// The greatest number of blocks that a configuration may have; `None` for no limit.
+    pub fn most(&self) -> Option<u32> {
+        self.most
     }
 
     /// The content of each.

@@ -181,12 +181,19 @@ fn block(of: &Block, at: u64) -> pb::schema::Block {
             Nesting::Set => NestingMode::Set,
             Nesting::Map => NestingMode::Map,
         };
+        let least = i64::from(nested.least());
+        // Core wants both limits of a single block to be equal, and takes 0 for no upper limit.
+        let (min_items, max_items) = match nested.nesting() {
+            Nesting::Single => (least.min(1), least.min(1)),
+            Nesting::Map => (0, 0),
+            Nesting::List | Nesting::Set => (least, nested.most().map_or(0, i64::from)),
+        };
         pb::schema::NestedBlock {
             type_name: name.to_owned(),
             block: Some(block(nested.block(), 0)),
             nesting: nesting.into(),
-            min_items: 0,
-            max_items: 0,
+            min_items,
+            max_items,
         }
     });
     pb::schema::Block {
