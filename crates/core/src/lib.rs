@@ -17,6 +17,7 @@ pub mod model_diff;
 pub mod names;
 pub mod onnx;
 pub mod records;
+pub mod redact;
 pub mod registry;
 pub mod rollout;
 pub mod saga;

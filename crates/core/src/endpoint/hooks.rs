@@ -95,6 +95,15 @@ impl Hooks<EndpointState> for EndpointHooks {
         }
     }
 
+    fn redact(&self, state: &EndpointState, stop: StopReason) -> StopReason {
+        let redaction = redaction(state);
+        StopReason {
+            message: redaction.text(stop.message),
+            evidence: stop.evidence.map(|found| redaction.value(found)),
+            ..stop
+        }
+    }
+
     fn tell(&self, told: Told<'_>) {
         let note = match told {
             Told::Begun(step) => Note::new("step.begun", step),

@@ -1,10 +1,12 @@
-//! What a user put into an environment does not go into the event log.
+//! What a user put into an environment, and what looks like a secret, goes into no journal, event, error or `--json`.
+
+use serde_json::Value;
 
 use super::spec::EndpointSpec;
+use crate::redact::{self, STRUCK};
 
 /// Shorter values are words and numbers that stand everywhere; striking them out would destroy a log and hide nothing.
 const SHORTEST: usize = 6;
-const STRUCK: &str = "[redacted]";
 
 /// The values to strike out, the longest first.
 pub(super) struct Redaction(Vec<String>);
@@ -24,14 +26,35 @@ impl Redaction {
         Self(values)
     }
 
-    /// The text without them.
+    /// The text without them, and without what looks like a secret.
     pub(super) fn text(&self, text: String) -> String {
-        self.0
+        let text = self
+            .0
             .iter()
             .fold(text, |text, value| match text.contains(value.as_str()) {
                 true => text.replace(value.as_str(), STRUCK),
                 false => text,
-            })
+            });
+        redact::text(&text)
+    }
+
+    /// The document without them, in texts at any depth.
+    pub(super) fn value(&self, value: Value) -> Value {
+        redact::value(self.known(value))
+    }
+
+    fn known(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.into_iter().map(|item| self.known(item)).collect(),
+            Value::Object(fields) => Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(name, field)| (name, self.known(field)))
+                    .collect(),
+            ),
+            other => other,
+        }
     }
 }
 
@@ -56,7 +79,15 @@ mod tests {
     fn every_place_of_a_value_is_struck_out_and_the_longer_value_first() {
         let redaction = redaction(&["hunter22", "hunter22-long"]);
         let text = redaction.text("a=hunter22 b=hunter22-long c=hunter22".to_owned());
-        assert_eq!(text, "a=[redacted] b=[redacted] c=[redacted]");
+        assert_eq!(text, "a=*** b=*** c=***");
+    }
+
+    #[test]
+    fn evidence_loses_known_values_and_what_looks_like_a_secret() {
+        let redaction = redaction(&["hunter22"]);
+        let evidence = serde_json::json!({"log": ["a hunter22 b", {"password": "x y"}, 5]});
+        let expected = serde_json::json!({"log": ["a *** b", {"password": "***"}, 5]});
+        assert_eq!(redaction.value(evidence), expected);
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub trait Hooks<State>: Send + Sync {
     /// the one call that gives traffic back. It must end within 5 s and cannot fail: undo, which
     /// follows, does everything again.
     async fn give_back(&self, state: &State, stop: &StopReason);
+    /// The reason as it may be journaled, told and shown: without secrets.
+    fn redact(&self, state: &State, stop: StopReason) -> StopReason;
     /// Something happened. Must not block.
     fn tell(&self, told: Told<'_>);
 }
@@ -305,6 +307,7 @@ impl<State: Data> Executor<'_, State> {
                         message: reason,
                         evidence: None,
                     };
+                    let stop = self.hooks.redact(&journal.state, stop);
                     self.hooks.tell(Told::Stopped(&stop));
                     journal.stop = Some(stop);
                     journal.phase = Phase::Paused;
@@ -401,6 +404,7 @@ impl<State: Data> Executor<'_, State> {
         stop: StopReason,
         phase: Phase,
     ) -> Result<()> {
+        let stop = self.hooks.redact(&journal.state, stop);
         self.hooks.give_back(&journal.state, &stop).await;
         self.hooks.tell(Told::Stopped(&stop));
         journal.stop = Some(stop);

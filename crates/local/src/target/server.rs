@@ -187,13 +187,22 @@ struct Stopping {
 /// Asks a server to end, later tells it, at last makes it; then removes all files of it. `true` once nothing is left.
 /// To be called again until then.
 pub(super) async fn stop(dir: &ServerDir, drain: Duration) -> Result<bool> {
-    let Some(config) = read_document::<ServerConfig>(&dir.config())? else {
-        // Withdrawn, or never begun: at most an empty directory is left.
-        dir.remove()?;
-        return Ok(true);
+    let config = match read_document::<ServerConfig>(&dir.config()) {
+        Ok(Some(config)) => Some(config),
+        Ok(None) => {
+            // Withdrawn, or never begun: at most an empty directory is left.
+            dir.remove()?;
+            return Ok(true);
+        }
+        // It says neither where the server listens nor its nonce, but the lock and the server's own record do not lie.
+        Err(error) if error.class() == mlops_core::Class::Corrupt => None,
+        Err(error) => return Err(error),
     };
     if is_held(&dir.lock())? {
-        press(dir, &config, drain).await?;
+        match &config {
+            Some(config) => press(dir, config, drain).await?,
+            None => end_recorded(dir)?,
+        }
         return Ok(false);
     }
     let _lock = match try_lock(&dir.lock())? {
@@ -203,7 +212,11 @@ pub(super) async fn stop(dir: &ServerDir, drain: Duration) -> Result<bool> {
         Lock::NoDirectory => return Ok(true),
     };
     // Under the lock. The intent goes before the files: a child that still waits for the lock finds none and ends.
-    dir.remove_socket(config.admin_socket.as_deref())?;
+    let socket = match config {
+        Some(config) => config.admin_socket,
+        None => Some(dir.place_socket()?),
+    };
+    dir.remove_socket(socket.as_deref())?;
     gone(fs::remove_file(dir.config())).map_err(|cause| {
         Error::unavailable(format!("{} could not be removed", dir.config().display()))
             .because(cause)
@@ -259,6 +272,18 @@ async fn press(dir: &ServerDir, config: &ServerConfig, drain: Duration) -> Resul
             "the model server does not end by itself"
         );
         record.identity.signal(signal)?;
+    }
+    Ok(())
+}
+
+/// Ends the server that holds the lock of `dir` by what it wrote of itself.
+fn end_recorded(dir: &ServerDir) -> Result<()> {
+    if let Some(record) = read_document::<ProcessRecord>(&dir.process())? {
+        tracing::warn!(
+            pid = record.identity.pid,
+            "the model server's configuration is damaged; it is told to end by a signal"
+        );
+        record.identity.signal(Signal::TERM)?;
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::world::{Handle, Mark, World};
+use super::calls::World;
+use super::world::{Handle, Mark};
 use crate::error::{Error, Result};
 use crate::saga::{Progress, Slot, Step, StepError, UndoError, wire};
 use crate::target::{Provision, ProvisionRequest, ProvisionState, Server};

@@ -413,6 +413,27 @@ async fn the_logs_that_are_kept_of_a_failure_hold_no_value_of_an_environment() {
     let events = format!("{events:?}");
     assert!(events.contains("server.log"), "{events}");
     assert!(events.contains("TOKEN"), "{events}");
-    assert!(events.contains("[redacted]"), "{events}");
+    assert!(events.contains("***"), "{events}");
     assert!(!events.contains("hunter22"), "{events}");
+}
+
+/// A model whose server says why it cannot load it, with a secret in it.
+#[tokio::test]
+async fn a_failures_reason_holds_no_secret_in_the_outcome_the_journal_and_the_events() {
+    let bench = serving().await;
+    bench.target.set_broken_saying(
+        "ensure_revision",
+        Class::Invalid,
+        "GET https://ann:hunter22@models/x: password=hunter23, Bearer hunter24-abc",
+    );
+    let process = bench.process();
+    let outcome = process.apply(spec(2, canary()).unwrap()).await.unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome}");
+    let registry = &process.deps.registry;
+    let subject = crate::registry::events::Subject::Endpoint("local/digits".to_owned());
+    let events = registry.events(&subject, None, None, 500).await.unwrap();
+    let closed = crate::endpoint::closed_deployments(registry, "local/digits");
+    let told = format!("{outcome} {events:?} {:?}", closed.await.unwrap());
+    assert!(told.contains("https://ann:***@models/x"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
 }

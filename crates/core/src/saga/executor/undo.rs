@@ -25,6 +25,7 @@ impl<State: Data> Executor<'_, State> {
                 continue;
             }
             if let Some(failure) = self.undo_step(node.as_ref(), journal, store).await? {
+                let failure = self.hooks.redact(&journal.state, failure);
                 self.hooks.tell(Told::UndoFailed(&failure));
                 journal.undo_failure = Some(failure);
                 journal.phase = Phase::UndoFailed;
@@ -56,6 +57,7 @@ impl<State: Data> Executor<'_, State> {
             match self.undo_step(node.as_ref(), journal, store).await? {
                 None => self.hooks.tell(Told::Undone(node.name())),
                 Some(failure) => {
+                    let failure = self.hooks.redact(&journal.state, failure);
                     self.hooks.tell(Told::UndoFailed(&failure));
                     match &mut journal.undo_failure {
                         Some(first) => {
