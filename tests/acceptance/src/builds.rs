@@ -116,14 +116,9 @@ fn install(provider: &Path, plugins: &Path) {
 }
 
 /// Terraform hashes the provider at every command, and every registry keeps a copy as its server: without debug
-/// information it is a third of the size.
+/// information and names it is half the size.
 fn copy_stripped(from: &Path, to: &Path) {
-    let stripped = Command::new("strip")
-        .arg("-S")
-        .arg("-o")
-        .arg(to)
-        .arg(from)
-        .output();
+    let stripped = Command::new("strip").arg("-o").arg(to).arg(from).output();
     if !stripped.is_ok_and(|output| output.status.success()) {
         fs::copy(from, to)
             .unwrap_or_else(|error| panic!("cannot copy to {}: {error}", to.display()));

@@ -6,5 +6,5 @@
 mod matrix;
 mod world;
 
-pub use matrix::{Kill, Operation, Report, Side, Victim, run, writes};
+pub use matrix::{Extent, Kill, Operation, Report, Side, Victim, run, writes};
 pub use world::World;

@@ -72,7 +72,7 @@ impl fmt::Display for Kill {
     }
 }
 
-/// The four kinds of kill at one write.
+/// The kinds of kill at one write: two pairs, each with both victims, on opposite sides.
 const KINDS: [(Side, Victim); 4] = [
     (Side::Before, Victim::Provider),
     (Side::After, Victim::Terraform),
@@ -105,7 +105,7 @@ pub struct Report {
     /// How many writes it has.
     pub writes: usize,
     /// How many kinds of kill were tried at each write.
-    pub kinds: usize,
+    pub extent: Extent,
     /// Kills that took place. A run may end before the last of the writes that were counted.
     pub kills: usize,
     /// Things left behind.
@@ -126,9 +126,9 @@ impl fmt::Display for Report {
             converged,
             ..
         } = self;
-        let kinds = match self.kinds {
-            4 => "2 victims x 2 sides".to_owned(),
-            n => format!("{n} of 4 (victim, side)"),
+        let kinds = match self.extent {
+            Extent::Whole => "2 victims",
+            Extent::Sample => "1 of 4 (victim, side)",
         };
         write!(
             f,
@@ -139,13 +139,42 @@ impl fmt::Display for Report {
 
 type Job = (Operation, Kill);
 
-/// Kills at every write. `kinds` of the four kinds of kill are tried at each, another one from write to write, beginning
-/// with number `seed`. So many worlds run at the same time.
-pub fn run(writes: &[(Operation, usize)], kinds: usize, seed: usize, worlds: usize) -> Vec<Report> {
+/// How much of the matrix one run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Each write once, with another side and victim from write to write.
+    Sample,
+    /// Each write with both victims. The sides change from write to write and from run to run, so that two runs have every
+    /// combination once.
+    Whole,
+}
+
+impl Extent {
+    fn kinds(self, run: usize, at: usize) -> &'static [(Side, Victim)] {
+        match self {
+            Self::Sample => {
+                let kind = (run + at) % KINDS.len();
+                &KINDS[kind..=kind]
+            }
+            Self::Whole => {
+                let pair = (run + at) % 2 * 2;
+                &KINDS[pair..pair + 2]
+            }
+        }
+    }
+}
+
+/// Kills at every write, as far as run number `run` goes. So many worlds run at the same time.
+pub fn run(
+    writes: &[(Operation, usize)],
+    extent: Extent,
+    run: usize,
+    worlds: usize,
+) -> Vec<Report> {
     let report = |&(operation, writes)| Report {
         operation,
         writes,
-        kinds,
+        extent,
         kills: 0,
         orphans: 0,
         converged: 0,
@@ -154,10 +183,8 @@ pub fn run(writes: &[(Operation, usize)], kinds: usize, seed: usize, worlds: usi
     let reports = Mutex::new(writes.iter().map(report).collect::<Vec<Report>>());
     let jobs = writes.iter().flat_map(|&(operation, writes)| {
         (1..=writes).flat_map(move |at| {
-            (0..kinds).map(move |kind| {
-                let (side, victim) = KINDS[(seed + at + kind) % KINDS.len()];
-                (operation, Kill { at, side, victim })
-            })
+            let kill = move |&(side, victim)| (operation, Kill { at, side, victim });
+            extent.kinds(run, at).iter().map(kill)
         })
     });
     let jobs = Mutex::new(jobs.collect::<VecDeque<Job>>());
@@ -220,4 +247,29 @@ fn next(jobs: &Mutex<VecDeque<Job>>, applied: bool) -> Option<Job> {
     let fits = |(operation, _): &Job| (*operation != Operation::Create) == applied;
     let place = jobs.iter().position(fits).unwrap_or(0);
     jobs.remove(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_whole_runs_have_every_combination_at_every_write_once() {
+        for at in 1..5 {
+            let runs = (6..8).flat_map(|run| Extent::Whole.kinds(run, at));
+            let runs: Vec<_> = runs.copied().collect();
+            assert_eq!(runs.len(), KINDS.len());
+            assert!(KINDS.iter().all(|kind| runs.contains(kind)), "{runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_whole_run_kills_both_victims_at_every_write() {
+        for at in 1..5 {
+            let [(_, one), (_, other)] = Extent::Whole.kinds(3, at) else {
+                panic!("there are two victims");
+            };
+            assert_ne!(one, other);
+        }
+    }
 }
