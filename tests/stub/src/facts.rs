@@ -116,6 +116,8 @@ pub(crate) struct Rules {
     /// One of these words.
     #[serde(rename = "enum")]
     pub(crate) words: Option<Vec<String>>,
+    /// One of these numbers.
+    pub(crate) numbers: Option<Vec<i64>>,
     /// A regular expression that the whole text matches.
     pub(crate) pattern: Option<String>,
     /// The least and the greatest number of characters.

@@ -84,7 +84,7 @@ fn attribute(at: &str, name: &str, facts: &AttributeFacts) -> Result<Attribute, 
         made = made.write_only();
     }
     if let Some(rules) = &facts.rules {
-        made = made.validate(Checked::new(rules, facts.optional).map_err(broken)?);
+        made = made.validate(Checked::new(rules, facts.optional));
     }
     Ok(made)
 }

@@ -552,3 +552,19 @@ fn a_violation_blames_the_provider_and_shows_no_value() {
     );
     assert!(!format!("{diagnostic:?}").contains("hunter"));
 }
+
+#[test]
+fn a_limit_that_no_number_of_blocks_meets_is_found() {
+    let of = |least, most| {
+        let inner = Block::new().attribute("a", Attribute::string().optional());
+        declared(&Block::new().nested_times("rule", Nesting::List, least, Some(most), inner))
+    };
+    assert_eq!(of(0, 1), [""; 0]);
+    assert_eq!(of(2, 2), [""; 0]);
+    for (least, most) in [(2, 1), (0, 0)] {
+        assert_eq!(
+            of(least, most),
+            ["rule: the greatest number of blocks is less than the least, or 0"]
+        );
+    }
+}

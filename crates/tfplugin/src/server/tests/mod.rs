@@ -3,6 +3,7 @@
 mod core;
 mod failures;
 mod lifecycle;
+mod named;
 mod offers;
 mod properties;
 mod thing;
