@@ -1,5 +1,5 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down test test-full test-modules check docs bench
+.PHONY: help demo demo-down test test-full test-modules modules-real check docs bench
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
@@ -7,6 +7,7 @@ help:
 	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
+	@echo 'make modules-real  init and validate of the modules with the providers of the registry'
 	@echo 'make check       format, lints, documentation, arrows, licences'
 	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
@@ -25,6 +26,9 @@ test-full:
 
 test-modules:
 	@scripts/test-modules $(MODULES)
+
+modules-real:
+	@scripts/test-modules --real $(MODULES)
 
 check:
 	@scripts/check
