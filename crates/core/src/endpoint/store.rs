@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -211,6 +211,10 @@ pub(super) struct JournalHandle {
 /// A commit takes at most a hundred writes; the rest of the notes rides in the next.
 const NOTES_PER_WRITE: usize = 40;
 
+/// How long an endpoint's events are kept: they tell of deployments, each with the server's last log lines if it failed.
+/// What became of each deployment is kept in its closed journal.
+const EVENTS_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
+
 /// How long a write is tried again while the store does not answer.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -356,6 +360,7 @@ impl JournalHandle {
                 deployment: Some(self.deployment.to_string()),
                 by: Some(self.lease.holder.description.clone()),
                 details: note.details,
+                ttl: Some(EVENTS_FOR),
                 ..NewEvent::new(note.kind, note.message)
             };
             self.registry.event_write(&subject, event)

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Registry;
 use super::documents::{self, Document};
 use crate::error::{Error, Result};
-use crate::records::{Key, Range, Write};
+use crate::records::{COMMIT_LIMIT, CommitError, Key, Range, Write};
 
 /// Whose events they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -181,30 +181,34 @@ impl Registry {
         Ok(found)
     }
 
-    /// Deletes the subject's expired events; the number of them. Stores that expire records by
-    /// themselves need it not.
+    /// Deletes expired events of the subject, as many as one commit takes, the oldest first; the
+    /// number of them. Stores that expire records by themselves need it not.
     pub async fn prune_events(&self, subject: &Subject) -> Result<usize> {
         let now = self.inner.clock.now().as_second();
-        let all = self
-            .all_documents::<Event>(&subject.partition(), "")
+        let range = Range {
+            limit: Some(COMMIT_LIMIT),
+            ..Range::default()
+        };
+        let oldest = self
+            .query_documents::<Event>(&subject.partition(), range)
             .await?;
-        let expired: Vec<Write> = all
+        let expired: Vec<Write> = oldest
+            .documents
             .iter()
             .filter(|document| document.body.expires_at.is_some_and(|at| at <= now))
             .map(Document::delete)
             .collect();
-        for batch in expired.chunks(crate::records::COMMIT_LIMIT) {
-            match self.commit(batch.to_vec()).await {
-                Ok(_) => {}
-                // Somebody else is pruning the same ones.
-                Err(crate::records::CommitError::Condition { .. }) => break,
-                Err(crate::records::CommitError::Store(error)) => {
-                    return Err(
-                        Error::new(error.class(), "old events could not be deleted").because(error)
-                    );
-                }
+        let count = expired.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        match self.commit(expired).await {
+            Ok(_) => Ok(count),
+            // Somebody else is pruning the same ones.
+            Err(CommitError::Condition { .. }) => Ok(0),
+            Err(CommitError::Store(error)) => {
+                Err(Error::new(error.class(), "old events could not be deleted").because(error))
             }
         }
-        Ok(expired.len())
     }
 }

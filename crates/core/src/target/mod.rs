@@ -106,6 +106,13 @@ pub trait Target: Send + Sync {
     /// `drain_seconds` to end.
     async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>>;
 
+    /// Takes away what no server of this target uses any more and no deployment owns, such as old
+    /// copies of a program. Called after a successful deployment, without any lease: it must be safe
+    /// beside every other call, of other processes too, and leaves what it cannot be sure of.
+    async fn tidy(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The last log lines of the server, oldest first, secrets redacted; they go to the event log
     /// before a failed deployment is undone. Empty where nothing is known of the server.
     async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>>;

@@ -82,6 +82,11 @@ impl ServerDir {
         self.path.join(PROCESS)
     }
 
+    /// Names the program that the server was last started with.
+    pub(super) fn program(&self) -> PathBuf {
+        self.path.join(PROGRAM)
+    }
+
     pub(super) fn exit(&self) -> PathBuf {
         self.path.join(EXIT)
     }
@@ -162,6 +167,7 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const LOCK: &str = "lock";
 pub(super) const PROCESS: &str = "process.json";
 pub(super) const EXIT: &str = "exit.json";
+pub(super) const PROGRAM: &str = "program.json";
 const STOPPING: &str = "stopping.json";
 const LOG: &str = "server.log";
 const STDERR: &str = "stderr.log";

@@ -12,6 +12,7 @@ mod layout;
 mod logs;
 mod ports;
 mod process;
+mod programs;
 mod revision;
 mod routing;
 mod server;
@@ -253,6 +254,13 @@ impl Target for LocalTarget {
         )
         .await?;
         Ok(Progress::Done(()))
+    }
+
+    async fn tidy(&self) -> Result<()> {
+        let machine = self.machine.clone();
+        tokio::task::spawn_blocking(move || programs::collect(&machine.bin, &machine.run))
+            .await
+            .map_err(|cause| Error::bug("the collection of programs panicked").because(cause))?
     }
 
     async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>> {

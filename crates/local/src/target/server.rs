@@ -150,6 +150,8 @@ pub(super) fn start(
             Error::unavailable(format!("{} could not be removed", stale.display())).because(cause)
         })?;
     }
+    // Before the configuration: where there is one, it is known which program must stay.
+    write_document(&dir.program(), &program)?;
     write_document(
         &dir.config(),
         &ServerConfig {

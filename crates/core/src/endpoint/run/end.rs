@@ -13,6 +13,7 @@ use crate::endpoint::store::{Afterwards, ClosedAs, JournalHandle, Stored};
 use crate::error::Result;
 use crate::names::VersionId;
 use crate::records::Write;
+use crate::registry::events::Subject;
 use crate::saga::{Ending, Journal, StopKind};
 
 impl Run {
@@ -26,7 +27,11 @@ impl Run {
     ) -> Result<Outcome> {
         let request = &journal.state.request;
         match ending {
-            Ending::Complete => self.succeed(handle, journal, afterwards).await,
+            Ending::Complete => {
+                let outcome = self.succeed(handle, journal, afterwards).await?;
+                self.tidy().await;
+                Ok(outcome)
+            }
             Ending::Undone => {
                 let riding = self.unbind(newly_bound(request)).await?;
                 let why = journal
@@ -159,6 +164,18 @@ impl Run {
         )
         .await?;
         Ok(Outcome::Abandoned(stopped(journal)))
+    }
+
+    /// What a success leaves to be cleared away. The deployment has ended: a failure here, or a kill,
+    /// leaves it to the next.
+    async fn tidy(&self) {
+        let subject = Subject::Endpoint(self.identity.clone());
+        if let Err(error) = self.deps.registry.prune_events(&subject).await {
+            tracing::warn!(error = %error.chain(), "old events of endpoint {} stay for now", self.identity);
+        }
+        if let Err(error) = self.ports.target.tidy().await {
+            tracing::warn!(error = %error.chain(), "what the target does not need any more stays for now");
+        }
     }
 
     async fn close(

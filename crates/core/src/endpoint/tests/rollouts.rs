@@ -359,3 +359,28 @@ async fn a_version_that_does_not_exist_is_refused_before_any_effect() {
     );
     assert_eq!(bench.target.take_calls(), ["observe"]);
 }
+
+/// The endpoint's events in the store, expired ones too.
+async fn stored_events(registry: &crate::registry::Registry) -> usize {
+    let partition = "events#endpoint#local/digits";
+    let all = registry.all_documents::<crate::registry::events::Event>(partition, "");
+    all.await.unwrap().len()
+}
+
+/// Days later, the events of the first deployment have expired; the second one takes them away.
+#[tokio::test]
+async fn a_deployment_deletes_the_expired_events_of_its_endpoint() {
+    let bench = serving().await;
+    let expired = stored_events(&bench.process().deps.registry).await;
+    assert!(expired > 5, "{expired} events");
+    bench
+        .clock
+        .advance(std::time::Duration::from_secs(91 * 24 * 3600));
+    let process = bench.process();
+    succeeded(process.apply(spec(2, canary()).unwrap()).await.unwrap());
+    let subject = crate::registry::events::Subject::Endpoint("local/digits".to_owned());
+    let registry = &process.deps.registry;
+    let told = registry.events(&subject, None, None, 500).await.unwrap();
+    assert!(told.len() > 5, "{told:?}");
+    assert_eq!(stored_events(registry).await, told.len());
+}

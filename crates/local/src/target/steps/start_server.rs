@@ -14,7 +14,7 @@ use super::{Machine, address};
 use crate::target::layout::{ServerDir, ServerKey};
 use crate::target::ports::{self, Release, Wanted};
 use crate::target::server::{self, Found, STOP_MARGIN, Started};
-use crate::target::{binary, health, logs};
+use crate::target::{binary, health, logs, programs};
 
 /// How long a server may take from its start to its first answer. It loads no model in that time.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -142,6 +142,8 @@ async fn start(
         let (endpoint, drain) = (input.server.endpoint.to_string(), input.drain_seconds);
         let listen = address(checkpoint.port);
         tokio::task::spawn_blocking(move || {
+            // Until the server's directory names the copy, only this keeps it.
+            let _shared = programs::share(&bin)?;
             let copy = binary::stage(&bin, &program)?;
             server::start(&dir, &copy, &endpoint, listen, drain)
         })
