@@ -1,5 +1,6 @@
 //! The stub as modules meet it: under real terraform (or tofu), one fixture for each of its powers.
 
+mod every_type;
 mod host;
 
 use std::collections::{BTreeMap, BTreeSet};
