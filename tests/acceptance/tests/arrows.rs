@@ -12,6 +12,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("tfplugin-proto", &[]),
     ("tfplugin", &["tfplugin-proto"]),
     ("mlops-core", &[]),
+    ("mlops-aws", &["mlops-core"]),
     ("mlops-local", &["mlops-core"]),
     ("mlops-serve", &["mlops-core"]),
     (
@@ -25,13 +26,16 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates of others that only some members may know.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 9] = [
     ("tonic", &["tfplugin-proto", "tfplugin"]),
     ("tonic-prost", &["tfplugin-proto", "tfplugin"]),
     ("prost", &["tfplugin-proto", "tfplugin"]),
     ("prost-types", &["tfplugin-proto", "tfplugin"]),
     // The acceptance tests look into a registry beside its owner.
     ("rusqlite", &["mlops-local", "mlops-acceptance"]),
+    ("aws-config", &["mlops-aws"]),
+    ("aws-sdk-dynamodb", &["mlops-aws"]),
+    ("aws-sdk-s3", &["mlops-aws"]),
     ("tract-onnx", &["mlops-serve", "mlops-bench"]),
 ];
 

@@ -1,0 +1,267 @@
+//! Clients of the services, made when they are first needed and shared from then on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::EnvConfigFiles;
+use mlops_core::{Error, Result};
+use tokio::sync::OnceCell;
+
+use crate::credentials::{self, Role, RoleCredentials};
+use crate::fault::{Call, Failure};
+use crate::retry::{Patience, Retries};
+use crate::settings::{AwsSettings, check_region};
+use crate::transport;
+
+/// How long a connection may take to stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The services of one set of settings. Cheap to clone; clones share connections, credentials and
+/// the budget for retries.
+#[derive(Clone)]
+pub struct AwsClients {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: AwsSettings,
+    retries: Retries,
+    config: OnceCell<SdkConfig>,
+    account: OnceCell<Option<String>>,
+    dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
+    s3: OnceCell<aws_sdk_s3::Client>,
+}
+
+impl std::fmt::Debug for AwsClients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AwsClients")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AwsClients {
+    /// Clients for these settings, completed from the environment. Calls nothing yet.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the attribute or the environment variable at fault.
+    pub fn new(settings: AwsSettings) -> Result<Self> {
+        Self::with_patience(settings, Patience::default())
+    }
+
+    /// The same with another patience.
+    ///
+    /// # Errors
+    /// As [`AwsClients::new`].
+    pub fn with_patience(settings: AwsSettings, patience: Patience) -> Result<Self> {
+        let settings = settings.complete(&|name| std::env::var(name).ok())?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                retries: Retries::new(&settings, patience),
+                settings,
+                config: OnceCell::new(),
+                account: OnceCell::new(),
+                dynamodb: OnceCell::new(),
+                s3: OnceCell::new(),
+            }),
+        })
+    }
+
+    /// The region in which the services are called.
+    ///
+    /// # Errors
+    /// `Invalid` (attribute `region`) if neither settings, environment, profile nor instance name
+    /// one.
+    pub async fn region(&self) -> Result<String> {
+        let config = self.config().await?;
+        Ok(config.region().map(ToString::to_string).unwrap_or_default())
+    }
+
+    /// Whose the credentials are; `None` where that is not asked
+    /// ([`AwsSettings::skip_credentials_validation`]).
+    ///
+    /// # Errors
+    /// `Denied` for an account that is not allowed and for credentials that STS does not accept.
+    pub async fn account_id(&self) -> Result<Option<String>> {
+        let account = self.inner.account.get_or_try_init(|| self.check_account());
+        account.await.cloned()
+    }
+
+    /// The budget for retries that all calls share.
+    pub(crate) fn retries(&self) -> &Retries {
+        &self.inner.retries
+    }
+
+    /// DynamoDB, once the account is known to be right.
+    pub(crate) async fn dynamodb(&self) -> Result<&aws_sdk_dynamodb::Client> {
+        let made = self.inner.dynamodb.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_dynamodb::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(
+                    TimeoutConfig::builder()
+                        .connect_timeout(CONNECT_TIMEOUT)
+                        .operation_attempt_timeout(self.retries().patience().attempt)
+                        .build(),
+                );
+            if let Some(url) = &self.inner.settings.endpoints.dynamodb {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_dynamodb::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    /// S3, once the account is known to be right. A call has no time limit of its own: a part of
+    /// a file takes as long as the line needs.
+    #[expect(dead_code, reason = "the artifact store comes next")]
+    pub(crate) async fn s3(&self) -> Result<&aws_sdk_s3::Client> {
+        let made = self.inner.s3.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_s3::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .force_path_style(self.inner.settings.s3_use_path_style);
+            if let Some(url) = &self.inner.settings.endpoints.s3 {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_s3::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    async fn check_account(&self) -> Result<Option<String>> {
+        let settings = &self.inner.settings;
+        let compared =
+            !settings.allowed_account_ids.is_empty() || !settings.forbidden_account_ids.is_empty();
+        if settings.skip_credentials_validation && !compared {
+            return Ok(None);
+        }
+        let config = self.config().await?;
+        let call = Call {
+            service: "STS",
+            operation: "GetCallerIdentity",
+            resource: "the credentials".to_owned(),
+        };
+        let answer = sts(settings, config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| Failure::of(&call, error).into_error())?;
+        let account = answer.account().unwrap_or_default().to_owned();
+        let allowed = &settings.allowed_account_ids;
+        let attribute = if !allowed.is_empty() && !allowed.contains(&account) {
+            "allowed_account_ids"
+        } else if settings.forbidden_account_ids.contains(&account) {
+            "forbidden_account_ids"
+        } else {
+            return Ok(Some(account));
+        };
+        Err(Error::denied(format!(
+            "the credentials belong to account {account}, which {attribute} excludes; use those of another account, or change {attribute}"
+        ))
+        .at(attribute))
+    }
+
+    /// Region, credentials and transport.
+    async fn config(&self) -> Result<&SdkConfig> {
+        self.inner.config.get_or_try_init(|| self.load()).await
+    }
+
+    async fn load(&self) -> Result<SdkConfig> {
+        let settings = &self.inner.settings;
+        let http = transport::http_client(settings)?;
+        let files = credentials::files(settings);
+        let mut sources = ProviderConfig::without_region().with_http_client(http.clone());
+        let region = self.find_region(&sources, &files).await?;
+        sources = sources
+            .with_region(Some(region.clone()))
+            .with_use_fips(Some(settings.use_fips_endpoint))
+            .with_use_dual_stack(Some(settings.use_dualstack_endpoint));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region)
+            .http_client(http)
+            .profile_files(files.clone())
+            .retry_config(RetryConfig::standard())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .build(),
+            )
+            .credentials_provider(credentials::base(settings, &sources, files));
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if settings.use_fips_endpoint {
+            loader = loader.use_fips(true);
+        }
+        if settings.use_dualstack_endpoint {
+            loader = loader.use_dual_stack(true);
+        }
+        let mut config = loader.load().await;
+        // As in the AWS provider: the role with the token first, the other one with its credentials.
+        if let Some(role) = settings.assume_role_with_web_identity.clone() {
+            config = with_role(settings, &config, Role::WebIdentity(role));
+        }
+        if let Some(role) = settings.assume_role.clone() {
+            config = with_role(settings, &config, Role::Assumed(role));
+        }
+        Ok(config)
+    }
+
+    async fn find_region(
+        &self,
+        sources: &ProviderConfig,
+        files: &EnvConfigFiles,
+    ) -> Result<Region> {
+        let settings = &self.inner.settings;
+        if let Some(region) = &settings.region {
+            return Ok(Region::new(region.clone()));
+        }
+        let mut profile = ProfileFileRegionProvider::builder()
+            .configure(sources)
+            .profile_files(files.clone());
+        if let Some(name) = &settings.profile {
+            profile = profile.profile_name(name);
+        }
+        let mut found = profile.build().region().await;
+        if found.is_none() && !settings.skip_metadata_api_check {
+            let instance = ImdsRegionProvider::builder().configure(sources).build();
+            found = instance.region().await;
+        }
+        let region = found.ok_or_else(|| {
+            Error::invalid("no region is set; set region, or AWS_REGION in the environment, or region in the profile")
+                .at("region")
+        })?;
+        check_region(region.as_ref(), settings.skip_region_validation)?;
+        Ok(region)
+    }
+}
+
+fn sts(settings: &AwsSettings, config: &SdkConfig) -> aws_sdk_sts::Client {
+    let mut own = aws_sdk_sts::config::Builder::from(config);
+    if let Some(region) = &settings.sts_region {
+        own = own.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &settings.endpoints.sts {
+        own = own.endpoint_url(url);
+    }
+    aws_sdk_sts::Client::from_conf(own.build())
+}
+
+fn with_role(settings: &AwsSettings, config: &SdkConfig, role: Role) -> SdkConfig {
+    let provider = RoleCredentials::shared(sts(settings, config), role);
+    config
+        .to_builder()
+        .credentials_provider(provider)
+        .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+        .build()
+}
