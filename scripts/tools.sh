@@ -2,6 +2,8 @@
 #
 #   need_rust        cargo, a new enough rustc, and a C compiler
 #   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
+#   need_dynamodb_local, need_ministack
+#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL and MINISTACK to their directories
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -120,6 +122,54 @@ install_opentofu() {
     fi
     unzip -q -o "$archive" tofu -d "$TOOLS" && rm -f "$archive"
     new_enough "$TOOLS/tofu" || missing "an OpenTofu that runs here: $TOOLS/tofu does not" "$by_hand"
+}
+
+# What stands in .tools/NAME is whole: it is made under another name, and moved when it is done.
+place() { # MADE NAME
+    if [ -d "$TOOLS/$2" ]; then rm -rf "$1"; else mv "$1" "$TOOLS/$2"; fi
+}
+
+# DynamoDB Local, of this version and with this checksum. Maven checks those of what it needs.
+DYNAMODB_LOCAL_VERSION=2.6.1
+DYNAMODB_LOCAL_CHECKSUM=a28d8b4919999b7dee6ffa9fd4e9a08744460657a9bd3e3499e3aad00e1f2cc4
+
+need_dynamodb_local() {
+    local made jar parts="$ROOT/scripts/parts"
+    DYNAMODB_LOCAL="$TOOLS/dynamodb-local-$DYNAMODB_LOCAL_VERSION"
+    if [ -d "$DYNAMODB_LOCAL" ]; then return; fi
+    if ! command -v javac >/dev/null || ! command -v mvn >/dev/null; then
+        missing "a Java Development Kit 17 or newer, or Maven (for DynamoDB Local)" "Debian, Ubuntu: apt-get install openjdk-17-jdk-headless maven"
+    fi
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.dynamodb-local-XXXXXX")
+    say "fetching DynamoDB Local $DYNAMODB_LOCAL_VERSION"
+    mvn --batch-mode --quiet -Dstyle.color=never --file "$parts/dynamodb-local.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$made" >&2 \
+        || { rm -rf "$made"; missing "DynamoDB Local, which Maven cannot fetch" "let this machine reach a Maven repository"; }
+    jar="$made/DynamoDBLocal-$DYNAMODB_LOCAL_VERSION.jar"
+    if [ "$(sha256 "$jar")" != "$DYNAMODB_LOCAL_CHECKSUM" ]; then
+        rm -rf "$made"
+        missing "a DynamoDB Local that can be trusted: Maven's is not the one that is pinned" "check the Maven repository that this machine uses"
+    fi
+    javac -cp "$made/*" -d "$made/classes" "$parts/DynamoDbLocal.java" >&2 || { rm -rf "$made"; return 1; }
+    place "$made" "$(basename "$DYNAMODB_LOCAL")"
+}
+
+need_ministack() {
+    local made requirements="$ROOT/scripts/parts/ministack.txt"
+    # The pinned files name the directory: others make another one.
+    MINISTACK="$TOOLS/ministack-$(sha256 "$requirements" | cut -c 1-12)"
+    if [ -d "$MINISTACK" ]; then return; fi
+    command -v python3 >/dev/null && python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+        || missing "Python 3.10 or newer with venv (for ministack)" "Debian, Ubuntu: apt-get install python3 python3-venv"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.ministack-XXXXXX")
+    say "fetching ministack"
+    if ! python3 -m venv "$made" || ! "$made/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2; then
+        rm -rf "$made"
+        missing "ministack, which pip cannot fetch" "let this machine reach a Python package index"
+    fi
+    # Its python finds the packages wherever the directory lies.
+    place "$made" "$(basename "$MINISTACK")"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.

@@ -11,6 +11,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
+use futures::future::BoxFuture;
 use mlops_core::{Error, Result};
 use tokio::sync::OnceCell;
 
@@ -74,6 +75,11 @@ impl AwsClients {
         })
     }
 
+    /// What was set, completed from the environment.
+    pub(crate) fn settings(&self) -> &AwsSettings {
+        &self.inner.settings
+    }
+
     /// The region in which the services are called.
     ///
     /// # Errors
@@ -90,8 +96,9 @@ impl AwsClients {
     /// # Errors
     /// `Denied` for an account that is not allowed and for credentials that STS does not accept.
     pub async fn account_id(&self) -> Result<Option<String>> {
-        let account = self.inner.account.get_or_try_init(|| self.check_account());
-        account.await.cloned()
+        // Boxed: the SDK's futures are deep, and every operation of ours holds this one.
+        let check = || -> BoxFuture<'_, Result<Option<String>>> { Box::pin(self.check_account()) };
+        self.inner.account.get_or_try_init(check).await.cloned()
     }
 
     /// The budget for retries that all calls share.
@@ -173,7 +180,8 @@ impl AwsClients {
 
     /// Region, credentials and transport.
     async fn config(&self) -> Result<&SdkConfig> {
-        self.inner.config.get_or_try_init(|| self.load()).await
+        let load = || -> BoxFuture<'_, Result<SdkConfig>> { Box::pin(self.load()) };
+        self.inner.config.get_or_try_init(load).await
     }
 
     async fn load(&self) -> Result<SdkConfig> {

@@ -76,21 +76,50 @@ pub(crate) struct Failure {
     message: Option<String>,
     request: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// An error of ours, which says everything already.
+    ours: Option<Error>,
 }
 
 impl Failure {
+    fn new(call: &Call, kind: Kind) -> Self {
+        Self {
+            kind,
+            code: None,
+            call: call.clone(),
+            message: None,
+            request: None,
+            cause: None,
+            ours: None,
+        }
+    }
+
+    /// The call was not made, for a reason that has its message.
+    pub(crate) fn before(call: &Call, error: Error) -> Self {
+        Self {
+            ours: Some(error),
+            ..Self::new(call, Kind::Refused)
+        }
+    }
+
+    /// The call could not be put together, which is a fault of this program.
+    pub(crate) fn bug(call: &Call, error: impl StdError + Send + Sync + 'static) -> Self {
+        let text = format!(
+            "{} {} on {} could not be put together; report this",
+            call.service, call.operation, call.resource
+        );
+        Self::before(call, Error::bug(text).because(error))
+    }
+
     /// Reads the SDK's error.
     pub(crate) fn of<E>(call: &Call, error: SdkError<E, Response>) -> Self
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let mut failure = Self {
-            kind: Kind::Lost,
             code: error.code().map(str::to_owned),
-            call: call.clone(),
             message: error.message().map(str::to_owned),
             request: request_id(&error),
-            cause: None,
+            ..Self::new(call, Kind::Lost)
         };
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         if let SdkError::ServiceError(_) = &error {
@@ -127,22 +156,28 @@ impl Failure {
     /// transaction are.
     pub(crate) fn inside(call: &Call, code: &str, message: Option<&str>) -> Self {
         Self {
-            kind: classify(Some(code), Some(400), message.unwrap_or_default()),
             code: Some(code.to_owned()),
-            call: call.clone(),
             message: message.map(str::to_owned),
-            request: None,
-            cause: None,
+            ..Self::new(
+                call,
+                classify(Some(code), Some(400), message.unwrap_or_default()),
+            )
         }
     }
 
-    /// The message of the service.
-    pub(crate) fn message(&self) -> &str {
-        self.message.as_deref().unwrap_or_default()
+    /// The same call, with what its answer gave as the reason.
+    pub(crate) fn with_reason(self, reason: Self) -> Self {
+        Self {
+            request: self.request,
+            ..reason
+        }
     }
 
     /// For the user: service, operation, resource, what the service said, what to do.
     pub(crate) fn into_error(self) -> Error {
+        if let Some(ours) = self.ours {
+            return ours;
+        }
         let Call {
             service,
             operation,
@@ -309,4 +344,70 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
         next = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> Call {
+        Call {
+            service: "DynamoDB",
+            operation: "GetItem",
+            resource: "table acme".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_services_words_decide_and_else_the_status() {
+        for (code, status, kind) in [
+            ("ThrottlingException", 400, Kind::Throttled),
+            (
+                "ProvisionedThroughputExceededException",
+                400,
+                Kind::Throttled,
+            ),
+            ("SlowDown", 503, Kind::Throttled),
+            ("TransactionInProgressException", 400, Kind::Busy),
+            ("ConditionalCheckFailedException", 400, Kind::Condition),
+            ("ExpiredTokenException", 400, Kind::Credentials),
+            ("AccessDeniedException", 400, Kind::Denied),
+            ("ResourceNotFoundException", 400, Kind::Missing),
+            ("ValidationException", 400, Kind::Refused),
+            ("InternalServerError", 500, Kind::Lost),
+            ("", 429, Kind::Throttled),
+            ("", 403, Kind::Denied),
+            ("", 404, Kind::Missing),
+            ("", 412, Kind::Condition),
+            ("Unheard", 502, Kind::Lost),
+            ("Unheard", 400, Kind::Refused),
+        ] {
+            assert_eq!(
+                classify(Some(code), Some(status), ""),
+                kind,
+                "{code} {status}"
+            );
+        }
+        assert_eq!(classify(None, None, ""), Kind::Lost);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_key() {
+        let code = Some("InvalidSignatureException");
+        let late = "Signature expired: 20261121T050000Z is now earlier than 20261121T060000Z";
+        assert_eq!(classify(code, Some(400), late), Kind::Skewed);
+        let wrong = "The request signature we calculated does not match";
+        assert_eq!(classify(code, Some(400), wrong), Kind::Credentials);
+    }
+
+    #[test]
+    fn the_message_names_service_operation_resource_and_what_to_do() {
+        let failure = Failure::inside(&call(), "AccessDenied", Some("not authorized."));
+        let error = failure.into_error();
+        assert_eq!(
+            error.to_string(),
+            "DynamoDB GetItem on table acme failed with AccessDenied: not authorized; let the identity that runs this do so, or use another one"
+        );
+        assert_eq!(error.class(), Class::Denied);
+    }
 }

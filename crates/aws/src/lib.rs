@@ -5,6 +5,7 @@
 
 mod clients;
 mod credentials;
+pub mod dynamodb;
 mod fault;
 mod retry;
 mod settings;

@@ -12,6 +12,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use mlops_core::{Error, Result};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::settings::AwsSettings;
 
@@ -83,12 +86,7 @@ fn tls_context(settings: &AwsSettings) -> Result<TlsContext> {
         };
         let pem = std::fs::read(path)
             .map_err(|error| refused("the file cannot be read").because(error))?;
-        if !pem
-            .windows(27)
-            .any(|line| line == b"-----BEGIN CERTIFICATE-----")
-        {
-            return Err(refused("the file holds no PEM certificate"));
-        }
+        check_certificates(&pem).map_err(|why| refused(&why))?;
         store = store.with_pem_certificate(pem);
     }
     TlsContext::builder()
@@ -99,6 +97,22 @@ fn tls_context(settings: &AwsSettings) -> Result<TlsContext> {
                 .because(error)
                 .at("custom_ca_bundle")
         })
+}
+
+/// The client takes for granted that these are certificates.
+fn check_certificates(pem: &[u8]) -> std::result::Result<(), String> {
+    let mut store = RootCertStore::empty();
+    for (number, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
+        let certificate =
+            certificate.map_err(|error| format!("certificate {}: {error}", number + 1))?;
+        store
+            .add(certificate)
+            .map_err(|error| format!("certificate {}: {error}", number + 1))?;
+    }
+    if store.is_empty() {
+        return Err("the file holds no PEM certificate".to_owned());
+    }
+    Ok(())
 }
 
 fn through(tls: TlsContext, proxy: ProxyConfig) -> SharedHttpClient {
@@ -140,6 +154,53 @@ impl HttpConnector for ByScheme<SharedHttpConnector> {
             self.plain.call(request)
         } else {
             self.secure.call(request)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_is_no_url_is_refused_without_repeating_it() {
+        for attribute in ["http_proxy", "https_proxy"] {
+            let url = Some("user:hunter2@ not a url".to_owned());
+            let mut settings = AwsSettings::default();
+            match attribute {
+                "http_proxy" => settings.http_proxy = url,
+                _ => settings.https_proxy = url,
+            }
+            let error = http_client(&settings).expect_err("no URL");
+            assert_eq!(error.attribute(), Some(attribute));
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_holds_no_certificate_is_refused_naming_the_file() {
+        let directory = tempfile::tempdir().expect("directory");
+        let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (name, content) in [
+            ("missing", None),
+            ("empty", Some("")),
+            ("text", Some("no certificate")),
+            ("nonsense", Some(nonsense)),
+        ] {
+            let path = directory.path().join(name);
+            if let Some(content) = content {
+                std::fs::write(&path, content).expect("file");
+            }
+            let settings = AwsSettings {
+                custom_ca_bundle: Some(path.clone()),
+                ..AwsSettings::default()
+            };
+            let error = http_client(&settings).expect_err(name);
+            assert_eq!(error.attribute(), Some("custom_ca_bundle"), "{error}");
+            assert!(
+                error.to_string().contains(&*path.to_string_lossy()),
+                "{error}"
+            );
         }
     }
 }

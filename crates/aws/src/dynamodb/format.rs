@@ -1,0 +1,108 @@
+//! The format item: who the registry is, which programs may use it, and where it is written.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mlops_core::records::Key;
+use mlops_core::{Error, Result};
+
+use super::item::Attributes;
+
+/// The format that this program writes.
+pub(super) const VERSION: u64 = 1;
+
+const UUID: &str = "uuid";
+const FORMAT: &str = "version";
+const MIN_READER: &str = "min_reader";
+const MIN_WRITER: &str = "min_writer";
+const HOME: &str = "home_region";
+
+/// What the item says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) uuid: uuid::Uuid,
+    /// What the table is.
+    version: u64,
+    /// A program whose own format is older than this must not read.
+    min_reader: u64,
+    /// A program whose own format is older than this must not write.
+    min_writer: u64,
+    /// The region whose replica is written.
+    home_region: String,
+}
+
+/// Where the item lies.
+pub(super) fn key() -> Key {
+    Key::new("registry", "format")
+}
+
+impl Format {
+    /// A new registry's.
+    pub(super) fn new(home_region: &str) -> Self {
+        Self {
+            uuid: uuid::Uuid::new_v4(),
+            version: VERSION,
+            min_reader: 1,
+            min_writer: 1,
+            home_region: home_region.to_owned(),
+        }
+    }
+
+    /// The attributes that the item is made of, its key apart.
+    pub(super) fn attributes(&self) -> Attributes {
+        let number = |value: u64| AttributeValue::N(value.to_string());
+        HashMap::from([
+            (UUID.to_owned(), AttributeValue::S(self.uuid.to_string())),
+            (FORMAT.to_owned(), number(self.version)),
+            (MIN_READER.to_owned(), number(self.min_reader)),
+            (MIN_WRITER.to_owned(), number(self.min_writer)),
+            (HOME.to_owned(), AttributeValue::S(self.home_region.clone())),
+        ])
+    }
+
+    /// Reads the item and refuses a table that this program must not read.
+    pub(super) fn read(table: &str, item: &Attributes) -> Result<Self> {
+        let damaged = |name: &str| {
+            Error::corrupt(format!(
+                "table {table} is damaged: {name} of its item registry format is missing or unreadable; restore the table to an earlier point in time"
+            ))
+        };
+        let text = |name: &str| {
+            let value = item.get(name).and_then(|value| value.as_s().ok());
+            value.ok_or_else(|| damaged(name))
+        };
+        let number = |name| super::item::number(item, name).ok_or_else(|| damaged(name));
+        let format = Self {
+            uuid: text(UUID)?.parse().map_err(|_| damaged(UUID))?,
+            version: number(FORMAT)?,
+            min_reader: number(MIN_READER)?,
+            min_writer: number(MIN_WRITER)?,
+            home_region: text(HOME)?.clone(),
+        };
+        format.check(table, format.min_reader, "read")?;
+        Ok(format)
+    }
+
+    /// Refuses a table that this program must not write, or not here.
+    pub(super) fn check_writer(&self, table: &str, region: &str) -> Result<()> {
+        self.check(table, self.min_writer, "write")?;
+        if self.home_region == region {
+            return Ok(());
+        }
+        Err(Error::denied(format!(
+            "table {table} is written in its home region {} only, and this is {region}: replicas take the last write, and versions would be lost; set region to {}, or move the home first",
+            self.home_region, self.home_region
+        ))
+        .at("region"))
+    }
+
+    fn check(&self, table: &str, needed: u64, verb: &str) -> Result<()> {
+        if needed <= VERSION {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!(
+            "table {table} has format {}, and only programs that know format {needed} may {verb} it; this one knows format {VERSION}: upgrade the provider",
+            self.version
+        )))
+    }
+}

@@ -1,0 +1,8 @@
+//! Records in DynamoDB, against what speaks its protocol.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod conformance;
+mod faults;
+mod records;

@@ -1,0 +1,694 @@
+//! What the store in DynamoDB does beyond the conformance suite: its table, its format, its limits,
+//! and its calls.
+
+use std::sync::Arc;
+
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::{part, table};
+use aws_sdk_dynamodb::types::AttributeValue;
+use mlops_aws::dynamodb::DynamoRecords;
+use mlops_aws::{AwsClients, AwsSettings, RetryMode};
+use mlops_core::artifacts::ArtifactStore;
+use mlops_core::clock::{RandomIds, SystemClock};
+use mlops_core::memory::MemoryArtifacts;
+use mlops_core::names::ModelName;
+use mlops_core::records::{Change, CommitError, Expect, Item, Key, Range, Records, Write};
+use mlops_core::registry::{ModelSpec, NewVersion, Registry, VersionDeletionPolicy, VersionSpec};
+use mlops_core::{Class, Error};
+use serde_json::{Map, Value, json};
+
+macro_rules! dynamodb_local {
+    () => {
+        match part::dynamodb_local() {
+            Some(part) => part.url.as_str(),
+            None => return,
+        }
+    };
+}
+
+fn body(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other} is no object"),
+    }
+}
+
+fn put(key: &Key, expect: Expect, value: Value) -> Write {
+    Write {
+        key: key.clone(),
+        expect,
+        change: Change::Put(body(value)),
+    }
+}
+
+async fn one(store: &DynamoRecords, key: &Key) -> Option<Item> {
+    let mut found = store.get(std::slice::from_ref(key)).await.expect("get");
+    found.remove(0)
+}
+
+fn failed<T: std::fmt::Debug>(outcome: Result<T, CommitError>) -> Error {
+    match outcome {
+        Err(CommitError::Store(error)) => error,
+        other => panic!("expected the store to fail, got {other:?}"),
+    }
+}
+
+fn says(error: &Error, class: Class, attribute: Option<&str>, words: &[&str]) {
+    let text = error.to_string();
+    assert_eq!(error.class(), class, "{text}");
+    assert_eq!(error.attribute(), attribute, "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word:?} is not in: {text}");
+    }
+}
+
+/// The item at `key` as it lies in the table.
+async fn raw(
+    url: &str,
+    table: &str,
+    key: (&str, &str),
+) -> std::collections::HashMap<String, AttributeValue> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let request = table::client(url)
+        .get_item()
+        .table_name(table)
+        .key("PK", text(key.0))
+        .key("SK", text(key.1));
+    let answer = request.consistent_read(true).send().await.expect("read");
+    answer.item.expect("an item")
+}
+
+#[tokio::test]
+async fn a_missing_table_is_one_message_that_names_the_module() {
+    let url = dynamodb_local!();
+    let store = table::records(url, "nowhere");
+    let words = [
+        "DynamoDB table nowhere in eu-west-1 does not exist",
+        "modules/registry",
+    ];
+    let error = store.identity().await.expect_err("no table");
+    says(&error, Class::Invalid, Some("registry.table"), &words);
+    let write = put(&Key::new("p", "s"), Expect::Absent, json!({}));
+    let error = failed(store.commit(vec![write]).await);
+    says(&error, Class::Invalid, Some("registry.table"), &words);
+}
+
+#[tokio::test]
+async fn a_table_with_other_keys_is_one_message_that_names_the_keys() {
+    let url = dynamodb_local!();
+    for (partition, sort) in [("id", None), ("PK", None), ("pk", Some("sk"))] {
+        let name = table::create_with(url, partition, sort).await;
+        let error = table::records(url, &name)
+            .identity()
+            .await
+            .expect_err("another table");
+        let words = [&*name, "PK and SK", "modules/registry"];
+        says(&error, Class::Invalid, Some("registry.table"), &words);
+    }
+}
+
+#[test]
+fn what_names_no_table_is_refused() {
+    for name in ["", "ab", "a table", &"x".repeat(256)] {
+        let clients = AwsClients::new(table::settings("http://127.0.0.1:1")).expect("settings");
+        let error = DynamoRecords::new(clients, name).expect_err(name);
+        says(
+            &error,
+            Class::Invalid,
+            Some("registry.table"),
+            &["names no table"],
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_a_newer_format_is_refused_to_old_readers_and_writers() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let key = Key::new("p", "s");
+    let write = || vec![put(&key, Expect::Absent, json!({"value": 1}))];
+    table::records(url, &name)
+        .commit(write())
+        .await
+        .expect("commit");
+    let set = async |attribute: &str| {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        table::client(url)
+            .update_item()
+            .table_name(&name)
+            .key("PK", text("registry"))
+            .key("SK", text("format"))
+            .update_expression("SET #version = :two, #needed = :two")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_names("#needed", attribute)
+            .expression_attribute_values(":two", AttributeValue::N("2".into()))
+            .send()
+            .await
+            .expect("set");
+    };
+    set("min_writer").await;
+    let store = table::records(url, &name);
+    assert!(one(&store, &key).await.is_some(), "it may be read");
+    let error = failed(store.commit(write()).await);
+    says(
+        &error,
+        Class::Corrupt,
+        None,
+        &["has format 2", "may write", "upgrade the provider"],
+    );
+
+    set("min_reader").await;
+    let error = table::records(url, &name)
+        .get(&[key])
+        .await
+        .expect_err("newer");
+    says(
+        &error,
+        Class::Corrupt,
+        None,
+        &["has format 2", "may read", "upgrade the provider"],
+    );
+}
+
+#[tokio::test]
+async fn a_writer_outside_of_the_home_region_is_refused_naming_the_home() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let key = Key::new("p", "s");
+    let write = vec![put(&key, Expect::Absent, json!({}))];
+    table::records(url, &name)
+        .commit(write.clone())
+        .await
+        .expect("home");
+    let format = raw(url, &name, ("registry", "format")).await;
+    assert_eq!(
+        format["home_region"],
+        AttributeValue::S(table::REGION.into())
+    );
+    // The part has one table for each region; a replica is one that holds the same.
+    let elsewhere = AwsSettings {
+        region: Some("us-east-1".to_owned()),
+        ..table::settings(url)
+    };
+    let http = table::client(url);
+    let replica = http
+        .config()
+        .to_builder()
+        .region(aws_sdk_dynamodb::config::Region::new("us-east-1"));
+    let replica = aws_sdk_dynamodb::Client::from_conf(replica.build());
+    table::create_by(&replica, &name, "PK", Some("SK")).await;
+    let copy = replica.put_item().table_name(&name).set_item(Some(format));
+    copy.send().await.expect("replicated");
+    let clients = AwsClients::new(elsewhere).expect("settings");
+    let store = DynamoRecords::new(clients, &name).expect("a name");
+    assert!(store.identity().await.expect("read").is_some());
+    let error = failed(store.commit(write).await);
+    says(
+        &error,
+        Class::Denied,
+        Some("region"),
+        &["home region eu-west-1", "this is us-east-1"],
+    );
+}
+
+#[tokio::test]
+async fn what_a_newer_program_keeps_beside_a_document_survives_a_write() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let store = table::records(url, &name);
+    let (a, b) = (Key::new("p", "a"), Key::new("p", "b"));
+    let writes = [&a, &b].map(|key| put(key, Expect::Absent, json!({"value": 1})));
+    let first = store.commit(writes.to_vec()).await.expect("commit");
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    for sort in ["a", "b"] {
+        table::client(url)
+            .update_item()
+            .table_name(&name)
+            .key("PK", text("p"))
+            .key("SK", text(sort))
+            .update_expression("SET future = :future")
+            .expression_attribute_values(":future", text("kept"))
+            .send()
+            .await
+            .expect("set");
+    }
+    let over = |key: &Key, revision| put(key, Expect::Revision(revision), json!({"value": 2}));
+    // Alone, and in a transaction.
+    let alone = store.commit(vec![over(&a, first[0])]).await.expect("alone");
+    let both = vec![over(&a, alone[0]), over(&b, first[1])];
+    let last = store.commit(both).await.expect("both");
+    for sort in ["a", "b"] {
+        let item = raw(url, &name, ("p", sort)).await;
+        assert_eq!(item["future"], text("kept"));
+        assert_eq!(item["rev"], AttributeValue::N(last[0].to_string()));
+        assert_eq!(item["doc"], text(r#"{"value":2}"#));
+    }
+}
+
+#[tokio::test]
+async fn only_events_expire() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let store = table::records(url, &name);
+    let (event, other) = (Key::new("events#model#fraud", "1"), Key::new("p", "1"));
+    let expiring = json!({"expires_at": 1_900_000_000});
+    let writes = [&event, &other].map(|key| put(key, Expect::Absent, expiring.clone()));
+    store.commit(writes.to_vec()).await.expect("commit");
+    let item = raw(url, &name, ("events#model#fraud", "1")).await;
+    assert_eq!(item["expires_at"], AttributeValue::N("1900000000".into()));
+    let item = raw(url, &name, ("p", "1")).await;
+    assert!(!item.contains_key("expires_at"));
+}
+
+#[tokio::test]
+async fn a_record_of_400_kb_is_written_and_a_larger_one_is_refused_before_it_is_sent() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let proxy = Proxy::before(url).await;
+    let store = table::records(&proxy.url, &name);
+    let key = Key::new("p", "large");
+    let of = |size: usize| vec![put(&key, Expect::Absent, json!({"text": "x".repeat(size)}))];
+    let overhead = 100;
+    let error = failed(store.commit(of(400 * 1024)).await);
+    says(
+        &error,
+        Class::Invalid,
+        None,
+        &["record p large takes 401 KB", "400 KB"],
+    );
+    assert_eq!(proxy.calls(), Vec::<String>::new());
+    store
+        .commit(of(400 * 1024 - overhead))
+        .await
+        .expect("it fits");
+    let item = one(&store, &key).await.expect("stored");
+    assert_eq!(
+        item.body,
+        body(json!({"text": "x".repeat(400 * 1024 - overhead)}))
+    );
+
+    let many: Vec<Write> = (0..11)
+        .map(|n| {
+            let key = Key::new("p", n.to_string());
+            put(
+                &key,
+                Expect::Absent,
+                json!({"text": "x".repeat(399 * 1024)}),
+            )
+        })
+        .collect();
+    let error = failed(store.commit(many).await);
+    says(
+        &error,
+        Class::Invalid,
+        None,
+        &["a commit of 11 records", "4096 KB"],
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_dynamodb_does_not_take_is_refused() {
+    let store = table::records("http://127.0.0.1:1", "registry");
+    for key in [
+        Key::new("p", ""),
+        Key::new("", "s"),
+        Key::new("p", "s".repeat(1025)),
+    ] {
+        let error = failed(
+            store
+                .commit(vec![put(&key, Expect::Absent, json!({}))])
+                .await,
+        );
+        says(&error, Class::Invalid, None, &["empty or too long"]);
+    }
+}
+
+#[tokio::test]
+async fn a_partition_of_several_pages_is_read_to_its_end() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let proxy = Proxy::before(url).await;
+    let store = table::records(&proxy.url, &name);
+    let sorts: Vec<String> = (0..1500).map(|n| format!("{n:05}")).collect();
+    for batch in sorts.chunks(100) {
+        let text = "x".repeat(2000);
+        let writes = batch
+            .iter()
+            .map(|sort| put(&Key::new("p", sort), Expect::Absent, json!({"text": text})));
+        store.commit(writes.collect()).await.expect("commit");
+    }
+    proxy.reset();
+    let page = store.query("p", Range::default()).await.expect("query");
+    let found: Vec<&str> = page
+        .items
+        .iter()
+        .map(|item| item.key.sort.as_str())
+        .collect();
+    assert_eq!(found, sorts);
+    assert!(!page.more);
+    // 3 MB in pages of 1 MB.
+    assert!(
+        (3..=5).contains(&proxy.calls().len()),
+        "{:?}",
+        proxy.calls()
+    );
+    assert!(proxy.calls().iter().all(|call| call == "Query"));
+}
+
+#[tokio::test]
+async fn a_query_may_begin_anywhere_beside_its_prefix() {
+    let url = dynamodb_local!();
+    let store = table::records(url, &table::create(url).await);
+    let writes =
+        ["a", "b1", "b2", "c"].map(|sort| put(&Key::new("p", sort), Expect::Absent, json!({})));
+    store.commit(writes.to_vec()).await.expect("commit");
+    let found = async |after: &str, descending| {
+        let range = Range {
+            prefix: "b".into(),
+            after: Some(after.into()),
+            descending,
+            limit: None,
+        };
+        let page = store.query("p", range).await.expect("query");
+        let sorts = page.items.into_iter().map(|item| item.key.sort);
+        sorts.collect::<Vec<_>>()
+    };
+    assert_eq!(found("a", false).await, ["b1", "b2"]);
+    assert_eq!(found("c", false).await, [""; 0]);
+    assert_eq!(found("a", true).await, [""; 0]);
+    assert_eq!(found("c", true).await, ["b2", "b1"]);
+    assert_eq!(found("b1", false).await, ["b2"]);
+    assert_eq!(found("b", false).await, ["b1", "b2"]);
+}
+
+#[tokio::test]
+async fn the_index_of_models_lies_in_eight_partitions_and_reads_as_one() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let store = table::records(url, &name);
+    let mut sorts: Vec<String> = (0..60).map(|n| format!("model-{n}")).collect();
+    let writes = sorts
+        .iter()
+        .map(|sort| put(&Key::new("models", sort), Expect::Absent, json!({})));
+    store.commit(writes.collect()).await.expect("commit");
+    sorts.sort();
+    let mut seen = std::collections::BTreeSet::new();
+    let scan = table::client(url)
+        .scan()
+        .table_name(&name)
+        .send()
+        .await
+        .expect("scan");
+    for item in scan.items() {
+        let place = item["PK"].as_s().expect("text");
+        assert!(
+            place.starts_with("models#") || place == "registry",
+            "{place}"
+        );
+        seen.insert(place.clone());
+    }
+    assert_eq!(seen.len(), 9);
+
+    for descending in [false, true] {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let range = Range {
+                after: found.last().cloned(),
+                descending,
+                limit: Some(7),
+                ..Range::default()
+            };
+            let page = store.query("models", range).await.expect("query");
+            assert!(page.items.iter().all(|item| item.key.partition == "models"));
+            found.extend(page.items.into_iter().map(|item| item.key.sort));
+            if !page.more {
+                break;
+            }
+        }
+        let mut expected = sorts.clone();
+        if descending {
+            expected.reverse();
+        }
+        assert_eq!(found, expected);
+    }
+    let keys = [Key::new("models", "model-3"), Key::new("models", "nope")];
+    let found = store.get(&keys).await.expect("get");
+    assert_eq!(found[0].as_ref().map(|item| &item.key), Some(&keys[0]));
+    assert!(found[1].is_none());
+}
+
+#[tokio::test]
+async fn keys_that_a_batch_left_unprocessed_are_asked_for_again() {
+    let url = dynamodb_local!();
+    let proxy = Proxy::before(url).await;
+    let store = table::records(&proxy.url, &table::create(url).await);
+    let keys: Vec<Key> = (0..5).map(|n| Key::new("p", n.to_string())).collect();
+    let writes = keys
+        .iter()
+        .map(|key| put(key, Expect::Absent, json!({"at": key.sort})));
+    store.commit(writes.collect()).await.expect("commit");
+    proxy.reset();
+    for call in 0..3 {
+        proxy.fail(call, Fault::Unprocessed);
+    }
+    let found = store.get(&keys).await.expect("get");
+    let told: Vec<_> = found.into_iter().flatten().map(|item| item.key).collect();
+    assert_eq!(told, keys);
+    assert_eq!(proxy.calls(), ["BatchGetItem"; 4]);
+}
+
+#[tokio::test]
+async fn a_read_costs_one_call_and_a_batch_one_for_each_hundred_keys() {
+    let url = dynamodb_local!();
+    let proxy = Proxy::before(url).await;
+    let store = table::records(&proxy.url, &table::create(url).await);
+    let key = |n: usize| Key::new("p", n.to_string());
+    store
+        .commit(vec![put(&key(0), Expect::Absent, json!({}))])
+        .await
+        .expect("commit");
+    assert_eq!(proxy.calls(), ["GetItem", "UpdateItem", "UpdateItem"]);
+    proxy.reset();
+    one(&store, &key(0)).await.expect("there");
+    store.identity().await.expect("identity").expect("made");
+    assert_eq!(proxy.calls(), ["GetItem"]);
+    proxy.reset();
+    store
+        .get(&(0..250).map(key).collect::<Vec<_>>())
+        .await
+        .expect("get");
+    assert_eq!(proxy.calls(), ["BatchGetItem"; 3]);
+    proxy.reset();
+    let write = put(&key(1), Expect::Absent, json!({}));
+    store.commit(vec![write]).await.expect("one");
+    let writes = [2, 3].map(|n| put(&key(n), Expect::Absent, json!({})));
+    store.commit(writes.to_vec()).await.expect("two");
+    assert_eq!(proxy.calls(), ["UpdateItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_write_that_another_followed_is_told_from_one_that_did_not_happen() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let proxy = Proxy::before(url).await;
+    let (ours, theirs) = (
+        table::records(&proxy.url, &name),
+        table::records(url, &name),
+    );
+    let key = Key::new("p", "counter");
+    let first = ours
+        .commit(vec![put(&key, Expect::Absent, json!({"value": 0}))])
+        .await
+        .expect("commit")[0];
+
+    // Ours takes place, its answer is lost, and another write follows before we ask again.
+    proxy.reset();
+    proxy.fail(0, Fault::TimeoutAfter);
+    let follow = async {
+        loop {
+            let item = one(&theirs, &key).await.expect("there");
+            if item.revision != first {
+                let next = put(&key, Expect::Revision(item.revision), json!({"value": 2}));
+                break theirs.commit(vec![next]).await.expect("theirs");
+            }
+        }
+    };
+    let write = put(&key, Expect::Revision(first), json!({"value": 1}));
+    let (outcome, _) = tokio::join!(ours.commit(vec![write]), follow);
+    outcome.expect("it took place");
+
+    // Ours does not take place, and another write replaces what we wanted to replace.
+    let now = one(&ours, &key).await.expect("there").revision;
+    proxy.reset();
+    proxy.fail(0, Fault::Timeout);
+    let other = async {
+        while proxy.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let next = put(&key, Expect::Revision(now), json!({"value": 3}));
+        theirs.commit(vec![next]).await.expect("theirs");
+    };
+    let write = put(&key, Expect::Revision(now), json!({"value": 9}));
+    let (outcome, ()) = tokio::join!(ours.commit(vec![write]), other);
+    assert!(
+        matches!(outcome, Err(CommitError::Condition { index: 0 })),
+        "{outcome:?}"
+    );
+
+    // Two others wrote since: nobody can tell, and that is what the error says.
+    let now = one(&ours, &key).await.expect("there").revision;
+    proxy.reset();
+    proxy.fail(0, Fault::Timeout);
+    let others = async {
+        while proxy.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut last = now;
+        for value in [4, 5] {
+            let next = put(&key, Expect::Revision(last), json!({"value": value}));
+            last = theirs.commit(vec![next]).await.expect("theirs")[0];
+        }
+    };
+    let write = put(&key, Expect::Revision(now), json!({"value": 9}));
+    let (outcome, ()) = tokio::join!(ours.commit(vec![write]), others);
+    let error = failed(outcome);
+    says(
+        &error,
+        Class::Unavailable,
+        None,
+        &["p counter", "is unknown"],
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_never_succeeds_ends_in_time_and_says_what_was_tried() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let proxy = Proxy::before(url).await;
+    let settings = AwsSettings {
+        max_retries: Some(3),
+        retry_mode: Some(RetryMode::Adaptive),
+        ..table::settings(&proxy.url)
+    };
+    let clients = AwsClients::with_patience(settings, table::patience()).expect("settings");
+    let store = DynamoRecords::new(clients, &name).expect("a name");
+    store.identity().await.expect("the table is there");
+    for (code, class, calls, word) in [
+        (
+            "ThrottlingException",
+            Class::Throttled,
+            4,
+            "raise the limit",
+        ),
+        (
+            "TransactionInProgressException",
+            Class::Conflict,
+            4,
+            "run the operation again",
+        ),
+        (
+            "ExpiredTokenException",
+            Class::Denied,
+            1,
+            "renew or correct the credentials",
+        ),
+        (
+            "UnrecognizedClientException",
+            Class::Denied,
+            1,
+            "renew or correct the credentials",
+        ),
+        (
+            "AccessDeniedException",
+            Class::Denied,
+            1,
+            "let the identity that runs this do so",
+        ),
+    ] {
+        proxy.reset();
+        proxy.fail_always(Fault::Refused(code));
+        let error = store.identity().await.expect_err(code);
+        let table = format!("on table {name} failed with {code}");
+        let words = ["DynamoDB GetItem", &table, "(request PROXY4REQUEST)", word];
+        says(&error, class, None, &words);
+        assert_eq!(proxy.calls().len(), calls, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn of_64_writers_of_one_model_each_gets_its_number() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    each_gets_its_number(url, &name).await;
+}
+
+#[tokio::test]
+async fn of_64_writers_of_one_model_each_gets_its_number_on_ministack() {
+    let Some(part) = part::ministack() else {
+        return;
+    };
+    let name = table::create(&part.url).await;
+    each_gets_its_number(&part.url, &name).await;
+}
+
+async fn each_gets_its_number(url: &str, table: &str) {
+    const WRITERS: usize = 64;
+    const EACH: usize = 2;
+    let artifacts = Arc::new(MemoryArtifacts::default());
+    let artifact = artifacts
+        .put_bytes("model.onnx", b"a model")
+        .expect("stored");
+    let model = ModelName::new("fraud").expect("legal");
+    // Each has its own clients, as another process would.
+    let registry = || {
+        let artifacts: Arc<dyn ArtifactStore> = artifacts.clone();
+        Registry::new(
+            Arc::new(table::records(url, table)),
+            artifacts,
+            Arc::new(SystemClock::default()),
+            Arc::new(RandomIds),
+        )
+    };
+    registry()
+        .create_model(&model, ModelSpec::default())
+        .await
+        .expect("create");
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let registry = registry();
+            let new = NewVersion {
+                model: model.clone(),
+                spec: VersionSpec {
+                    artifact: artifact.clone(),
+                    framework: "onnx".into(),
+                    signature: None,
+                    params: Default::default(),
+                    lineage: None,
+                    smoke: None,
+                },
+                metrics: Default::default(),
+                tags: Default::default(),
+                approval: None,
+                deletion_policy: VersionDeletionPolicy::default(),
+                nonce: None,
+            };
+            tokio::spawn(async move {
+                let mut numbers = Vec::new();
+                for _ in 0..EACH {
+                    let made = registry.register_version(new.clone()).await;
+                    let made = made.unwrap_or_else(|error| panic!("{}", error.chain()));
+                    numbers.push(made.id.version);
+                }
+                numbers
+            })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for writer in writers {
+        numbers.extend(writer.await.expect("no panic"));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=(WRITERS * EACH) as u64).collect::<Vec<_>>());
+    let all = registry().all_versions(&model).await.expect("list");
+    assert_eq!(all.len(), WRITERS * EACH);
+}

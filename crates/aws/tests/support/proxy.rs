@@ -1,0 +1,279 @@
+//! A proxy between the adapter and a part: it counts calls, and fails those that it is told to, as
+//! networks and services do.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No answer comes, and nothing is done.
+    Timeout,
+    /// No answer comes, and it is done.
+    TimeoutAfter,
+    /// The connection breaks before anything is done.
+    ResetBefore,
+    /// The connection breaks when it is done.
+    ResetAfter,
+    /// The service answers 500, and nothing is done.
+    Internal,
+    /// The service answers 500, and it is done.
+    InternalAfter,
+    /// The service answers 400 with this code, and nothing is done.
+    Refused(&'static str),
+    /// Of a batch, the first key is answered; the others are left unprocessed.
+    Unprocessed,
+}
+
+/// What the faults table of the records has, in the words of DynamoDB.
+pub const FAULTS: [Fault; 11] = [
+    Fault::Timeout,
+    Fault::TimeoutAfter,
+    Fault::ResetBefore,
+    Fault::ResetAfter,
+    Fault::Internal,
+    Fault::InternalAfter,
+    Fault::Refused("ThrottlingException"),
+    Fault::Refused("ProvisionedThroughputExceededException"),
+    Fault::Refused("TransactionConflict"),
+    Fault::Refused("TransactionInProgressException"),
+    Fault::Refused("ConditionalCheckFailedException"),
+];
+
+#[derive(Default)]
+struct State {
+    calls: Vec<String>,
+    /// The call with this number, counted from zero, fails so.
+    planned: BTreeMap<usize, Fault>,
+    /// Every call fails so.
+    always: Option<Fault>,
+}
+
+/// The proxy; it ends with the runtime that it was started on.
+pub struct Proxy {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    state: Arc<Mutex<State>>,
+}
+
+struct Route {
+    to: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+    state: Arc<Mutex<State>>,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().expect("no panic while it was held")
+}
+
+impl Proxy {
+    /// A proxy before the part at `url`.
+    pub async fn before(url: &str) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let state = Arc::new(Mutex::new(State::default()));
+        let route = Arc::new(Route {
+            to: url.to_owned(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            state: Arc::clone(&state),
+        });
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let route = Arc::clone(&route);
+                let service = hyper::service::service_fn(move |request| {
+                    let route = Arc::clone(&route);
+                    async move { route.answer(request).await }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self {
+            url: format!("http://{address}"),
+            state,
+        }
+    }
+
+    /// The operations that were called, in order.
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.state).calls.clone()
+    }
+
+    /// Forgets what was called and what fails.
+    pub fn reset(&self) {
+        *lock(&self.state) = State::default();
+    }
+
+    /// The call with this number, counted from zero since the last reset, fails so.
+    pub fn fail(&self, number: usize, fault: Fault) {
+        lock(&self.state).planned.insert(number, fault);
+    }
+
+    /// Every call fails so from now on.
+    pub fn fail_always(&self, fault: Fault) {
+        lock(&self.state).always = Some(fault);
+    }
+}
+
+/// The connection is closed without an answer.
+#[derive(Debug)]
+struct Reset;
+
+impl std::fmt::Display for Reset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the proxy breaks the connection")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Route {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Reset> {
+        let target = request.headers().get("x-amz-target");
+        let operation = target
+            .and_then(|target| target.to_str().ok())
+            .and_then(|target| target.rsplit('.').next())
+            .unwrap_or(request.method().as_str())
+            .to_owned();
+        let fault = {
+            let mut state = lock(&self.state);
+            let number = state.calls.len();
+            state.calls.push(operation.clone());
+            state.planned.get(&number).copied().or(state.always)
+        };
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        let forward = async {
+            let (parts, body) = self.forward(&parts, body.clone()).await?.into_parts();
+            Ok(Response::from_parts(parts, Full::new(body)))
+        };
+        match fault {
+            None => forward.await,
+            Some(Fault::Timeout) => Ok(never().await),
+            Some(Fault::TimeoutAfter) => {
+                forward.await?;
+                Ok(never().await)
+            }
+            Some(Fault::ResetBefore) => Err(Reset),
+            Some(Fault::ResetAfter) => {
+                forward.await?;
+                Err(Reset)
+            }
+            Some(Fault::Internal) => Ok(internal()),
+            Some(Fault::InternalAfter) => {
+                forward.await?;
+                Ok(internal())
+            }
+            Some(Fault::Refused(code)) => Ok(refused(code, &operation, &body)),
+            Some(Fault::Unprocessed) => self.answer_first(&parts, &body).await,
+        }
+    }
+
+    async fn forward(&self, parts: &Parts, body: Bytes) -> Result<Response<Bytes>, Reset> {
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut onward = Request::new(Full::new(body));
+        *onward.method_mut() = parts.method.clone();
+        *onward.uri_mut() = format!("{}{path}", self.to).parse().expect("a URL");
+        *onward.headers_mut() = parts.headers.clone();
+        let answer = self.client.request(onward).await.map_err(|_| Reset)?;
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        Ok(Response::from_parts(parts, body))
+    }
+
+    async fn answer_first(&self, parts: &Parts, body: &[u8]) -> Result<Answer, Reset> {
+        let mut asked: Value = serde_json::from_slice(body).expect("JSON");
+        let mut left = asked["RequestItems"].clone();
+        for (table, wanted) in asked["RequestItems"].as_object_mut().expect("tables") {
+            let keys = wanted["Keys"].as_array_mut().expect("keys");
+            left[table]["Keys"] = Value::from(keys.split_off(1));
+        }
+        let mut onward = parts.clone();
+        onward.headers.remove("content-length");
+        let answer = self.forward(&onward, asked.to_string().into()).await?;
+        let mut told: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        told["UnprocessedKeys"] = left;
+        Ok(json(StatusCode::OK, told.to_string()))
+    }
+}
+
+async fn never() -> Answer {
+    std::future::pending::<Infallible>().await;
+    unreachable!("it never ends")
+}
+
+fn json(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
+    headers.insert(
+        "x-amzn-requestid",
+        HeaderValue::from_static("PROXY4REQUEST"),
+    );
+    answer
+}
+
+fn internal() -> Answer {
+    json(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Internal server error"}"#.to_owned(),
+    )
+}
+
+/// The refusal as this operation words it: a transaction gives reasons.
+fn refused(code: &str, operation: &str, body: &[u8]) -> Answer {
+    let transaction = operation == "TransactWriteItems";
+    let reason = match code {
+        "TransactionConflict" => Some("TransactionConflict"),
+        "ConditionalCheckFailedException" => Some("ConditionalCheckFailed"),
+        "ProvisionedThroughputExceededException" => Some("ProvisionedThroughputExceeded"),
+        _ => None,
+    };
+    let body = match reason.filter(|_| transaction) {
+        Some(reason) => {
+            let asked: Value = serde_json::from_slice(body).expect("JSON");
+            let count = asked["TransactItems"].as_array().map_or(1, Vec::len);
+            let mut reasons = vec![serde_json::json!({"Code": "None"}); count];
+            reasons[count - 1] = serde_json::json!({"Code": reason, "Message": "by the proxy"});
+            serde_json::json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "message": "Transaction cancelled",
+                "CancellationReasons": reasons,
+            })
+        }
+        None => {
+            let code = match code {
+                "TransactionConflict" => "TransactionConflictException",
+                code => code,
+            };
+            serde_json::json!({
+                "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+                "message": "by the proxy",
+            })
+        }
+    };
+    json(StatusCode::BAD_REQUEST, body.to_string())
+}
