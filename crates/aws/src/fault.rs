@@ -54,6 +54,28 @@ impl Kind {
         )
     }
 
+    /// What the user does next.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Throttled => {
+                "the service was asked more than it permits for as long as this run waits: raise the limit, or run less at once"
+            }
+            Self::Busy => "somebody else kept writing the same object; run the operation again",
+            Self::Condition => "somebody else changed it; run the operation again",
+            Self::Unreachable => {
+                "no connection could be made: check region, endpoints, proxy and network"
+            }
+            Self::Lost => "no usable answer came: check the network, then run the operation again",
+            Self::Skewed => "set this machine's clock: AWS refuses requests whose time is off",
+            Self::Credentials => {
+                "renew or correct the credentials: access keys, profile, environment or role"
+            }
+            Self::Denied => "let the identity that runs this do so, or use another one",
+            Self::Missing => "check its name, the region and the account",
+            Self::Refused => "correct the settings; if they are right, report this",
+        }
+    }
+
     fn class(self) -> Class {
         match self {
             Self::Throttled => Class::Throttled,
@@ -70,9 +92,14 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: Kind,
-    /// The service's word for it, if it answered.
-    pub(crate) code: Option<String>,
+    about: Box<About>,
+}
+
+#[derive(Debug)]
+struct About {
     call: Call,
+    /// The service's word for it, if it answered.
+    code: Option<String>,
     message: Option<String>,
     request: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
@@ -84,21 +111,22 @@ impl Failure {
     fn new(call: &Call, kind: Kind) -> Self {
         Self {
             kind,
-            code: None,
-            call: call.clone(),
-            message: None,
-            request: None,
-            cause: None,
-            ours: None,
+            about: Box::new(About {
+                call: call.clone(),
+                code: None,
+                message: None,
+                request: None,
+                cause: None,
+                ours: None,
+            }),
         }
     }
 
     /// The call was not made, for a reason that has its message.
     pub(crate) fn before(call: &Call, error: Error) -> Self {
-        Self {
-            ours: Some(error),
-            ..Self::new(call, Kind::Refused)
-        }
+        let mut failure = Self::new(call, Kind::Refused);
+        failure.about.ours = Some(error);
+        failure
     }
 
     /// The call could not be put together, which is a fault of this program.
@@ -115,28 +143,24 @@ impl Failure {
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let mut failure = Self {
-            code: error.code().map(str::to_owned),
-            message: error.message().map(str::to_owned),
-            request: request_id(&error),
-            ..Self::new(call, Kind::Lost)
-        };
+        let mut failure = Self::new(call, Kind::Lost);
+        let about = &mut *failure.about;
+        about.code = error.code().map(str::to_owned);
+        about.message = error.message().map(str::to_owned);
+        about.request = request_id(&error);
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         if let SdkError::ServiceError(_) = &error {
-            failure.kind = classify(
-                failure.code.as_deref(),
-                status,
-                failure.message.as_deref().unwrap_or_default(),
-            );
+            let message = about.message.as_deref().unwrap_or_default();
+            failure.kind = classify(about.code.as_deref(), status, message);
             if failure.kind == Kind::Credentials {
                 // A service that refuses a signature repeats the request, session token and all.
-                failure.message = None;
+                about.message = None;
             }
             return failure;
         }
         if let Some(found) = find::<CredentialsError>(&error) {
             failure.kind = Kind::Credentials;
-            failure.message = Some(about_credentials(found));
+            about.message = Some(about_credentials(found));
             return failure;
         }
         failure.kind = match &error {
@@ -148,76 +172,56 @@ impl Failure {
             }
             _ => Kind::Lost,
         };
-        failure.cause = error.into_source().ok();
+        about.cause = error.into_source().ok();
         failure
     }
 
     /// A failure that an answer reports inside of itself, as the reasons of a cancelled
     /// transaction are.
     pub(crate) fn inside(call: &Call, code: &str, message: Option<&str>) -> Self {
-        Self {
-            code: Some(code.to_owned()),
-            message: message.map(str::to_owned),
-            ..Self::new(
-                call,
-                classify(Some(code), Some(400), message.unwrap_or_default()),
-            )
-        }
+        let kind = classify(Some(code), Some(400), message.unwrap_or_default());
+        let mut failure = Self::new(call, kind);
+        failure.about.code = Some(code.to_owned());
+        failure.about.message = message.map(str::to_owned);
+        failure
     }
 
     /// The same call, with what its answer gave as the reason.
-    pub(crate) fn with_reason(self, reason: Self) -> Self {
-        Self {
-            request: self.request,
-            ..reason
-        }
+    pub(crate) fn with_reason(self, mut reason: Self) -> Self {
+        reason.about.request = self.about.request;
+        reason
+    }
+
+    /// The service's word for it, if it answered.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.about.code.as_deref()
     }
 
     /// For the user: service, operation, resource, what the service said, what to do.
     pub(crate) fn into_error(self) -> Error {
-        if let Some(ours) = self.ours {
+        let about = *self.about;
+        if let Some(ours) = about.ours {
             return ours;
         }
         let Call {
             service,
             operation,
             resource,
-        } = &self.call;
+        } = about.call;
         let mut text = format!("{service} {operation} on {resource} failed");
-        if let Some(code) = &self.code {
+        if let Some(code) = about.code {
             text.push_str(&format!(" with {code}"));
         }
-        if let Some(message) = self
-            .message
-            .as_deref()
-            .filter(|message| !message.is_empty())
-        {
+        if let Some(message) = about.message.filter(|message| !message.is_empty()) {
             text.push_str(&format!(": {}", message.trim_end_matches('.')));
         }
-        if let Some(request) = &self.request {
+        if let Some(request) = about.request {
             text.push_str(&format!(" (request {request})"));
         }
         text.push_str("; ");
-        text.push_str(match self.kind {
-            Kind::Throttled => {
-                "the service was asked more than it permits for as long as this run waits: raise the limit, or run less at once"
-            }
-            Kind::Busy => "somebody else kept writing the same object; run the operation again",
-            Kind::Condition => "somebody else changed it; run the operation again",
-            Kind::Unreachable => {
-                "no connection could be made: check region, endpoints, proxy and network"
-            }
-            Kind::Lost => "no usable answer came: check the network, then run the operation again",
-            Kind::Skewed => "set this machine's clock: AWS refuses requests whose time is off",
-            Kind::Credentials => {
-                "renew or correct the credentials: access keys, profile, environment or role"
-            }
-            Kind::Denied => "let the identity that runs this do so, or use another one",
-            Kind::Missing => "check its name, the region and the account",
-            Kind::Refused => "correct the settings; if they are right, report this",
-        });
+        text.push_str(self.kind.advice());
         let error = Error::new(self.kind.class(), text);
-        match self.cause {
+        match about.cause {
             Some(cause) => error.because(cause),
             None => error,
         }

@@ -22,7 +22,7 @@ impl DynamoRecords {
     /// shows to be missing or another one.
     pub(super) async fn read_format(&self) -> Result<Option<Attributes>> {
         self.get_one(&format::key()).await.map_err(|failure| {
-            if failure.code.as_deref() != Some("ValidationException") {
+            if failure.code() != Some("ValidationException") {
                 return self.explain(failure);
             }
             Error::invalid(format!(

@@ -37,6 +37,10 @@ fn started(part: &'static OnceLock<Result<Part, String>>, name: &str) -> Option<
 impl Part {
     /// Starts `scripts/parts/NAME`. A script that cannot put its part there ends with code 3 and
     /// says why; every other failure is the test's.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "a part that runs ends with this process"
+    )]
     pub fn start(name: &str) -> Result<Self, String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../scripts/parts")
