@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tfplugin::value::Value;
 
+use crate::realize::Realizer;
 use crate::transcript::Transcript;
 
 /// The account that everything is made in, with the process's memory.
@@ -12,7 +13,7 @@ use crate::transcript::Transcript;
 pub(crate) struct Account {
     /// Of the provider block, or of the environment, or `us-east-1`.
     pub(crate) region: String,
-    /// Twelve digits: those of the role that is assumed, or `123456789012`.
+    /// Twelve digits: those of the role that is assumed, else `123456789012`, or an emulator's `000000000000`.
     pub(crate) id: String,
     /// `aws`, `aws-cn` or `aws-us-gov`, as the region has it.
     pub(crate) partition: &'static str,
@@ -22,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) seed: String,
     /// Where planned and applied objects are recorded.
     pub(crate) transcript: Transcript,
+    /// The emulator that some types are made in, if there is one.
+    pub(crate) realizer: Option<Realizer>,
     /// How often an object of equal content was created, so that two of a kind differ.
     twins: Mutex<HashMap<String, u32>>,
 }
@@ -42,16 +45,23 @@ impl Account {
             .filter(|id| !id.is_empty());
         let default_tags =
             first(config.field("default_tags")).map(|block| block.field("tags").clone());
+        let realizer = Realizer::of_environment();
+        let usual = if realizer.is_some() {
+            "000000000000"
+        } else {
+            "123456789012"
+        };
         Self {
             partition: partition(&region),
             region,
-            id: id.unwrap_or("123456789012").to_owned(),
+            id: id.unwrap_or(usual).to_owned(),
             default_tags: match default_tags {
                 Some(Value::Map(tags)) => tags,
                 _ => BTreeMap::new(),
             },
             seed: environment("TFPLUGIN_STUB_SEED").unwrap_or_default(),
             transcript,
+            realizer,
             twins: Mutex::default(),
         }
     }

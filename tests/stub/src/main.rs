@@ -11,6 +11,7 @@ mod facts;
 mod fake;
 mod policy;
 mod provider;
+mod realize;
 mod resource;
 mod rules;
 mod schema;

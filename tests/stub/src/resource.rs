@@ -14,6 +14,7 @@ use tfplugin::{ApplyContext, Diagnostic, Diagnostics, PlanContext, ReadContext, 
 use crate::account::Account;
 use crate::facts::Facts;
 use crate::fake::Faker;
+use crate::realize::Realizer;
 
 /// A resource that is nothing but its state.
 pub(crate) struct StubResource {
@@ -41,22 +42,62 @@ impl StubResource {
         })
     }
 
-    fn record(&self, account: &Account, event: &str, object: &Value) -> Result<(), Diagnostics> {
-        let recorded = account
-            .transcript
-            .record(event, self.name, self.schema().block(), object);
-        recorded.map_err(|error| unwritten(&error))
-    }
-
-    fn made(
+    fn record(
         &self,
         account: &Account,
         event: &str,
-        planned: Value,
-    ) -> Result<Applied<Value>, ApplyFailed<Value>> {
-        let state = Faker::new(account, self.name, &planned).fill(self.schema().block(), planned);
-        self.record(account, event, &state)?;
-        Ok(Applied::new(state))
+        object: &Value,
+        realized: bool,
+    ) -> Result<(), Diagnostics> {
+        let realized = account.realizer.as_ref().map(|_| realized);
+        let block = self.schema().block();
+        let recorded = account
+            .transcript
+            .record(event, self.name, block, object, realized);
+        recorded.map_err(|error| unwritten(&error))
+    }
+
+    /// The emulator, if things of this type are made in it.
+    fn realizer<'a>(&self, account: &'a Account) -> Option<&'a Realizer> {
+        account
+            .realizer
+            .as_ref()
+            .filter(|realizer| realizer.knows(self.name))
+    }
+
+    /// The region that an object is in.
+    fn region<'a>(account: &'a Account, object: &'a Value) -> &'a str {
+        object.field("region").as_str().unwrap_or(&account.region)
+    }
+
+    /// The object with nothing unknown in it, and around what the emulator decided if it is made there.
+    async fn made(
+        &self,
+        account: &Account,
+        event: &str,
+        mut planned: Value,
+        real: bool,
+    ) -> Result<Value, Diagnostics> {
+        let block = self.schema().block();
+        let faker = Faker::new(account, self.name, &planned);
+        let mut state = faker.fill(block, planned.clone());
+        let realizer = self.realizer(account).filter(|_| real);
+        if let Some(realizer) = realizer {
+            let decided = realizer
+                .create(self.name, Self::region(account, &state), &state)
+                .await?;
+            if let Value::Object(fields) = &mut planned {
+                for (name, value) in decided {
+                    if fields.get(&name) == Some(&Value::Unknown) {
+                        fields.insert(name, value);
+                    }
+                }
+            }
+            // Again, because fakes hold the ids that they are told.
+            state = faker.fill(block, planned);
+        }
+        self.record(account, event, &state, realizer.is_some())?;
+        Ok(state)
     }
 }
 
@@ -99,7 +140,7 @@ impl Resource<Account> for StubResource {
             Some(_) => None,
         };
         if let Some(event) = event {
-            self.record(account, event, &planned)?;
+            self.record(account, event, &planned, self.realizer(account).is_some())?;
         }
         Ok(Planned::new(planned))
     }
@@ -109,15 +150,26 @@ impl Resource<Account> for StubResource {
         cx: &ApplyContext<Account>,
         request: CreateRequest<Value>,
     ) -> Result<Applied<Value>, ApplyFailed<Value>> {
-        self.made(cx.client(), "create", request.planned)
+        let made = self
+            .made(cx.client(), "create", request.planned, true)
+            .await?;
+        Ok(Applied::new(made))
     }
 
     async fn read(
         &self,
-        _: &ReadContext<Account>,
+        cx: &ReadContext<Account>,
         request: ReadRequest<Value>,
     ) -> Result<Option<Refreshed<Value>>, Diagnostics> {
-        Ok(Some(request.state.into()))
+        let (account, state) = (cx.client(), request.state);
+        if let Some(realizer) = self.realizer(account)
+            && !realizer
+                .exists(self.name, Self::region(account, &state), &state)
+                .await?
+        {
+            return Ok(None);
+        }
+        Ok(Some(state.into()))
     }
 
     async fn update(
@@ -125,7 +177,19 @@ impl Resource<Account> for StubResource {
         cx: &ApplyContext<Account>,
         request: UpdateRequest<Value>,
     ) -> Result<Applied<Value>, ApplyFailed<Value>> {
-        self.made(cx.client(), "update", request.planned)
+        let account = cx.client();
+        let realizer = self.realizer(account);
+        let put = realizer.is_some_and(|realizer| realizer.puts(self.name));
+        let applied = Applied::new(self.made(account, "update", request.planned, put).await?);
+        Ok(if realizer.is_some() && !put {
+            let detail = format!(
+                "The stub makes, reads and deletes things of the type {}, and does not change them: the one in the emulator stays as it was.",
+                self.name
+            );
+            applied.warning(Diagnostic::warning("Changed in the state only", detail))
+        } else {
+            applied
+        })
     }
 
     async fn delete(
@@ -133,7 +197,13 @@ impl Resource<Account> for StubResource {
         cx: &ApplyContext<Account>,
         request: DeleteRequest<Value>,
     ) -> Result<(), ApplyFailed<Value>> {
-        Ok(self.record(cx.client(), "delete", &request.prior)?)
+        let account = cx.client();
+        let realizer = self.realizer(account);
+        if let Some(realizer) = realizer {
+            let region = Self::region(account, &request.prior);
+            realizer.delete(self.name, region, &request.prior).await?;
+        }
+        Ok(self.record(account, "delete", &request.prior, realizer.is_some())?)
     }
 
     fn import(&self) -> Option<&dyn ImportState<Account, Value>> {
@@ -174,7 +244,7 @@ impl ImportState<Account, Value> for StubResource {
             .map(|(name, _)| (name.to_owned(), Value::Null));
         let object = Value::Object(attributes.chain(blocks).collect());
         let state = Faker::new(cx.client(), self.name, &object).fill(block, object);
-        self.record(cx.client(), "import", &state)?;
+        self.record(cx.client(), "import", &state, false)?;
         Ok(Imported::new(state))
     }
 }

@@ -25,7 +25,8 @@ impl Transcript {
         }
     }
 
-    /// Records what happened to an object. Sensitive values are not written.
+    /// Records what happened to an object, and in the realizing mode whether it happened to a real one. Sensitive
+    /// values are not written.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -35,16 +36,20 @@ impl Transcript {
         type_name: &str,
         block: &Block,
         object: &Value,
+        realized: Option<bool>,
     ) -> std::io::Result<()> {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let line = json!({
+        let mut line = json!({
             "provider": self.provider,
             "event": event,
             "type": type_name,
             "object": in_block(block, object),
         });
+        if let Some(realized) = realized {
+            line["realized"] = realized.into();
+        }
         let mut file = OpenOptions::new().create(true).append(true).open(file)?;
         // One write, so that lines of several providers do not mix.
         file.write_all(format!("{line}\n").as_bytes())

@@ -67,7 +67,9 @@ impl DataSource<Account> for StubData {
             aws::find(account, self.name, fields)?;
         }
         let found = Faker::new(account, &self.kind, &object).fill(block, object);
-        let recorded = account.transcript.record("read", &self.kind, block, &found);
+        let recorded = account
+            .transcript
+            .record("read", &self.kind, block, &found, None);
         recorded.map_err(|error| unwritten(&error))?;
         Ok(found)
     }

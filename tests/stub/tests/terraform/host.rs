@@ -69,6 +69,7 @@ pub(crate) struct Root {
     engine: &'static str,
     dir: TempDir,
     seed: &'static str,
+    endpoint: String,
 }
 
 impl Root {
@@ -79,6 +80,15 @@ impl Root {
 
     /// The same, with another seed for fakes.
     pub(crate) fn seeded(test: &str, fixture: &str, seed: &'static str) -> Option<Self> {
+        Self::new(test, fixture, seed, String::new())
+    }
+
+    /// The same, with an emulator that things are made in.
+    pub(crate) fn realizing(test: &str, fixture: &str, endpoint: String) -> Option<Self> {
+        Self::new(test, fixture, "", endpoint)
+    }
+
+    fn new(test: &str, fixture: &str, seed: &'static str, endpoint: String) -> Option<Self> {
         let engine = engine(test)?;
         let dir = tempfile::tempdir().expect("a temporary directory");
         let from = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -90,7 +100,12 @@ impl Root {
             let entry = entry.expect("a readable directory");
             fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("a readable fixture");
         }
-        let root = Self { engine, dir, seed };
+        let root = Self {
+            engine,
+            dir,
+            seed,
+            endpoint,
+        };
         root.succeeds(&[
             "init",
             "-input=false",
@@ -116,6 +131,7 @@ impl Root {
             .env("TF_CLI_ARGS", "-no-color")
             .env("TFPLUGIN_STUB_TRANSCRIPT", self.path("transcript.jsonl"))
             .env("TFPLUGIN_STUB_SEED", self.seed)
+            .env("TFPLUGIN_STUB_ENDPOINT", &self.endpoint)
             .stdin(Stdio::null());
         for variable in [
             "TF_LOG",
@@ -139,6 +155,19 @@ impl Root {
         );
         assert!(output.status.success(), "{arguments:?}\n{out}\n{error}");
         out.into_owned()
+    }
+
+    /// Runs a command that must fail, and gives what it said.
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        // Lines are broken where they are long.
+        let said = String::from_utf8_lossy(&output.stderr);
+        said.split_whitespace()
+            .filter(|word| *word != "│")
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// The JSON that a command writes, whatever its exit code.

@@ -2,6 +2,7 @@
 
 mod every_type;
 mod host;
+mod realizing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
