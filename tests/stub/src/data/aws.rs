@@ -114,6 +114,23 @@ pub(crate) fn find(account: &Account, name: &str, fields: &mut Fields) -> Result
             }
             set("supported_architectures", words(&["x86_64"], Value::List));
         }
+        "aws_ec2_instance_type_offerings" => {
+            // Whatever is asked for is offered.
+            let asked = filtered(fields, "instance-type");
+            let asked = if asked.is_empty() {
+                vec!["m7i.large".into()]
+            } else {
+                asked
+            };
+            let places = asked.iter().map(|_| Value::from(region.as_str()));
+            let kinds = asked.iter().map(|_| Value::from("region"));
+            fields.insert("locations".into(), Value::List(places.collect()));
+            fields.insert("location_types".into(), Value::List(kinds.collect()));
+            fields.insert("instance_types".into(), Value::List(asked));
+        }
+        "aws_ecr_lifecycle_policy_document" => {
+            fields.insert("json".into(), super::ecr::lifecycle_policy(fields).into());
+        }
         "aws_iam_policy_document" => {
             let (json, minified) = policy::render(fields)?;
             fields.insert("id".into(), policy::checksum(&json).into());
@@ -123,6 +140,20 @@ pub(crate) fn find(account: &Account, name: &str, fields: &mut Fields) -> Result
         _ => {}
     }
     Ok(())
+}
+
+/// The values of the filter of this name.
+fn filtered(fields: &Fields, name: &str) -> Vec<Value> {
+    let Some(Value::Set(filters)) = fields.get("filter") else {
+        return Vec::new();
+    };
+    let filter = filters
+        .iter()
+        .find(|filter| filter.field("name").as_str() == Some(name));
+    match filter.map(|filter| filter.field("values")) {
+        Some(Value::List(values) | Value::Set(values)) => values.clone(),
+        _ => Vec::new(),
+    }
 }
 
 fn words(words: &[&str], collect: impl FnOnce(Vec<Value>) -> Value) -> Value {

@@ -1,6 +1,7 @@
 //! A data source of any type that the facts know.
 
 mod aws;
+mod ecr;
 
 use std::sync::{Arc, OnceLock};
 

@@ -258,7 +258,21 @@ impl<'a> Faker<'a> {
             "region" => return self.region.clone(),
             "account" => return self.account.id.clone(),
             "partition" => return self.account.partition.to_owned(),
+            "lb_kind" => {
+                return match fields.get("load_balancer_type").and_then(Value::as_str) {
+                    Some("network") => "net".to_owned(),
+                    Some("gateway") => "gwy".to_owned(),
+                    _ => "app".to_owned(),
+                };
+            }
             _ => {}
+        }
+        if let Some((name, text)) = name.split_once('>') {
+            let whole = self.placeholder(name, block, path, fields);
+            return whole
+                .split_once(text)
+                .map(|(_, rest)| rest.to_owned())
+                .unwrap_or(whole);
         }
         if let Some(made) = self.made_up(name, path) {
             return made;
@@ -280,6 +294,8 @@ impl<'a> Faker<'a> {
         match fields.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Number(number)) => number.to_string(),
+            // IAM's names lie at the root unless a path is set.
+            _ if name == "path" => "/".to_owned(),
             _ => String::new(),
         }
     }

@@ -39,19 +39,25 @@ pub(crate) fn value(
         {
             Some(format!("2600:1f13:{}:{}00::/56", made("hex3"), made("hex2")).into())
         }
-        ("aws_subnet", "availability_zone_id") => {
+        // Images are looked up in parameters: one alone, or with what else is known of it.
+        ("data.aws_ssm_parameter", "value") => {
+            let image = format!("ami-{}", made("hex17"));
+            let whole = text("name").is_some_and(|name| name.ends_with("/recommended"));
+            Some(if whole {
+                format!(r#"{{"image_id":"{image}","image_version":"1.0.0"}}"#).into()
+            } else {
+                image.into()
+            })
+        }
+        // Subnets that are looked up by id lie in more than one zone.
+        ("data.aws_subnet", "availability_zone") => {
+            let id = text("id").unwrap_or_default();
+            let zone = ["a", "b", "c"][id.bytes().map(usize::from).sum::<usize>() % 3];
+            Some(format!("{}{zone}", faker.region).into())
+        }
+        ("aws_subnet" | "data.aws_subnet", "availability_zone_id") => {
             let zone = text("availability_zone")?.chars().last()?;
             Some(format!("use1-az{}", u32::from(zone) - u32::from('a') + 1).into())
-        }
-        ("aws_iam_openid_connect_provider", "arn") => {
-            let host = text("url")?.trim_start_matches("https://");
-            Some(
-                format!(
-                    "arn:{}:iam::{}:oidc-provider/{host}",
-                    faker.account.partition, faker.account.id
-                )
-                .into(),
-            )
         }
         ("aws_iam_openid_connect_provider", "thumbprint_list") => {
             Some(Value::List(vec![made("hex40").into()]))

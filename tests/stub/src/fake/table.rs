@@ -46,6 +46,25 @@ mod tests {
     use crate::facts::Facts;
 
     #[test]
+    fn every_type_of_aws_has_a_row_for_its_id_and_its_arn() {
+        let (facts, _) = Facts::about("aws").unwrap();
+        let mut missing = Vec::new();
+        for (name, entry) in &facts.resource_schemas {
+            for attribute in ["id", "arn"] {
+                let computed = entry
+                    .block
+                    .attributes
+                    .get(attribute)
+                    .is_some_and(|facts| facts.computed);
+                if computed && template(name, attribute).is_none() {
+                    missing.push(format!("{name} {attribute}"));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    #[test]
     fn every_row_is_about_an_attribute_that_a_facts_file_knows() {
         let mut wrong = Vec::new();
         let all: Vec<_> = Facts::names()
@@ -78,6 +97,7 @@ mod tests {
                     let made = [
                         "region",
                         "account",
+                        "lb_kind",
                         "partition",
                         "uuid",
                         "hex",
@@ -88,6 +108,7 @@ mod tests {
                     let made = made
                         .iter()
                         .any(|made| name.trim_end_matches(|c: char| c.is_ascii_digit()) == *made);
+                    let name = name.split('>').next().unwrap_or(name);
                     if !made && !attributes.contains_key(name) {
                         wrong.push(format!("{kind} {attribute}: no attribute {name}"));
                     }

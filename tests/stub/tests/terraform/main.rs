@@ -202,6 +202,28 @@ fn an_apply_makes_things_of_the_right_form_and_leaves_nothing_to_plan() {
         outputs["key"][1],
         format!("arn:aws:kms:eu-central-1:210987654321:key/{key}")
     );
+    let issuer = outputs["issuer"][0].as_str().expect("a text");
+    let host = issuer.strip_prefix("https://").expect("an address");
+    assert_eq!(
+        outputs["issuer"][1],
+        format!("arn:aws:iam::210987654321:oidc-provider/{host}")
+    );
+    assert_eq!(
+        outputs["policy"],
+        "arn:aws:iam::210987654321:policy/serving/read"
+    );
+    let suffix = outputs["listener"][1].as_str().expect("a text");
+    assert_eq!(
+        outputs["front"][0],
+        format!("arn:aws:elasticloadbalancing:eu-central-1:210987654321:loadbalancer/{suffix}")
+    );
+    matches(
+        &outputs["listener"][0],
+        &format!(
+            "arn:aws:elasticloadbalancing:eu-central-1:210987654321:listener/{suffix}/[0-9a-f]{{16}}"
+        ),
+    );
+    matches(&outputs["image"], "ami-[0-9a-f]{17}");
     assert_eq!(outputs["password"], 24);
     assert_eq!(outputs["kind"], "ConfigMap");
     root.succeeds(&["plan", "-input=false", "-detailed-exitcode"]);
@@ -346,6 +368,19 @@ fn policy_documents_are_rendered_as_the_provider_renders_them() {
         ],
     });
     assert_eq!(outputs["all"], expected);
+    assert_eq!(
+        outputs["images"],
+        json!({ "rules": [{
+            "rulePriority": 1,
+            "selection": {
+                "tagStatus": "tagged",
+                "tagPatternList": ["v*"],
+                "countType": "imageCountMoreThan",
+                "countNumber": 30,
+            },
+            "action": { "type": "expire" },
+        }] })
+    );
     let minified = outputs["minified"].as_str().expect("a text");
     assert!(
         minified.starts_with(r#"{"Version":"2012-10-17","Statement":[{"#),
