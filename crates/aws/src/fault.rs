@@ -320,22 +320,20 @@ fn about_credentials(error: &CredentialsError) -> String {
     if let Some(ours) = find::<Error>(error) {
         return ours.to_string();
     }
-    match error {
+    let mut text = match error {
         CredentialsError::CredentialsNotLoaded(_) => {
             "no credentials were found in settings, environment, profile, container or instance"
-                .to_owned()
         }
-        other => {
-            // The SDK says what is wrong in the causes, which hold no secret.
-            let mut text = "credentials could not be had".to_owned();
-            let mut next = other.source();
-            while let Some(cause) = next {
-                text.push_str(&format!(": {cause}"));
-                next = cause.source();
-            }
-            text
-        }
+        _ => "credentials could not be had",
     }
+    .to_owned();
+    // The SDK says what is wrong in the causes, which hold no secret.
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }
 
 /// The first cause of type `T`.

@@ -1,21 +1,44 @@
-//! The conformance suite of records on what speaks DynamoDB's protocol.
+//! The conformance suites of records and of the registry on what speaks DynamoDB's protocol.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::support::part::{self, Part};
 use crate::support::table;
+use mlops_core::artifacts::ArtifactStore;
+use mlops_core::memory::MemoryArtifacts;
 use mlops_core::records::Records;
 
-struct World(Arc<dyn Records>);
+struct World {
+    records: Arc<dyn Records>,
+    artifacts: Arc<MemoryArtifacts>,
+    scratch: tempfile::TempDir,
+}
 
 impl World {
     async fn on(part: &Part) -> Self {
         let name = table::create(&part.url).await;
-        Self(Arc::new(table::records(&part.url, &name)))
+        Self {
+            records: Arc::new(table::records(&part.url, &name)),
+            artifacts: Arc::default(),
+            scratch: tempfile::tempdir().expect("directory"),
+        }
     }
 
     fn store(&self) -> Arc<dyn Records> {
-        self.0.clone()
+        self.records.clone()
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        self.records.clone()
+    }
+
+    fn artifacts(&self) -> Arc<dyn ArtifactStore> {
+        self.artifacts.clone()
+    }
+
+    fn scratch(&self) -> &Path {
+        self.scratch.path()
     }
 }
 
@@ -31,9 +54,11 @@ macro_rules! world {
 mod dynamodb_local {
     use super::*;
     mlops_core::records_conformance!(world!(part::dynamodb_local()));
+    mlops_core::registry_conformance!(world!(part::dynamodb_local()));
 }
 
 mod ministack {
     use super::*;
     mlops_core::records_conformance!(world!(part::ministack()));
+    mlops_core::registry_conformance!(world!(part::ministack()));
 }

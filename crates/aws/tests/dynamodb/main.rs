@@ -4,5 +4,6 @@
 mod support;
 
 mod conformance;
+mod credentials;
 mod faults;
 mod records;

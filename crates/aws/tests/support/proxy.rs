@@ -56,6 +56,7 @@ pub const FAULTS: [Fault; 11] = [
 #[derive(Default)]
 struct State {
     calls: Vec<String>,
+    bodies: Vec<String>,
     /// The call with this number, counted from zero, fails so.
     planned: BTreeMap<usize, Fault>,
     /// Every call fails so.
@@ -116,6 +117,11 @@ impl Proxy {
         lock(&self.state).calls.clone()
     }
 
+    /// What was sent with the calls, in order.
+    pub fn bodies(&self) -> Vec<String> {
+        lock(&self.state).bodies.clone()
+    }
+
     /// Forgets what was called and what fails.
     pub fn reset(&self) {
         *lock(&self.state) = State::default();
@@ -162,6 +168,8 @@ impl Route {
         };
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        lock(&self.state).bodies.push(text);
         let forward = async {
             let (parts, body) = self.forward(&parts, body.clone()).await?.into_parts();
             Ok(Response::from_parts(parts, Full::new(body)))
