@@ -7,6 +7,7 @@ mod clients;
 mod credentials;
 pub mod dynamodb;
 mod fault;
+pub mod read_ahead;
 mod retry;
 mod settings;
 mod transport;

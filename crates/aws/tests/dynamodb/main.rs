@@ -7,3 +7,4 @@ mod conformance;
 mod credentials;
 mod faults;
 mod records;
+mod refresh;
