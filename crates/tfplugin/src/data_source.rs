@@ -21,7 +21,7 @@ pub trait DataSource<C: Send + Sync + 'static>: Send + Sync + 'static {
     const TYPE: &'static str;
 
     /// The type name that this one goes by. A data source whose type is known only when it runs, with
-    /// [`Value`](crate::Value) for its state, answers with a name of its own, and `TYPE` is never read.
+    /// [`Value`] for its state, answers with a name of its own, and `TYPE` is never read.
     fn type_name(&self) -> &'static str {
         Self::TYPE
     }

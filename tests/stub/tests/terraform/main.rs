@@ -431,6 +431,11 @@ fn every_schema_is_served_exactly_as_the_facts_have_it() {
         let facts = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("facts/{name}.json"));
         let facts = fs::read_to_string(facts).expect("a facts file");
         let facts: Value = serde_json::from_str(&facts).expect("JSON");
+        assert_eq!(
+            bare(&facts["provider"]["block"]),
+            bare(&served["provider"]["block"]),
+            "provider {name}"
+        );
         for kind in ["resource_schemas", "data_source_schemas"] {
             let empty = serde_json::Map::new();
             let expected = facts[kind].as_object().unwrap_or(&empty);
