@@ -5,6 +5,7 @@
 //! `--list` prints the providers that it can be, with the versions that they are installed under.
 
 mod account;
+mod base64;
 mod data;
 mod error;
 mod facts;

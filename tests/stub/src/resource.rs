@@ -178,6 +178,14 @@ impl Resource<Account> for StubResource {
         request: UpdateRequest<Value>,
     ) -> Result<Applied<Value>, ApplyFailed<Value>> {
         let account = cx.client();
+        let mut request = request;
+        if let (Value::Object(fields), Value::Number(version)) =
+            (&mut request.planned, request.prior.field("latest_version"))
+            && fields.get("latest_version") == Some(&Value::Unknown)
+            && let Some(version) = version.as_i64()
+        {
+            fields.insert("latest_version".into(), (version + 1).into());
+        }
         let realizer = self.realizer(account);
         let put = realizer.is_some_and(|realizer| realizer.puts(self.name));
         let applied = Applied::new(self.made(account, "update", request.planned, put).await?);

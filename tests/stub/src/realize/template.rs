@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::base64::base64;
+
 /// A template filled in; `None` where what it stands for is not set.
 ///
 /// `{name}` alone is the attribute itself, within a text it is written out. `{a.0.b}` goes into blocks, `{.name}` is of the
@@ -122,24 +124,6 @@ fn file(path: Option<&str>) -> Result<Option<Json>, String> {
     Ok(Some(base64(&bytes).into()))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut written = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for letter in 0..4 {
-            let index = bits >> (18 - 6 * letter) & 63;
-            written.push(if letter > chunk.len() as u32 {
-                '='
-            } else {
-                char::from(LETTERS[index as usize])
-            });
-        }
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,15 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_that_of_the_standard() {
-        for (bytes, written) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), written);
-        }
+    fn a_file_that_cannot_be_read_is_named() {
+        let object = json!({"filename": "no/such.zip"});
+        let error = fill(&json!({"file": "filename"}), &object, &object).unwrap_err();
+        assert!(error.starts_with("no/such.zip cannot be read: "), "{error}");
     }
 }

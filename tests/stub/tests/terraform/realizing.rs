@@ -11,9 +11,6 @@ use serde_json::Value;
 
 use crate::host::Root;
 
-/// A zip file with nothing in it: the functions of these tests are never called.
-const EMPTY_ZIP: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-
 /// An emulator that ends with its standard input, and so with this.
 struct Emulator {
     address: String,
@@ -66,19 +63,32 @@ impl Emulator {
         }
     }
 
-    /// The status that a request to S3 is answered with.
-    fn s3(&self, method: &str, bucket: &str) -> u16 {
+    /// The status and the body that a request is answered with.
+    fn ask(&self, method: &str, service: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("the emulator listens");
-        let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let scope = format!("test/20260101/us-east-1/{service}/aws4_request");
+        let signed =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let address = &self.address;
-        write!(stream, "{method} /{bucket} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {scope}\r\nConnection: close\r\n\r\n")
-            .expect("the emulator listens");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {signed}");
+        write!(
+            stream,
+            "{head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .expect("the emulator listens");
         let mut answer = String::new();
         stream
             .read_to_string(&mut answer)
             .expect("the emulator answers");
-        let status = answer.split(' ').nth(1).expect("a status line");
-        status.parse().expect("a status")
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).expect("a status line");
+        (status.parse().expect("a status"), body.to_owned())
+    }
+
+    /// The status that a request for a bucket is answered with.
+    fn bucket(&self, method: &str) -> u16 {
+        self.ask(method, "s3", "/stub-realized").0
     }
 }
 
@@ -93,12 +103,17 @@ fn the_types_of_the_table_are_made_read_and_deleted_in_an_emulator_and_the_rest_
     else {
         return;
     };
-    fs::write(root.path("hook.zip"), EMPTY_ZIP).expect("a writable directory");
     root.apply();
-    assert_eq!(
-        emulator.s3("HEAD", "stub-realized"),
-        200,
-        "the bucket is there"
+    assert_eq!(emulator.bucket("HEAD"), 200, "the bucket is there");
+
+    let (status, answer) = emulator.ask(
+        "POST",
+        "lambda",
+        "/2015-03-31/functions/stub-hook/invocations",
+    );
+    assert!(
+        status == 200 && answer.contains(r#""stage": "test""#),
+        "the function runs: {status} {answer}"
     );
 
     // What it says to be real is what the table has, all of it, and the NAT gateway alone is not.
@@ -129,7 +144,7 @@ fn the_types_of_the_table_are_made_read_and_deleted_in_an_emulator_and_the_rest_
     root.succeeds(&["plan", "-input=false", "-detailed-exitcode"]);
 
     // Gone behind Terraform's back: it is made again, and nothing else is.
-    assert_eq!(emulator.s3("DELETE", "stub-realized"), 204);
+    assert_eq!(emulator.bucket("DELETE"), 204);
     let plan = root.plan();
     let changes = plan["resource_changes"].as_array().expect("changes").iter();
     let created: BTreeSet<_> = changes
@@ -146,11 +161,7 @@ fn the_types_of_the_table_are_made_read_and_deleted_in_an_emulator_and_the_rest_
 
     root.apply();
     root.succeeds(&["destroy", "-auto-approve", "-input=false"]);
-    assert_eq!(
-        emulator.s3("HEAD", "stub-realized"),
-        404,
-        "the bucket is gone"
-    );
+    assert_eq!(emulator.bucket("HEAD"), 404, "the bucket is gone");
 }
 
 #[test]
@@ -160,19 +171,23 @@ fn what_the_emulator_refuses_is_an_error_that_names_the_call() {
         return;
     };
     let endpoint = format!("http://{}", emulator.address);
-    let Some(root) = Root::realizing(test, "realized", endpoint) else {
-        return;
-    };
-    // The function's file is not there.
-    let said = root.fails(&[
+    let role = [
         "apply",
         "-auto-approve",
         "-input=false",
-        "-target=aws_lambda_function.hook",
-    ]);
+        "-target=aws_iam_role.main",
+    ];
+    let Some(first) = Root::realizing(test, "realized", endpoint.clone()) else {
+        return;
+    };
+    first.succeeds(&role);
+    // The name is taken.
+    let Some(second) = Root::realizing(test, "realized", endpoint) else {
+        return;
+    };
+    let said = second.fails(&role);
     assert!(
-        said.contains("POST /2015-03-31/functions of aws_lambda_function failed"),
+        said.contains("CreateRole of aws_iam_role failed: status 409"),
         "{said}"
     );
-    assert!(said.contains("hook.zip cannot be read"), "{said}");
 }
