@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mlops_core::names::{AliasId, AliasName, ModelName};
+use mlops_core::names::{AliasId, ModelName};
 use mlops_core::registry::ModelSpec;
 use tfplugin::Attr;
 
@@ -35,8 +35,16 @@ pub(crate) enum PlannedAlias {
 #[derive(Debug, Default)]
 struct Planned {
     models: BTreeMap<ModelName, PlannedModel>,
-    aliases: BTreeMap<ModelName, BTreeMap<AliasName, PlannedAlias>>,
-    before: BTreeMap<AliasId, Option<u64>>,
+    aliases: BTreeMap<AliasId, Alias>,
+}
+
+/// What this run knows of one alias.
+#[derive(Debug, Default)]
+struct Alias {
+    /// Where it will point, once that is planned.
+    planned: Option<PlannedAlias>,
+    /// Where it pointed before this run changed it, once that is about to happen.
+    before: Option<Option<u64>>,
 }
 
 /// The table of one provider process.
@@ -61,16 +69,18 @@ impl Siblings {
 
     /// An alias will point there.
     pub(crate) fn plan_alias(&self, id: AliasId, target: PlannedAlias) {
-        self.lock()
-            .aliases
-            .entry(id.model)
-            .or_default()
-            .insert(id.alias, target);
+        self.lock().aliases.entry(id).or_default().planned = Some(target);
     }
 
     /// This run is about to create, move or delete an alias that points to `target` now.
     pub(crate) fn note_before(&self, id: AliasId, target: Option<u64>) {
-        self.lock().before.entry(id).or_insert(target);
+        let mut planned = self.lock();
+        planned
+            .aliases
+            .entry(id)
+            .or_default()
+            .before
+            .get_or_insert(target);
     }
 
     /// Where an alias pointed before this run changed it; the outer `None`: it did not.
@@ -78,12 +88,12 @@ impl Siblings {
     /// A plan is made again during apply and must say the same, so what it says of an alias is what
     /// was true when the run began.
     pub(crate) fn before(&self, id: &AliasId) -> Option<Option<u64>> {
-        self.lock().before.get(id).copied()
+        self.lock().aliases.get(id)?.before
     }
 
     /// Where an alias will point, if this run plans it.
     pub(crate) fn alias(&self, id: &AliasId) -> Option<PlannedAlias> {
-        self.lock().aliases.get(&id.model)?.get(&id.alias).copied()
+        self.lock().aliases.get(id)?.planned
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::artifacts::Artifact;
+use crate::artifacts::{Artifact, SourceFile, SourceTree};
 use crate::error::{Error, Result};
 use crate::onnx;
 use crate::signature::Signature;
@@ -22,11 +22,19 @@ pub struct Inspected {
 /// # Errors
 /// `Invalid`, attribute `source`, if there is none or more than one.
 pub fn model_file(artifact: &Artifact) -> Result<&str> {
-    let mut models = artifact
-        .files
-        .iter()
-        .map(|file| file.path.as_str())
-        .filter(|path| path.ends_with(".onnx"));
+    only_model(&artifact.files, |file| &file.path).map(|file| file.path.as_str())
+}
+
+/// The file of a source that would be the [`model_file`] of its artifact.
+///
+/// # Errors
+/// Those of [`model_file`].
+pub fn model_source(tree: &SourceTree) -> Result<&SourceFile> {
+    only_model(&tree.files, |file| &file.path)
+}
+
+fn only_model<T>(files: &[T], path: impl Fn(&T) -> &str) -> Result<&T> {
+    let mut models = files.iter().filter(|file| path(file).ends_with(".onnx"));
     match (models.next(), models.next()) {
         (Some(model), None) => Ok(model),
         (None, _) => Err(Error::invalid(
@@ -34,25 +42,22 @@ pub fn model_file(artifact: &Artifact) -> Result<&str> {
         )
         .at("source")),
         (Some(first), Some(second)) => Err(Error::invalid(format!(
-            "the source holds more than one model ({first}, {second}); keep one .onnx file in it"
+            "the source holds more than one model ({}, {}); keep one .onnx file in it",
+            path(first),
+            path(second)
         ))
         .at("source")),
     }
 }
 
-/// Reads what the model in `source` takes and gives; `artifact` is what was hashed there.
+/// Reads what the model in this file takes and gives. Blocking; skips the weights.
 ///
 /// # Errors
 /// `Invalid`, attribute `source`: not ONNX, truncated, corrupt, or with an operator that the model
 /// server does not run.
-pub fn inspect(source: &Path, artifact: &Artifact) -> Result<Inspected> {
-    let model = model_file(artifact)?;
-    let path = if source.is_dir() {
-        source.join(model)
-    } else {
-        source.to_owned()
-    };
-    let bytes = condensed(&path).map_err(|error| {
+pub fn inspect(model: &SourceFile) -> Result<Inspected> {
+    let path = &model.location;
+    let bytes = condensed(path).map_err(|error| {
         Error::unavailable(format!("{} could not be read", path.display()))
             .at("source")
             .because(error)
@@ -81,7 +86,7 @@ fn condensed(path: &Path) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifacts::{Digest, FileEntry};
+    use crate::artifacts::{Digest, FileEntry, describe_source};
 
     fn artifact(paths: &[&str]) -> Artifact {
         let file = |path: &&str| FileEntry {
@@ -117,8 +122,9 @@ mod tests {
     fn bytes_that_are_no_model_are_refused_naming_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("model.onnx");
-        std::fs::write(&path, b"not a model").unwrap();
-        let error = inspect(&path, &artifact(&["model.onnx"])).unwrap_err();
+        std::fs::write(path, b"not a model").unwrap();
+        let tree = describe_source(directory.path()).unwrap();
+        let error = inspect(model_source(&tree).unwrap()).unwrap_err();
         assert!(
             error
                 .chain()

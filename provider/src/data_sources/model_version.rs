@@ -9,7 +9,7 @@ use mlops_core::registry::{Select, Version};
 use tfplugin::schema::{Attribute, Block, Nested, Schema};
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext, validate};
 
-use super::shared::{failed, number, numbers, text, texts};
+use super::shared::{entry_of, failed, number, numbers, text, texts};
 use crate::client::Client;
 use crate::resources::convert;
 
@@ -111,16 +111,13 @@ impl DataSource<Client> for ModelVersionData {
         let version = find(cx.client(), &model, &config)
             .await
             .map_err(|error| failed(&object, &error))?;
+        let entry = entry_of(&version);
         let spec = version.spec;
         Ok(State {
-            id: version.id.to_string().into(),
-            version: version.id.version.into(),
-            status: convert::text(&version.status).into(),
-            approval_status: version
-                .approval
-                .as_ref()
-                .map(|approval| approval.status.as_str().to_owned())
-                .into(),
+            id: entry.id,
+            version: entry.version,
+            status: entry.status,
+            approval_status: entry.approval_status,
             approval_description: version
                 .approval
                 .and_then(|approval| approval.description)
@@ -130,13 +127,13 @@ impl DataSource<Client> for ModelVersionData {
                 .signature
                 .and_then(|signature| serde_json::to_string(&signature).ok())
                 .into(),
-            metrics: version.metrics.into(),
+            metrics: entry.metrics,
             params: spec.params.into(),
-            tags: version.tags.into(),
+            tags: entry.tags,
             artifact_uri: version.artifact_uri.into(),
-            artifact_digest: spec.artifact.digest.to_string().into(),
+            artifact_digest: entry.artifact_digest,
             artifact_size_bytes: spec.artifact.size.into(),
-            created_at: version.created_at.to_string().into(),
+            created_at: entry.created_at,
             ..config
         })
     }

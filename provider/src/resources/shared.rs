@@ -1,12 +1,18 @@
 //! What means the same on every resource, said once: attributes, their values, and common refusals.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
+use mlops_core::{Error, Result as CoreResult};
+use tfplugin::resource::ImportRequest;
 use tfplugin::schema::Attribute;
 use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostic, Path, validate};
 
 use super::convert::{self, MapOf};
+use crate::client::Client;
+use crate::diagnose;
 
 /// Tags by key.
 pub(crate) type Tags = MapOf<String>;
@@ -87,13 +93,45 @@ pub(crate) fn imported_tags(there: &BTreeMap<String, String>) -> Tags {
     }
 }
 
-/// The refusal of `deletion_policy = "PREVENT"`.
-pub(crate) fn prevented(object: &str) -> Diagnostic {
+/// What the id of an import names.
+pub(crate) fn import_id<I: FromStr<Err = Error>>(
+    kind: &str,
+    request: &ImportRequest,
+) -> Result<I, Diagnostic> {
+    let text = request.id().unwrap_or_default();
+    text.parse()
+        .map_err(|error| cannot_import(kind, &text, &error))
+}
+
+/// What was found for the id of an import: it has to be there.
+pub(crate) fn import_found<T>(
+    client: &Client,
+    kind: &str,
+    id: &impl Display,
+    found: CoreResult<Option<T>>,
+) -> Result<T, Diagnostic> {
+    found
+        .and_then(|found| found.ok_or_else(|| client.absent(&format!("{kind} {id}"))))
+        .map_err(|error| cannot_import(kind, id, &error))
+}
+
+fn cannot_import(kind: &str, id: &impl Display, error: &Error) -> Diagnostic {
+    diagnose::failed(format!("Cannot import {kind} {:?}", id.to_string()), error)
+}
+
+/// Refuses to destroy an object that has `deletion_policy = "PREVENT"`.
+pub(crate) fn check_not_prevented(
+    policy: &Attr<String>,
+    object: impl Display,
+) -> Result<(), Diagnostic> {
+    if policy.as_str() != Some("PREVENT") {
+        return Ok(());
+    }
     let detail = format!(
         "{object} has deletion_policy = \"PREVENT\". Set another policy and apply it first, or take the resource out of the \
          state with a `removed` block."
     );
-    Diagnostic::error("Destroying is prevented", detail).at(Path::attribute("deletion_policy"))
+    Err(Diagnostic::error("Destroying is prevented", detail).at(Path::attribute("deletion_policy")))
 }
 
 /// A plan that reached apply with holes in it.

@@ -62,24 +62,31 @@ pub fn describe_source(source: &Path) -> Result<SourceTree> {
     Ok(SourceTree { files })
 }
 
-/// The artifact at `source`, without storing it. Blocking; streams through a fixed buffer.
-///
-/// Reads `cache` and never writes it: a plan calls this. Every error has attribute `source`.
+/// The artifact at `source`, without storing it: [`describe_source`], then [`SourceTree::hash`].
 pub fn hash_source(source: &Path, cache: &dyn DigestCache) -> Result<Artifact> {
-    let tree = describe_source(source)?;
-    let mut entries = Vec::with_capacity(tree.files.len());
-    for file in &tree.files {
-        let digest = match cache.get(&file.stamp) {
-            Some(digest) => digest,
-            None => file.read(|_| Ok(()))?,
-        };
-        entries.push(FileEntry {
-            path: file.path.clone(),
-            size: file.stamp.size,
-            digest,
-        });
+    describe_source(source)?.hash(cache)
+}
+
+impl SourceTree {
+    /// The artifact that these files are, without storing it. Blocking; streams through a fixed
+    /// buffer.
+    ///
+    /// Reads `cache` and never writes it: a plan calls this. Every error has attribute `source`.
+    pub fn hash(&self, cache: &dyn DigestCache) -> Result<Artifact> {
+        let mut entries = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            let digest = match cache.get(&file.stamp) {
+                Some(digest) => digest,
+                None => file.read(|_| Ok(()))?,
+            };
+            entries.push(FileEntry {
+                path: file.path.clone(),
+                size: file.stamp.size,
+                digest,
+            });
+        }
+        Artifact::new(entries)
     }
-    Artifact::new(entries)
 }
 
 impl SourceFile {
@@ -108,11 +115,18 @@ impl SourceFile {
             sink(&buffer[..read])?;
         }
         self.unchanged(&file.metadata().map_err(failed)?)?;
-        self.unchanged(&std::fs::metadata(&self.location).map_err(failed)?)?;
+        self.check_unchanged()?;
         if size != self.stamp.size {
             return Err(self.changed());
         }
         Ok(Digest::finish(hasher))
+    }
+
+    /// Fails, as [`SourceFile::read`] does, if the file is not what [`SourceFile::stamp`] says any
+    /// more. Blocking.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let found = std::fs::metadata(&self.location);
+        self.unchanged(&found.map_err(|error| fault(&self.location, &self.location, error))?)
     }
 
     fn unchanged(&self, metadata: &Metadata) -> Result<()> {

@@ -16,6 +16,9 @@ use crate::location::Namespace;
 /// How long a locked file is tried.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Of each connection; negative: KiB (SQLite's `cache_size`). The kernel caches the file too.
+const PAGE_CACHE_KIB: i32 = -256;
+
 pub(super) struct Database {
     pub(super) connection: Connection,
     path: PathBuf,
@@ -44,6 +47,9 @@ impl Database {
             return Ok(None);
         }
         let connection = open_file(&path)?;
+        connection
+            .pragma_update(None, "cache_size", PAGE_CACHE_KIB)
+            .map_err(|error| explain(&path, "opened", error))?;
         let Some((uuid, format)) = patiently(&path, || schema::read(&path, &connection))? else {
             return Ok(None);
         };

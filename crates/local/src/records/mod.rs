@@ -26,6 +26,7 @@ use mlops_core::records::{
     CommitError, Identity, Item, Key, Page, Range, Records, Write, check_commit,
 };
 use mlops_core::{Error, Result};
+use tokio::sync::Semaphore;
 
 use crate::location::Namespace;
 use database::Database;
@@ -33,6 +34,10 @@ use writer::Writer;
 
 /// The name of the file.
 pub const FILE: &str = "registry.sqlite";
+
+/// So many reads run at a time; the rest wait. A read takes microseconds, so more gain nothing, while each connection has a
+/// page cache and each thread an arena of its own.
+const READERS: usize = 2;
 
 /// The store of one namespace in one directory. Cheap to make: nothing is opened before it is
 /// used.
@@ -44,6 +49,8 @@ pub struct LocalRecords {
 struct Inner {
     directory: PathBuf,
     namespace: Namespace,
+    /// One permit a connection that may be open for reading.
+    reading: Semaphore,
     /// Connections that nobody reads on at the moment.
     readers: Mutex<Vec<Database>>,
     writer: Mutex<Option<Writer>>,
@@ -65,6 +72,7 @@ impl LocalRecords {
             inner: Arc::new(Inner {
                 directory: std::path::absolute(&directory).unwrap_or(directory),
                 namespace,
+                reading: Semaphore::new(READERS),
                 readers: Mutex::default(),
                 writer: Mutex::default(),
             }),
@@ -83,6 +91,8 @@ impl LocalRecords {
         read: impl Fn(&Database) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
+        let _permit = (self.inner.reading.acquire().await)
+            .map_err(|error| Error::bug("the registry's readers are closed").because(error))?;
         let task = move || {
             let pooled = inner
                 .readers

@@ -7,6 +7,9 @@ mod model;
 mod plan;
 mod schema;
 
+use std::fmt;
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::names::EndpointName;
@@ -95,11 +98,12 @@ impl Resource<Client> for EndpointResource {
         request: PlanDestroyRequest<State>,
     ) -> Result<(), Diagnostics> {
         cx.client().expect_registry(&request.private).await?;
-        if request.prior.deletion_policy.as_str() == Some("PREVENT") {
-            let id = request.prior.id.as_str().unwrap_or("?");
-            return Err(shared::prevented(&format!("endpoint {id}")).into());
-        }
-        Ok(())
+        let id = request.prior.id.as_str().unwrap_or("?");
+        let object = format_args!("endpoint {id}");
+        Ok(shared::check_not_prevented(
+            &request.prior.deletion_policy,
+            object,
+        )?)
     }
 
     async fn create(
@@ -176,19 +180,33 @@ impl ImportState<Client, State> for EndpointResource {
         cx: &ReadContext<Client>,
         request: ImportRequest,
     ) -> Result<Imported<State>, Diagnostics> {
-        let id = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| {
-            diagnose::failed(format!("Cannot import endpoint {id:?}"), error)
-        };
+        let client = cx.client();
+        let id: LocalId = shared::import_id("endpoint", &request)?;
+        let found = endpoint::record(&client.registry, KIND, &id.0).await;
+        let record = shared::import_found(client, "endpoint", &id, found)?;
+        Ok(Imported::new(model::imported(&record)).private(client.private().await?))
+    }
+}
+
+/// The id of an endpoint on this machine: `local/NAME`.
+struct LocalId(EndpointName);
+
+impl FromStr for LocalId {
+    type Err = mlops_core::Error;
+
+    fn from_str(id: &str) -> mlops_core::Result<Self> {
         let name = id.strip_prefix("local/").ok_or_else(|| {
-            let wrong =
-                format!("{id:?} is not an endpoint id: write local/NAME, such as local/digits");
-            fail(&mlops_core::Error::invalid(wrong))
+            mlops_core::Error::invalid(format!(
+                "{id:?} is not an endpoint id: write local/NAME, such as local/digits"
+            ))
         })?;
-        let name: EndpointName = name.parse().map_err(|error| fail(&error))?;
-        let found = recorded(cx.client(), &name).await?;
-        let record = found.ok_or_else(|| fail(&cx.client().absent(&format!("endpoint {id}"))))?;
-        Ok(Imported::new(model::imported(&record)).private(cx.client().private().await?))
+        name.parse().map(Self)
+    }
+}
+
+impl fmt::Display for LocalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "local/{}", self.0)
     }
 }
 

@@ -73,8 +73,9 @@ impl Resource<Client> for ModelResource {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name = model::name(&request.prior)?;
-        match request.prior.deletion_policy.as_str() {
-            Some("PREVENT") => Err(shared::prevented(&format!("model {name}")).into()),
+        let policy = &request.prior.deletion_policy;
+        shared::check_not_prevented(policy, format_args!("model {name}"))?;
+        match policy.as_str() {
             Some("ABANDON") => Ok(()),
             _ if request.prior.force_destroy == Attr::Known(true) => {
                 warn_of_live_versions(cx, &name).await
@@ -159,24 +160,16 @@ impl ImportState<Client, State> for ModelResource {
         cx: &ReadContext<Client>,
         request: ImportRequest,
     ) -> Result<Imported<State>, Diagnostics> {
-        let id = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| {
-            diagnose::failed(format!("Cannot import model {id:?}"), error)
-        };
-        let name: ModelName = id.parse().map_err(|error| fail(&error))?;
-        let found = cx
-            .client()
-            .registry
-            .model(&name)
-            .await
-            .map_err(|error| fail(&error))?;
-        let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("model {name}"))))?;
+        let client = cx.client();
+        let name: ModelName = shared::import_id("model", &request)?;
+        let found = client.registry.model(&name).await;
+        let found = shared::import_found(client, "model", &name, found)?;
         // Nothing is managed yet: all tags that are there become Terraform's.
         let known = State {
             tags: shared::imported_tags(&found.spec.tags),
             ..blank()
         };
-        Ok(Imported::new(model::state(&found, &known)).private(cx.client().private().await?))
+        Ok(Imported::new(model::state(&found, &known)).private(client.private().await?))
     }
 }
 

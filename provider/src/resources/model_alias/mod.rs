@@ -18,7 +18,7 @@ use tfplugin::{
 
 use crate::client::{Client, actor};
 use crate::diagnose;
-use crate::resources::convert;
+use crate::resources::{convert, shared};
 use schema::State;
 
 /// The resource.
@@ -153,18 +153,10 @@ impl ImportState<Client, State> for ModelAliasResource {
         cx: &ReadContext<Client>,
         request: ImportRequest,
     ) -> Result<Imported<State>, Diagnostics> {
-        let text = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| {
-            diagnose::failed(format!("Cannot import alias {text:?}"), error)
-        };
-        let id: AliasId = text.parse().map_err(|error| fail(&error))?;
-        let found = cx
-            .client()
-            .registry
-            .alias(&id)
-            .await
-            .map_err(|error| fail(&error))?;
-        let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("alias {id}"))))?;
+        let client = cx.client();
+        let id: AliasId = shared::import_id("alias", &request)?;
+        let found = client.registry.alias(&id).await;
+        let found = shared::import_found(client, "alias", &id, found)?;
         let imported = State {
             id: id.to_string().into(),
             model: id.model.to_string().into(),
@@ -174,7 +166,7 @@ impl ImportState<Client, State> for ModelAliasResource {
             enforce_promotion: found.enforce_promotion.into(),
             override_reason: found.override_reason.into(),
         };
-        Ok(Imported::new(imported).private(cx.client().private().await?))
+        Ok(Imported::new(imported).private(client.private().await?))
     }
 }
 

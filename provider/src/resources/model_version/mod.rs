@@ -81,11 +81,12 @@ impl Resource<Client> for ModelVersionResource {
         request: PlanDestroyRequest<State>,
     ) -> Result<(), Diagnostics> {
         cx.client().expect_registry(&request.private).await?;
-        if request.prior.deletion_policy.as_str() == Some("PREVENT") {
-            let id = request.prior.id.as_str().unwrap_or("?");
-            return Err(shared::prevented(&format!("version {id}")).into());
-        }
-        Ok(())
+        let id = request.prior.id.as_str().unwrap_or("?");
+        let object = format_args!("version {id}");
+        Ok(shared::check_not_prevented(
+            &request.prior.deletion_policy,
+            object,
+        )?)
     }
 
     async fn create(
@@ -190,18 +191,10 @@ impl ImportState<Client, State> for ModelVersionResource {
         cx: &ReadContext<Client>,
         request: ImportRequest,
     ) -> Result<Imported<State>, Diagnostics> {
-        let text = request.id().unwrap_or_default();
-        let fail = |error: &mlops_core::Error| {
-            diagnose::failed(format!("Cannot import version {text:?}"), error)
-        };
-        let id: VersionId = text.parse().map_err(|error| fail(&error))?;
-        let found = cx
-            .client()
-            .registry
-            .version(&id)
-            .await
-            .map_err(|error| fail(&error))?;
-        let found = found.ok_or_else(|| fail(&cx.client().absent(&format!("version {id}"))))?;
+        let client = cx.client();
+        let id: VersionId = shared::import_id("version", &request)?;
+        let found = client.registry.version(&id).await;
+        let found = shared::import_found(client, "version", &id, found)?;
         // Nothing is managed yet: everything that is there becomes Terraform's.
         let metrics = if found.metrics.is_empty() {
             Attr::Null
@@ -213,7 +206,7 @@ impl ImportState<Client, State> for ModelVersionResource {
             metrics,
             ..model::blank()
         };
-        Ok(Imported::new(model::state(&found, &known)).private(cx.client().private().await?))
+        Ok(Imported::new(model::state(&found, &known)).private(client.private().await?))
     }
 }
 
@@ -321,32 +314,13 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
     let fail = |error: mlops_core::Error| {
         diagnose::failed(format!("Cannot register a version of model {name}"), &error)
     };
-    let (artifact, inspected) = source::read_now(source, &client.digests)
-        .await
-        .map_err(fail)?;
-    if planned
-        .artifact_digest
-        .as_str()
-        .is_some_and(|digest| digest != artifact.digest.to_string())
+    let (stored, inspected) = source::store(source, client).await.map_err(fail)?;
+    if let Some(planned) = planned.artifact_digest.as_str()
+        && planned != stored.digest.to_string()
     {
         let detail = format!(
-            "{source} changed between plan and apply: {} was planned, {} is there. Nothing was registered; plan again.",
-            planned.artifact_digest.as_str().unwrap_or_default(),
-            artifact.digest
-        );
-        return Err(Diagnostic::error("The source changed", detail)
-            .at(Path::attribute("source"))
-            .into());
-    }
-    let stored = client
-        .registry
-        .artifacts()
-        .put_tree(source.as_ref(), client.digests.as_ref())
-        .await
-        .map_err(fail)?;
-    if stored.digest != artifact.digest {
-        let detail = format!(
-            "{source} changed while it was registered. Nothing was registered; apply again."
+            "{source} changed between plan and apply: {planned} was planned, {} is there. Nothing was registered; plan again.",
+            stored.digest
         );
         return Err(Diagnostic::error("The source changed", detail)
             .at(Path::attribute("source"))

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlops_core::artifacts::{Artifact, DigestCache, hash_source};
-use mlops_core::inspect::{Inspected, inspect};
+use mlops_core::artifacts::{Artifact, DigestCache, describe_source};
+use mlops_core::inspect::{Inspected, inspect, model_source};
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::schema::State;
+use crate::client::Client;
 use crate::diagnose;
 
 /// What a plan knows of the source.
@@ -56,17 +57,25 @@ pub(crate) async fn look(
     read.map_err(|error| diagnose::failed("The source cannot be registered", &error).into())
 }
 
-/// Reads a source that must be readable now.
-pub(crate) async fn read_now(
-    source: &str,
-    digests: &Arc<dyn DigestCache>,
-) -> Result<(Artifact, Inspected)> {
-    match read(source.into(), Arc::clone(digests), None).await? {
-        Source::Read(read) => Ok(*read),
-        Source::Unchanged | Source::Unknown => {
-            Err(Error::bug("a source was read and not returned"))
-        }
-    }
+/// Stores a source and says what it is. Its bytes are read once, while they are copied.
+///
+/// # Errors
+/// Those of [`ArtifactStore::put_tree`](mlops_core::artifacts::ArtifactStore::put_tree) and [`inspect`].
+pub(crate) async fn store(source: &str, client: &Client) -> Result<(Artifact, Inspected)> {
+    let path = PathBuf::from(source);
+    let (model, inspected) = blocking(move || {
+        let tree = describe_source(&path)?;
+        let model = model_source(&tree)?;
+        Ok((model.clone(), inspect(model)?))
+    })
+    .await?;
+    let artifacts = client.registry.artifacts();
+    let stored = artifacts
+        .put_tree(source.as_ref(), client.digests.as_ref())
+        .await?;
+    // What was inspected is what was stored.
+    blocking(move || model.check_unchanged()).await?;
+    Ok((stored, inspected))
 }
 
 async fn read(
@@ -74,15 +83,23 @@ async fn read(
     digests: Arc<dyn DigestCache>,
     registered: Option<String>,
 ) -> Result<Source> {
-    let reading = move || {
-        let artifact = hash_source(&source, digests.as_ref())?;
+    blocking(move || {
+        let tree = describe_source(&source)?;
+        let artifact = tree.hash(digests.as_ref())?;
         if registered.is_some_and(|registered| registered == artifact.digest.to_string()) {
             return Ok(Source::Unchanged);
         }
-        let inspected = inspect(&source, &artifact)?;
+        let inspected = inspect(model_source(&tree)?)?;
         Ok(Source::Read(Box::new((artifact, inspected))))
-    };
-    tokio::task::spawn_blocking(reading)
+    })
+    .await
+}
+
+/// Reads files off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::bug("reading a source panicked").because(error))?
 }
