@@ -47,10 +47,14 @@ impl Database {
             return Ok(None);
         }
         let connection = open_file(&path)?;
-        connection
-            .pragma_update(None, "cache_size", PAGE_CACHE_KIB)
-            .map_err(|error| explain(&path, "opened", error))?;
-        let Some((uuid, format)) = patiently(&path, || schema::read(&path, &connection))? else {
+        let found = patiently(&path, || {
+            // It reads the file, so it may find it locked.
+            connection
+                .pragma_update(None, "cache_size", PAGE_CACHE_KIB)
+                .map_err(|error| explain(&path, "opened", error))?;
+            schema::read(&path, &connection)
+        })?;
+        let Some((uuid, format)) = found else {
             return Ok(None);
         };
         schema::check_reader(&path, format)?;
