@@ -1,6 +1,14 @@
 # Many VPCs with generated inputs at once, and their subnets as ranges of numbers, so that a test can compare them
 # without the functions by which the module computes them.
 
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
 variable "seed" {
   description = "Another seed, other inputs."
   type        = string
