@@ -1,8 +1,8 @@
 locals {
   _flow_logs = { for key in ["vpc"] : key => var.flow_logs if var.flow_logs != null }
 
-  # Known at plan even where the bucket is not yet made: what decides is whether there is an ARN, not which.
-  flow_logs_to_group = { for key, logs in local._flow_logs : key => logs if logs.destination_arn == null }
+  # An object decides, not an ARN: of a bucket made in the same run the ARN is unknown, and so is whether it is null.
+  flow_logs_to_group = { for key, logs in local._flow_logs : key => logs if logs.bucket == null }
 }
 
 data "aws_caller_identity" "current" {}
@@ -15,9 +15,9 @@ resource "aws_flow_log" "this" {
   vpc_id                   = aws_vpc.this.id
   traffic_type             = each.value.traffic
   max_aggregation_interval = each.value.aggregation_seconds
-  log_destination_type     = each.value.destination_arn == null ? "cloud-watch-logs" : "s3"
-  log_destination          = each.value.destination_arn == null ? aws_cloudwatch_log_group.flow_logs[each.key].arn : each.value.destination_arn
-  iam_role_arn             = each.value.destination_arn == null ? aws_iam_role.flow_logs[each.key].arn : null
+  log_destination_type     = each.value.bucket == null ? "cloud-watch-logs" : "s3"
+  log_destination          = each.value.bucket == null ? aws_cloudwatch_log_group.flow_logs[each.key].arn : each.value.bucket.arn
+  iam_role_arn             = each.value.bucket == null ? aws_iam_role.flow_logs[each.key].arn : null
 
   tags = merge(var.tags, { Name = var.name })
 

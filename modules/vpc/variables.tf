@@ -63,12 +63,12 @@ variable "endpoints" {
 variable "flow_logs" {
   description = <<-EOT
     Records of the traffic of all network interfaces. null records nothing.
-    `traffic`: ALL, ACCEPT or REJECT. `aggregation_seconds`: 60 or 600. `destination_arn`: an S3 bucket (with an optional folder) that admits
-    delivery.logs.amazonaws.com; null makes a CloudWatch log group, with `logging`.
+    `traffic`: ALL, ACCEPT or REJECT. `aggregation_seconds`: 60 or 600. `bucket`: an S3 bucket that admits delivery.logs.amazonaws.com, as ARN with
+    an optional folder (arn:aws:s3:::logs/vpc/); null makes a CloudWatch log group, with `logging`.
   EOT
   type = object({
     aggregation_seconds = optional(number, 600)
-    destination_arn     = optional(string)
+    bucket              = optional(object({ arn = string }))
     traffic             = optional(string, "ALL")
   })
   default = {}
@@ -84,8 +84,8 @@ variable "flow_logs" {
   }
 
   validation {
-    condition     = try(var.flow_logs.destination_arn, null) == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9.-]{3,63}(/.*)?$", var.flow_logs.destination_arn))
-    error_message = "flow_logs.destination_arn is the ARN of an S3 bucket, such as arn:aws:s3:::my-flow-logs/vpc/. For CloudWatch leave it out."
+    condition     = try(var.flow_logs.bucket, null) == null || can(regex("^arn:[a-z-]+:s3:::[a-z0-9.-]{3,63}(/.*)?$", var.flow_logs.bucket.arn))
+    error_message = "flow_logs.bucket.arn is the ARN of an S3 bucket, such as arn:aws:s3:::my-flow-logs/vpc/. For CloudWatch leave it out."
   }
 }
 

@@ -177,7 +177,7 @@ run "a_kind_of_traffic_that_flow_logs_do_not_know_is_refused" {
 
 run "flow_logs_to_something_else_than_a_bucket_are_refused" {
   command = plan
-  variables { flow_logs = { destination_arn = "arn:aws:logs:eu-west-1:123456789012:log-group:flow" } }
+  variables { flow_logs = { bucket = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:flow" } } }
   expect_failures = [var.flow_logs]
 }
 

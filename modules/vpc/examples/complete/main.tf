@@ -27,7 +27,7 @@ module "vpc" {
   flow_logs = {
     traffic             = "REJECT"
     aggregation_seconds = 60
-    destination_arn     = "arn:aws:s3:::security-flow-logs/serving-prod/"
+    bucket              = { arn = "arn:aws:s3:::security-flow-logs/serving-prod/" }
   }
 
   subnet_tags = {
