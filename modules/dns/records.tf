@@ -2,7 +2,7 @@ locals {
   # An alias with IPv6 is two records.
   records = merge(
     { for key, record in var.records : key => merge(record, { key = key }) },
-    { for key, record in var.records : "${key}/AAAA" => merge(record, { key = key, type = "AAAA" }) if try(record.alias.ipv6, false) },
+    { for key, record in var.records : "${key}/AAAA" => merge(record, { key = key, type = "AAAA" }) if(record.alias == null ? false : record.alias.ipv6) },
   )
 }
 
@@ -27,21 +27,21 @@ resource "aws_route53_record" "this" {
   }
 
   dynamic "failover_routing_policy" {
-    for_each = [for kind in [try(each.value.routing.failover, null)] : kind if kind != null]
+    for_each = [for kind in [each.value.routing == null ? null : each.value.routing.failover] : kind if kind != null]
     content {
       type = failover_routing_policy.value
     }
   }
 
   dynamic "latency_routing_policy" {
-    for_each = [for region in [try(each.value.routing.latency_region, null)] : region if region != null]
+    for_each = [for region in [each.value.routing == null ? null : each.value.routing.latency_region] : region if region != null]
     content {
       region = latency_routing_policy.value
     }
   }
 
   dynamic "weighted_routing_policy" {
-    for_each = [for weight in [try(each.value.routing.weight, null)] : weight if weight != null]
+    for_each = [for weight in [each.value.routing == null ? null : each.value.routing.weight] : weight if weight != null]
     content {
       weight = weighted_routing_policy.value
     }

@@ -1,6 +1,7 @@
 locals {
   # Objects decide, not ids: the id of a zone made in the same run is unknown, and so is whether it is null.
-  _made = { for key in ["zone"] : key => var.zone if var.zone != null && try(var.zone.existing, null) == null }
+  _zones = { for key in ["zone"] : key => var.zone if var.zone != null }
+  _made  = { for key, zone in local._zones : key => zone if zone.existing == null }
 
   zone_id = var.zone == null ? null : one(concat(
     [for zone in aws_route53_zone.this : zone.zone_id],

@@ -147,7 +147,8 @@ run "a_certificate_is_proved_in_the_zone" {
 }
 
 run "a_certificate_for_foreign_dns_gives_its_records" {
-  command = apply
+  command   = apply
+  state_key = "foreign"
   variables {
     zone        = null
     certificate = { domain_name = "models.example.org", validation = "foreign", key_algorithm = "RSA_2048" }
