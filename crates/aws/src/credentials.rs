@@ -1,7 +1,5 @@
 //! Where credentials come from, in the order of the AWS provider.
 
-use std::sync::Arc;
-
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
@@ -236,9 +234,7 @@ impl ProvideCredentials for RoleCredentials {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            self.fetch()
-                .await
-                .map_err(|error| CredentialsError::provider_error(Arc::new(error)))
+            self.fetch().await.map_err(CredentialsError::provider_error)
         })
     }
 }

@@ -103,6 +103,8 @@ struct About {
     message: Option<String>,
     request: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// The attribute at fault, if a single one is.
+    attribute: Option<String>,
     /// An error of ours, which says everything already.
     ours: Option<Error>,
 }
@@ -117,6 +119,7 @@ impl Failure {
                 message: None,
                 request: None,
                 cause: None,
+                attribute: None,
                 ours: None,
             }),
         }
@@ -161,6 +164,9 @@ impl Failure {
         if let Some(found) = find::<CredentialsError>(&error) {
             failure.kind = Kind::Credentials;
             about.message = Some(about_credentials(found));
+            about.attribute = find::<Error>(found)
+                .and_then(Error::attribute)
+                .map(str::to_owned);
             return failure;
         }
         failure.kind = match &error {
@@ -220,7 +226,10 @@ impl Failure {
         }
         text.push_str("; ");
         text.push_str(self.kind.advice());
-        let error = Error::new(self.kind.class(), text);
+        let mut error = Error::new(self.kind.class(), text);
+        if let Some(attribute) = about.attribute {
+            error = error.at(attribute);
+        }
         match about.cause {
             Some(cause) => error.because(cause),
             None => error,

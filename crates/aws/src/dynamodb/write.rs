@@ -226,7 +226,7 @@ impl DynamoRecords {
             Some(found) => Some(found),
             None => {
                 let read = self.get_one(&write.key).await;
-                read.map_err(|failure| self.store(failure))?
+                read.map_err(|failure| self.given_up(failure, true))?
             }
         };
         let number = |name| found.as_ref().and_then(|found| item::number(found, name));
@@ -239,10 +239,11 @@ impl DynamoRecords {
         })
     }
 
-    /// Whether the write of this revision lies there, after time is up.
+    /// Whether the write of this revision lies there, after time is up. It takes little more.
     async fn read_back(&self, key: &Key, revision: u64) -> bool {
-        let found = self.get_one(key).await;
-        let found = found.ok().flatten();
+        let time = self.inner.clients.retries().patience().unreachable;
+        let found = tokio::time::timeout(time, self.get_one(key)).await;
+        let found = found.ok().and_then(Result::ok).flatten();
         let number = |name| found.as_ref().and_then(|found| item::number(found, name));
         number(REV) == Some(revision) || number(WAS) == Some(revision)
     }

@@ -160,7 +160,8 @@ async fn a_token_is_read_from_its_file_when_credentials_are_asked_for() {
     };
     let error = with(url).account_id().await.expect_err("no file yet");
     let words = [&*path.to_string_lossy(), "cannot be read"];
-    says(&error, Class::Denied, None, &words);
+    let attribute = "assume_role_with_web_identity.web_identity_token_file";
+    says(&error, Class::Denied, Some(attribute), &words);
 
     std::fs::write(&path, "header.claims.signature\n").expect("file");
     let proxy = Proxy::before(url).await;

@@ -6,5 +6,6 @@ mod support;
 mod conformance;
 mod credentials;
 mod faults;
+mod network;
 mod records;
 mod refresh;

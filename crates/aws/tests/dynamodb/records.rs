@@ -2,12 +2,13 @@
 //! and its calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::{part, table};
 use aws_sdk_dynamodb::types::AttributeValue;
 use mlops_aws::dynamodb::DynamoRecords;
-use mlops_aws::{AwsClients, AwsSettings, RetryMode};
+use mlops_aws::{AwsClients, AwsSettings, Patience, RetryMode};
 use mlops_core::artifacts::ArtifactStore;
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::memory::MemoryArtifacts;
@@ -491,73 +492,65 @@ async fn a_lost_answer_of_a_write_that_another_followed_is_told_from_one_that_di
     let url = dynamodb_local!();
     let name = table::create(url).await;
     let proxy = Proxy::before(url).await;
-    let (ours, theirs) = (
-        table::records(&proxy.url, &name),
-        table::records(url, &name),
-    );
+    // Answers are lost when the test says so, and not before.
+    let patience = Patience {
+        attempt: Duration::from_secs(60),
+        ..Patience::default()
+    };
+    let clients = AwsClients::with_patience(table::settings(&proxy.url), patience);
+    let ours = DynamoRecords::new(clients.expect("settings"), &name).expect("a name");
+    let theirs = table::records(url, &name);
     let key = Key::new("p", "counter");
-    let first = ours
-        .commit(vec![put(&key, Expect::Absent, json!({"value": 0}))])
+    ours.commit(vec![put(&key, Expect::Absent, json!({}))])
         .await
-        .expect("commit")[0];
+        .expect("commit");
 
-    // Ours takes place, its answer is lost, and another write follows before we ask again.
-    proxy.reset();
-    proxy.fail(0, Fault::TimeoutAfter);
-    let follow = async {
-        loop {
-            let item = one(&theirs, &key).await.expect("there");
-            if item.revision != first {
-                let next = put(&key, Expect::Revision(item.revision), json!({"value": 2}));
-                break theirs.commit(vec![next]).await.expect("theirs");
+    // What the other process does while our answer is under way: so many writes, one on the other.
+    let meanwhile = async |fault, count| {
+        let now = one(&ours, &key).await.expect("there").revision;
+        proxy.reset();
+        proxy.fail(0, fault);
+        let write = put(&key, Expect::Revision(now), json!({"by": "us"}));
+        let others = async {
+            proxy.called().await;
+            let mut last = match fault {
+                Fault::Held => now,
+                _ => loop {
+                    let found = one(&theirs, &key).await.expect("there").revision;
+                    if found != now {
+                        break found;
+                    }
+                },
+            };
+            for _ in 0..count {
+                let next = put(&key, Expect::Revision(last), json!({"by": "them"}));
+                last = theirs.commit(vec![next]).await.expect("theirs")[0];
             }
-        }
+            proxy.release();
+        };
+        let (outcome, ()) = tokio::join!(ours.commit(vec![write]), others);
+        outcome
     };
-    let write = put(&key, Expect::Revision(first), json!({"value": 1}));
-    let (outcome, _) = tokio::join!(ours.commit(vec![write]), follow);
-    outcome.expect("it took place");
-
-    // Ours does not take place, and another write replaces what we wanted to replace.
-    let now = one(&ours, &key).await.expect("there").revision;
-    proxy.reset();
-    proxy.fail(0, Fault::Timeout);
-    let other = async {
-        while proxy.calls().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        let next = put(&key, Expect::Revision(now), json!({"value": 3}));
-        theirs.commit(vec![next]).await.expect("theirs");
-    };
-    let write = put(&key, Expect::Revision(now), json!({"value": 9}));
-    let (outcome, ()) = tokio::join!(ours.commit(vec![write]), other);
+    for (fault, count) in [
+        (Fault::Held, 0),
+        (Fault::HeldAfter, 0),
+        (Fault::HeldAfter, 1),
+    ] {
+        let outcome = meanwhile(fault, count).await;
+        outcome.unwrap_or_else(|error| panic!("{fault:?} {count}: {error:?}"));
+    }
+    // Another one replaced what we wanted to replace.
+    let outcome = meanwhile(Fault::Held, 1).await;
     assert!(
         matches!(outcome, Err(CommitError::Condition { index: 0 })),
         "{outcome:?}"
     );
-
-    // Two others wrote since: nobody can tell, and that is what the error says.
-    let now = one(&ours, &key).await.expect("there").revision;
-    proxy.reset();
-    proxy.fail(0, Fault::Timeout);
-    let others = async {
-        while proxy.calls().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        let mut last = now;
-        for value in [4, 5] {
-            let next = put(&key, Expect::Revision(last), json!({"value": value}));
-            last = theirs.commit(vec![next]).await.expect("theirs")[0];
-        }
-    };
-    let write = put(&key, Expect::Revision(now), json!({"value": 9}));
-    let (outcome, ()) = tokio::join!(ours.commit(vec![write]), others);
-    let error = failed(outcome);
-    says(
-        &error,
-        Class::Unavailable,
-        None,
-        &["p counter", "is unknown"],
-    );
+    // Nobody can tell, and that is what the error says.
+    for fault in [Fault::Held, Fault::HeldAfter] {
+        let error = failed(meanwhile(fault, 2).await);
+        let words = ["p counter", "is unknown"];
+        says(&error, Class::Unavailable, None, &words);
+    }
 }
 
 #[tokio::test]

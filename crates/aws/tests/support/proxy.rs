@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub enum Fault {
     InternalAfter,
     /// The service answers 400 with this code, and nothing is done.
     Refused(&'static str),
+    /// The service finds the request too old, and tells its own time, which is in the year 2040.
+    Skewed,
+    /// The connection breaks once the test says so, and nothing is done.
+    Held,
+    /// It is done, and the connection breaks once the test says so.
+    HeldAfter,
     /// Of a batch, the first key is answered; the others are left unprocessed.
     Unprocessed,
 }
@@ -57,6 +64,8 @@ pub const FAULTS: [Fault; 11] = [
 struct State {
     calls: Vec<String>,
     bodies: Vec<String>,
+    targets: Vec<String>,
+    times: Vec<String>,
     /// The call with this number, counted from zero, fails so.
     planned: BTreeMap<usize, Fault>,
     /// Every call fails so.
@@ -68,12 +77,14 @@ pub struct Proxy {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     state: Arc<Mutex<State>>,
+    released: Arc<Notify>,
 }
 
 struct Route {
     to: String,
     client: Client<HttpConnector, Full<Bytes>>,
     state: Arc<Mutex<State>>,
+    released: Arc<Notify>,
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -88,7 +99,9 @@ impl Proxy {
             .expect("a port");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(Mutex::new(State::default()));
+        let released = Arc::new(Notify::new());
         let route = Arc::new(Route {
+            released: Arc::clone(&released),
             to: url.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             state: Arc::clone(&state),
@@ -109,6 +122,7 @@ impl Proxy {
         Self {
             url: format!("http://{address}"),
             state,
+            released,
         }
     }
 
@@ -122,6 +136,16 @@ impl Proxy {
         lock(&self.state).bodies.clone()
     }
 
+    /// What was asked of which host, in order, as a proxy is told.
+    pub fn targets(&self) -> Vec<String> {
+        lock(&self.state).targets.clone()
+    }
+
+    /// When the calls say that they were signed, in order.
+    pub fn times(&self) -> Vec<String> {
+        lock(&self.state).times.clone()
+    }
+
     /// Forgets what was called and what fails.
     pub fn reset(&self) {
         *lock(&self.state) = State::default();
@@ -130,6 +154,18 @@ impl Proxy {
     /// The call with this number, counted from zero since the last reset, fails so.
     pub fn fail(&self, number: usize, fault: Fault) {
         lock(&self.state).planned.insert(number, fault);
+    }
+
+    /// Breaks the connection of a call that is held, now or when it comes.
+    pub fn release(&self) {
+        self.released.notify_one();
+    }
+
+    /// Waits until a call came since the last reset.
+    pub async fn called(&self) {
+        while lock(&self.state).calls.is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Every call fails so from now on.
@@ -164,6 +200,10 @@ impl Route {
             let mut state = lock(&self.state);
             let number = state.calls.len();
             state.calls.push(operation.clone());
+            state.targets.push(request.uri().to_string());
+            let time = request.headers().get("x-amz-date");
+            let time = time.and_then(|time| time.to_str().ok());
+            state.times.push(time.unwrap_or_default().to_owned());
             state.planned.get(&number).copied().or(state.always)
         };
         let (parts, body) = request.into_parts();
@@ -192,6 +232,16 @@ impl Route {
                 Ok(internal())
             }
             Some(Fault::Refused(code)) => Ok(refused(code, &operation, &body)),
+            Some(Fault::Held) => {
+                self.released.notified().await;
+                Err(Reset)
+            }
+            Some(Fault::HeldAfter) => {
+                forward.await?;
+                self.released.notified().await;
+                Err(Reset)
+            }
+            Some(Fault::Skewed) => Ok(skewed()),
             Some(Fault::Unprocessed) => self.answer_first(&parts, &body).await,
         }
     }
@@ -249,6 +299,16 @@ fn internal() -> Answer {
         StatusCode::INTERNAL_SERVER_ERROR,
         r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"Internal server error"}"#.to_owned(),
     )
+}
+
+fn skewed() -> Answer {
+    let mut answer = json(
+        StatusCode::BAD_REQUEST,
+        r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature expired: it is 2040"}"#.to_owned(),
+    );
+    let date = HeaderValue::from_static("Sun, 01 Jan 2040 12:00:00 GMT");
+    answer.headers_mut().insert("date", date);
+    answer
 }
 
 /// The refusal as this operation words it: a transaction gives reasons.
