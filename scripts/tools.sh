@@ -2,8 +2,8 @@
 #
 #   need_rust        cargo, a new enough rustc, and a C compiler
 #   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
-#   need_dynamodb_local, need_ministack
-#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL and MINISTACK to their directories
+#   need_dynamodb_local, need_ministack, need_versitygw
+#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK and VERSITYGW to their directories
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -170,6 +170,24 @@ need_ministack() {
     fi
     # Its python finds the packages wherever the directory lies.
     place "$made" "$(basename "$MINISTACK")"
+}
+
+# versitygw, of this version; Go checks what it fetches against its checksum database.
+VERSITYGW_VERSION=1.8.0
+
+need_versitygw() {
+    local made
+    VERSITYGW="$TOOLS/versitygw-$VERSITYGW_VERSION"
+    if [ -d "$VERSITYGW" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build versitygw)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.versitygw-XXXXXX")
+    say "building versitygw $VERSITYGW_VERSION"
+    if ! GOBIN="$made" go install "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION" >&2; then
+        rm -rf "$made"
+        missing "versitygw, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+    fi
+    place "$made" "$(basename "$VERSITYGW")"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.

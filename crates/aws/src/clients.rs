@@ -11,6 +11,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use futures::future::BoxFuture;
 use mlops_core::{Error, Result};
 use tokio::sync::OnceCell;
@@ -129,13 +130,20 @@ impl AwsClients {
 
     /// S3, once the account is known to be right. A call has no time limit of its own: a part of
     /// a file takes as long as the line needs.
-    #[expect(dead_code, reason = "the artifact store comes next")]
     pub(crate) async fn s3(&self) -> Result<&aws_sdk_s3::Client> {
         let made = self.inner.s3.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_s3::config::Builder::from(config)
                 .retry_config(RetryConfig::disabled())
+                .timeout_config(
+                    TimeoutConfig::builder()
+                        .connect_timeout(CONNECT_TIMEOUT)
+                        .build(),
+                )
+                // The store sends the checksums that it knows, and verifies by its own digests.
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+                .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
                 .force_path_style(self.inner.settings.s3_use_path_style);
             if let Some(url) = &self.inner.settings.endpoints.s3 {
                 own = own.endpoint_url(url);

@@ -9,6 +9,7 @@ pub mod dynamodb;
 mod fault;
 pub mod read_ahead;
 mod retry;
+pub mod s3;
 mod settings;
 mod transport;
 

@@ -24,6 +24,12 @@ pub fn ministack() -> Option<&'static Part> {
     started(&PART, "ministack")
 }
 
+/// versitygw; `None`, and the test is skipped, where it cannot run.
+pub fn versitygw() -> Option<&'static Part> {
+    static PART: OnceLock<Result<Part, String>> = OnceLock::new();
+    started(&PART, "versitygw")
+}
+
 fn started(part: &'static OnceLock<Result<Part, String>>, name: &str) -> Option<&'static Part> {
     match part.get_or_init(|| Part::start(name)) {
         Ok(part) => Some(part),

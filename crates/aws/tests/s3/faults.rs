@@ -1,0 +1,160 @@
+//! Every call of an upload and a download fails in turn, in every way. Prints a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
+use futures::{StreamExt as _, stream};
+use mlops_aws::s3::S3Settings;
+use mlops_core::artifacts::{ArtifactStore as _, Digest, NoDigestCache, hash_source};
+
+use crate::bucket::{self, noise, tree};
+use crate::proxy::{FAULTS, Fault, Proxy};
+use crate::support::part;
+
+const MIB: usize = 1 << 20;
+
+/// Two versions: files that travel in one call and in parts, and files that are copied in one
+/// call and in parts.
+struct Sources {
+    first: PathBuf,
+    second: PathBuf,
+}
+
+impl Sources {
+    fn new(at: &Path) -> Self {
+        let (small, large, new) = (noise(1, 20_000), noise(2, 6 * MIB), noise(3, 5 * MIB + 7));
+        Self {
+            first: tree(at, &[("small.bin", &small), ("large.bin", &large)]),
+            second: tree(
+                at,
+                &[
+                    ("small.bin", &small),
+                    ("large.bin", &large),
+                    ("new.bin", &new),
+                ],
+            ),
+        }
+    }
+}
+
+async fn scenario(
+    proxy: &Proxy,
+    name: &str,
+    sources: &Sources,
+    out: &Path,
+) -> mlops_core::Result<Digest> {
+    let settings = S3Settings {
+        copy_limit: 5 << 20,
+        ..bucket::small_parts(name)
+    };
+    let store = bucket::store_with(&proxy.url, settings);
+    store.put_tree(&sources.first, &NoDigestCache).await?;
+    let artifact = store.put_tree(&sources.second, &NoDigestCache).await?;
+    store.materialise(&artifact.digest, out).await?;
+    Ok(artifact.digest)
+}
+
+/// Two uploads of the large file that were begun and left: one is gone on with, the other given
+/// up.
+async fn abandon(url: &str, name: &str, source: &Path) {
+    let artifact = hash_source(source, &NoDigestCache).expect("hash");
+    let key = format!("ml/sha256/{}/files/large.bin", artifact.digest.hex());
+    let client = bucket::client(url);
+    for _ in 0..2 {
+        let request = client.create_multipart_upload().bucket(name).key(&key);
+        let request = request
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+            .checksum_type(ChecksumType::FullObject);
+        request.send().await.expect("begun");
+    }
+}
+
+/// What came of one run, or what is wrong.
+async fn run(
+    url: &str,
+    sources: &Sources,
+    planned: Option<(&'static str, usize, Fault)>,
+) -> Result<Vec<&'static str>, String> {
+    let (name, proxy) = (bucket::create(url).await, Proxy::before(url).await);
+    if let Some((operation, number, fault)) = planned {
+        proxy.fail(operation, number, fault);
+    }
+    abandon(url, &name, &sources.first).await;
+    let scratch = tempfile::tempdir().expect("directory");
+    let out = scratch.path().join("out");
+    let digest = Box::pin(scenario(&proxy, &name, sources, &out)).await;
+    let digest = digest.map_err(|error| format!("failed: {}", error.chain()))?;
+    let copy = hash_source(&out, &NoDigestCache).map_err(|error| error.to_string())?;
+    if copy.digest != digest {
+        return Err("another artifact came back".to_owned());
+    }
+    // Looked at without the store: every object of the artifact is right.
+    for file in &copy.files {
+        let key = format!("ml/sha256/{}/files/{}", digest.hex(), file.path);
+        if Digest::of(&bucket::read(url, &name, &key).await) != file.digest {
+            return Err(format!("{key} is wrong"));
+        }
+    }
+    let left = bucket::uploads(url, &name).await;
+    if !left.is_empty() {
+        return Err(format!("left under way: {left:?}"));
+    }
+    Ok(proxy.calls().iter().map(|call| call.operation).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_may_fail_once_in_every_way() {
+    let Some(part) = part::versitygw() else {
+        return;
+    };
+    let scratch = tempfile::tempdir().expect("directory");
+    let sources = &Sources::new(scratch.path());
+    let calls = run(&part.url, sources, None).await.expect("a clean run");
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for call in calls {
+        *counts.entry(call).or_default() += 1;
+    }
+    let reached: BTreeSet<&str> = counts.keys().copied().collect();
+    assert_eq!(
+        reached.len(),
+        12,
+        "every operation of the store: {reached:?}"
+    );
+    let cases = counts.iter().flat_map(|(operation, count)| {
+        (0..*count).flat_map(move |number| FAULTS.map(|fault| (*operation, number, fault)))
+    });
+    let outcomes: Vec<_> = stream::iter(cases.collect::<Vec<_>>())
+        .map(|case| async move { (case, Box::pin(run(&part.url, sources, Some(case))).await) })
+        .buffer_unordered(8)
+        .collect()
+        .await;
+    let mut table: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for ((operation, number, fault), outcome) in outcomes {
+        let cell = table.entry(operation).or_default();
+        match outcome {
+            Ok(_) => *cell.entry(format!("{fault:?}")).or_default() += 1,
+            Err(error) => wrong.push(format!("{operation} {number} {fault:?}: {error}")),
+        }
+    }
+    print!("{:<26}", "right in the end");
+    FAULTS
+        .iter()
+        .for_each(|fault| print!("{:>15}", format!("{fault:?}")));
+    println!();
+    for (operation, cells) in &table {
+        print!("{operation:<26}");
+        for fault in FAULTS {
+            let right = cells.get(&format!("{fault:?}")).copied().unwrap_or(0);
+            print!("{:>15}", format!("{right} of {}", counts[operation]));
+        }
+        println!();
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
