@@ -9,7 +9,7 @@ use super::events::NewEvent;
 use super::hash::spec_hash;
 use super::models::{busy, changed};
 use super::sessions::object;
-use super::versions::{bindable, missing, subject};
+use super::versions::{bindable, subject};
 use super::{Alias, ApprovalStatus, Lineage, Model, Registry, SetAlias, Version, keys};
 use crate::error::{Error, Result};
 use crate::gates::{Baseline, Candidate, Gate, GateReport, check_gates};
@@ -199,7 +199,9 @@ impl Registry {
             };
             let version: Option<Document<Version>> =
                 self.document(&keys::version(&version_id)).await?;
-            let version = version.ok_or_else(|| missing(&version_id))?;
+            let Some(version) = version else {
+                return Err(self.absent(&version_id).await?);
+            };
             bindable(&version.body, &format!("alias {id}"))?;
             if set.enforce_promotion {
                 let baselines = self

@@ -49,6 +49,21 @@ pub(super) fn binding(id: &VersionId, endpoint: &str) -> Key {
     )
 }
 
+pub(super) const PENDING: &str = "pending";
+pub(super) const PENDING_OF_MODEL: &str = "pending#";
+
+pub(super) fn pending(id: &VersionId) -> Key {
+    Key::new(
+        model_partition(&id.model),
+        format!("{PENDING_OF_MODEL}{:020}", id.version),
+    )
+}
+
+/// The entry by which a registration that nobody finished is found: `fraud/8`.
+pub(super) fn unfinished(id: &VersionId) -> Key {
+    Key::new(PENDING, id.to_string())
+}
+
 pub(super) fn session(id: uuid::Uuid) -> Key {
     Key::new(SESSIONS, id.to_string())
 }

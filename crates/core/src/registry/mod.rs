@@ -10,10 +10,12 @@
 //! | `model#NAME` | `model` | the model |
 //! | `model#NAME` | `counter` | last version number; outlives the model: the tombstone |
 //! | `model#NAME` | `version#NUMBER` (20 digits) | a version |
+//! | `model#NAME` | `pending#NUMBER` | a version whose artifact is on its way, or could not be had |
 //! | `model#NAME` | `alias#ALIAS` | an alias |
 //! | `model#NAME` | `binding#NUMBER#ENDPOINT` | an endpoint that serves the version |
 //! | `sessions` | `ID` | a session that is open, or died open |
 //! | `session#ID` | `KIND#OBJECT` | what the session created and did not acknowledge yet |
+//! | `pending` | `NAME/NUMBER` | index of the registrations that are under way |
 //! | `lease#NAME` | `lease`, `beat` | a lease and its heartbeat |
 //! | `journal#ENDPOINT` | `DEPLOYMENT#ENTRY` | journal of deployments |
 //! | `events#SUBJECT` | `MICROS#ID` | events, oldest first |
@@ -34,6 +36,7 @@ pub mod journal;
 mod keys;
 pub mod leases;
 mod models;
+mod pending;
 mod retry;
 pub mod sessions;
 mod types;
@@ -49,6 +52,7 @@ use crate::names::ModelName;
 use crate::records::{Identity, Records};
 
 pub use aliases::{AliasMove, promotion_rules};
+pub use pending::{NewPending, PendingUpdate, PendingVersion};
 pub use retry::RetryBudget;
 pub use types::*;
 pub use versions::bindable;

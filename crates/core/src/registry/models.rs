@@ -125,6 +125,7 @@ impl Registry {
             let model = Model {
                 name: name.clone(),
                 created_at: self.inner.clock.now(),
+                updated_at: None,
                 spec: spec.clone(),
                 spec_hash: hash.clone(),
                 nonce: nonce.clone(),
@@ -238,6 +239,7 @@ impl Registry {
                 return Ok(sealed(model));
             }
             model.body.spec = spec;
+            model.body.updated_at = Some(self.inner.clock.now());
             let event = NewEvent::new("model.updated", format!("model {name} was changed"));
             let writes = vec![
                 model.write()?,

@@ -127,6 +127,9 @@ pub struct Model {
     pub name: ModelName,
     /// When this incarnation was created.
     pub created_at: Timestamp,
+    /// When its description, tags or rules last changed; `None`: never, or before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
     /// What its owner chose.
     #[serde(flatten)]
     pub spec: ModelSpec,
@@ -197,6 +200,16 @@ impl Lineage {
             _ => false,
         }
     }
+}
+
+/// What a registration by URI said of where the version comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The URI, as it was given.
+    pub source: String,
+    /// A page about the training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_link: Option<String>,
 }
 
 /// Whether people agreed to a version.
@@ -318,6 +331,12 @@ pub struct Version {
     /// What stays fixed.
     #[serde(flatten)]
     pub spec: VersionSpec,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What it was registered from, where that was a URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Where the artifact lies.
     pub artifact_uri: String,
     /// Metrics by name, those added by others included.
@@ -337,6 +356,9 @@ pub struct Version {
     pub deletion_policy: VersionDeletionPolicy,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// When its description, metrics, tags, approval or status last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
     /// Hash of what it was registered with.
     pub spec_hash: String,
     /// The call that registered it.

@@ -136,7 +136,7 @@ impl Registry {
         .at("source"))
     }
 
-    fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
+    pub(super) fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
         let now = self.inner.clock.now();
         Version {
             id: VersionId {
@@ -144,6 +144,8 @@ impl Registry {
                 version: number,
             },
             spec: new.spec.clone(),
+            description: None,
+            origin: None,
             artifact_uri: self.inner.artifacts.uri(&new.spec.artifact.digest),
             metrics: new.metrics.clone(),
             tags: new.tags.clone(),
@@ -151,13 +153,14 @@ impl Registry {
             status: VersionStatus::Active,
             deletion_policy: new.deletion_policy,
             created_at: now,
+            updated_at: None,
             spec_hash: hash.to_owned(),
             nonce: nonce.to_owned(),
             revision: 0,
         }
     }
 
-    fn registered_event(&self, version: &Version) -> Result<Write> {
+    pub(super) fn registered_event(&self, version: &Version) -> Result<Write> {
         let event = NewEvent::new(
             "version.registered",
             format!("version {} was registered", version.id),
@@ -202,7 +205,7 @@ impl Registry {
         Ok(None)
     }
 
-    fn queue(&self, model: &ModelName) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn queue(&self, model: &ModelName) -> Arc<tokio::sync::Mutex<()>> {
         let mut queues = self
             .inner
             .queues
@@ -316,6 +319,7 @@ impl Registry {
             if version.body == before {
                 return Ok(sealed(version));
             }
+            version.body.updated_at = Some(self.inner.clock.now());
             model.body.spec.check_metrics(&version.body.metrics)?;
             let mut writes = vec![version.write()?];
             for event in audit(&before, &version.body) {
@@ -354,6 +358,7 @@ impl Registry {
                 return Ok(());
             }
             version.body.status = VersionStatus::Archived;
+            version.body.updated_at = Some(self.inner.clock.now());
             let event = NewEvent::new("version.archived", format!("version {id} was archived"))
                 .with("version", id.version);
             let writes = vec![
@@ -447,7 +452,9 @@ impl Registry {
             .await?;
         let mut items = items.into_iter();
         let version = items.next().flatten().map(Document::read).transpose()?;
-        let version = version.ok_or_else(|| missing(id))?;
+        let Some(version) = version else {
+            return Err(self.absent(id).await?);
+        };
         if items.next().flatten().is_some() {
             return Ok(Vec::new());
         }
@@ -482,7 +489,10 @@ impl Registry {
     }
 
     pub(super) async fn existing_version(&self, id: &VersionId) -> Result<Document<Version>> {
-        self.version_document(id).await?.ok_or_else(|| missing(id))
+        match self.version_document(id).await? {
+            Some(version) => Ok(version),
+            None => Err(self.absent(id).await?),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod adoption;
 mod aliases;
 mod model_check;
 mod models;
+mod pending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
