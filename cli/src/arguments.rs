@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Looks after endpoints that Terraform deployed.
     #[command(subcommand)]
     Endpoint(Endpoint),
+    /// Gives others access to the registry.
+    #[command(subcommand)]
+    Registry(crate::registry::Registry),
 }
 
 /// `mlops serve`.

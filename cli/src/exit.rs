@@ -8,7 +8,7 @@ use mlops_core::serving::ServerConfig;
 use mlops_core::{Class, Error, Result};
 
 use crate::arguments::Command;
-use crate::{endpoint, foreground};
+use crate::{endpoint, foreground, registry};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub(crate) fn run(
         }),
         Command::Endpoint(verb) => {
             endpoint::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
+        }
+        Command::Registry(verb) => {
+            registry::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }
     };
     done.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ mod arguments;
 mod endpoint;
 mod exit;
 mod foreground;
+mod registry;
 
 use std::path::Path;
 use std::process::ExitCode;

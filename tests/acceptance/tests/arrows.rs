@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use mlops_acceptance::builds;
 
 /// What each member may depend on, of our own crates. Development dependencies do not count.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("tfplugin-proto", &[]),
     ("tfplugin", &["tfplugin-proto"]),
     ("mlops-core", &[]),
@@ -19,7 +19,11 @@ const ARROWS: [(&str, &[&str]); 11] = [
         "terraform-provider-mlops",
         &["tfplugin", "mlops-core", "mlops-local", "mlops-serve"],
     ),
-    ("mlops-cli", &["mlops-core", "mlops-local", "mlops-serve"]),
+    ("mlops-api", &["mlops-core"]),
+    (
+        "mlops-cli",
+        &["mlops-core", "mlops-api", "mlops-local", "mlops-serve"],
+    ),
     ("mlops-acceptance", &[]),
     ("tfplugin-stub", &["tfplugin"]),
     ("mlops-bench", &[]),

@@ -272,6 +272,9 @@ impl Registry {
     }
 
     /// Changes a pending version in place; `None` if it is none (any more).
+    ///
+    /// # Errors
+    /// A metric outside the range that the model declares.
     pub async fn update_pending(
         &self,
         id: &VersionId,
@@ -288,6 +291,10 @@ impl Registry {
             }
             body.tags = merge(&body.tags, &update.tags);
             body.metrics = merge(&body.metrics, &update.metrics);
+            if !update.metrics.is_empty() {
+                let model = self.usable_model(&id.model).await?;
+                model.body.spec.check_metrics(&body.metrics)?;
+            }
             body.updated_at = Some(self.inner.clock.now());
             match self.commit(vec![pending.write()?]).await {
                 Ok(revisions) => {

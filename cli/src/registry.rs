@@ -1,0 +1,154 @@
+//! `mlops registry serve`: the registry over REST, as MLflow's clients speak it.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mlops_api::{Api, Settings, Sources, Token};
+use mlops_core::endpoint::Deps;
+use mlops_core::{Error, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::exit::Exit;
+
+/// `mlops registry`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Registry {
+    /// Serves the registry over MLflow's REST API until it is interrupted.
+    Serve(Serve),
+}
+
+/// `mlops registry serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address to listen on; port 0 takes a free one, which the first line names. Anything beyond 127.0.0.1 and ::1
+    /// needs --token-file.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+    /// File with the bearer token that callers have to present, readable by you alone (mode 0600). Clients take it
+    /// from MLFLOW_TRACKING_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Directory below which versions may be registered from; may be repeated. Default: any file that you may read
+    /// when listening on 127.0.0.1 or ::1, and none otherwise.
+    #[arg(long, value_name = "DIR")]
+    source_root: Vec<PathBuf>,
+    /// What clients put before a path to reach this server, such as https://models.example.com, where that is not
+    /// http:// and the host that they ask: behind a proxy that does TLS.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Directory of the embedded registry. Default: .mlops in the working directory, which is refused where
+    /// Terragrunt or Atlantis would throw it away.
+    #[arg(long, value_name = "PATH")]
+    registry: Option<PathBuf>,
+    /// Namespace in it. Default: Terraform's workspace.
+    #[arg(long)]
+    namespace: Option<String>,
+}
+
+/// Runs one verb to its end.
+pub(crate) fn run(
+    verb: &Registry,
+    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
+) -> Result<Exit> {
+    let Registry::Serve(asked) = verb;
+    let settings = settings(asked)?;
+    let deps = open(asked.registry.as_deref(), asked.namespace.as_deref()).map_err(|error| {
+        // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
+        match error.attribute() {
+            Some("local") => {
+                Error::invalid("name the registry's directory with --registry").because(error)
+            }
+            _ => error,
+        }
+    })?;
+    let api = Api::new(deps.registry.clone(), settings);
+    api.check_listen(asked.listen)?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::INFO)
+        .with_target(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
+    runtime.block_on(async {
+        let stop = stopped()?;
+        let at = deps.registry.location();
+        let listening = |address: SocketAddr| {
+            // Whoever started the server waits for this line; that it cannot be written harms nobody else.
+            let _ = writeln!(
+                std::io::stdout(),
+                "mlops: the registry at {at} is served on http://{address}"
+            );
+        };
+        api.serve(asked.listen, stop, listening).await?;
+        Ok(Exit::Ok)
+    })
+}
+
+fn settings(asked: &Serve) -> Result<Settings> {
+    let token = asked.token_file.as_deref().map(Token::read).transpose()?;
+    let sources = if asked.source_root.is_empty() && asked.listen.ip().is_loopback() {
+        Sources::everywhere()
+    } else {
+        Sources::below(&asked.source_root)?
+    };
+    let public_url = asked.public_url.as_deref().map(public_url).transpose()?;
+    Ok(Settings {
+        token,
+        sources,
+        public_url,
+    })
+}
+
+fn public_url(url: &str) -> Result<String> {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ']) => {
+            Ok(url.trim_end_matches('/').to_owned())
+        }
+        _ => Err(Error::invalid(format!(
+            "--public-url {url:?} is not a URL; write https://HOST"
+        ))),
+    }
+}
+
+/// Cancelled by an interrupt or a termination.
+fn stopped() -> Result<CancellationToken> {
+    let failed = |cause| Error::unavailable("signals cannot be listened to").because(cause);
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        stopping.cancel();
+    });
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_has_a_scheme_and_a_host_and_no_slash_at_its_end() {
+        assert_eq!(
+            public_url("https://models.example.com/").unwrap(),
+            "https://models.example.com"
+        );
+        for wrong in ["models.example.com", "https://", "ftp://x", "https://x?y"] {
+            assert!(public_url(wrong).is_err(), "{wrong}");
+        }
+    }
+}
