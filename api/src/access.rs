@@ -66,7 +66,9 @@ impl Token {
         let mut file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
-            return Err(Error::invalid(format!("the token file {shown} is not a file")));
+            return Err(Error::invalid(format!(
+                "the token file {shown} is not a file"
+            )));
         }
         if metadata.mode() & 0o077 != 0 {
             return Err(Error::invalid(format!(
@@ -99,11 +101,7 @@ impl Token {
 }
 
 /// Refuses callers who may not ask, before anything is read.
-pub(crate) async fn check(
-    State(api): State<Arc<Inner>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn check(State(api): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let allowed = match &api.settings.token {
         Some(token) => presents(request.headers(), token),
         None => comes_from_here(request.headers()),
@@ -162,7 +160,9 @@ fn is_loopback(authority: &str) -> bool {
         None => authority.split(':').next().unwrap_or_default(),
     };
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -195,7 +195,12 @@ mod tests {
 
     #[test]
     fn a_token_that_could_be_guessed_or_cannot_be_sent_is_refused_without_showing_it() {
-        for text in ["", "short", "with a space in the middle", "ümlaut-ümlaut-ümlaut-ümlaut"] {
+        for text in [
+            "",
+            "short",
+            "with a space in the middle",
+            "ümlaut-ümlaut-ümlaut-ümlaut",
+        ] {
             let error = Token::read(file(text, 0o600).path()).unwrap_err();
             let message = error.chain().to_string();
             assert!(message.contains("openssl rand"), "{message}");
@@ -212,10 +217,23 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
-        for yes in ["localhost", "LOCALHOST:80", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"] {
+        for yes in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:5000",
+            "127.9.9.9",
+            "[::1]:5000",
+        ] {
             assert!(is_loopback(yes), "{yes}");
         }
-        for no in ["", "example.com", "localhost.example.com", "10.0.0.1:5000", "[::2]", "null"] {
+        for no in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "10.0.0.1:5000",
+            "[::2]",
+            "null",
+        ] {
             assert!(!is_loopback(no), "{no}");
         }
     }

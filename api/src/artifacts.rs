@@ -57,7 +57,10 @@ fn listing(artifact: &Artifact, below: &str) -> Listing {
     for file in &artifact.files {
         let rest = match below {
             "" => Some(file.path.as_str()),
-            below => file.path.strip_prefix(below).and_then(|rest| rest.strip_prefix('/')),
+            below => file
+                .path
+                .strip_prefix(below)
+                .and_then(|rest| rest.strip_prefix('/')),
         };
         let Some(rest) = rest else { continue };
         match rest.split_once('/') {
@@ -87,7 +90,11 @@ async fn download(
     let Some(entry) = artifact.files.iter().find(|entry| entry.path == file) else {
         return Err(nothing(&path));
     };
-    let reader = api.registry.artifacts().open(&artifact.digest, file).await?;
+    let reader = api
+        .registry
+        .artifacts()
+        .open(&artifact.digest, file)
+        .await?;
     let stream = ReaderStream::with_capacity(reader, PIECE);
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();

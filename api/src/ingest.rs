@@ -108,7 +108,9 @@ impl Inner {
             Source::Files(path) => self.take_files(path).await,
             Source::Version(id) => match self.registry.version(&id).await? {
                 Some(version) => Ok(version.spec),
-                None => Err(Error::invalid(format!("version {id} does not exist any more"))),
+                None => Err(Error::invalid(format!(
+                    "version {id} does not exist any more"
+                ))),
             },
             Source::Alias(id) => Err(Error::bug(format!(
                 "alias {id} was not resolved when the version was asked for; report this"
@@ -126,7 +128,11 @@ impl Inner {
             Ok((tree, found))
         })
         .await?;
-        let artifact = self.registry.artifacts().put_tree(&path, &NoDigestCache).await?;
+        let artifact = self
+            .registry
+            .artifacts()
+            .put_tree(&path, &NoDigestCache)
+            .await?;
         let (sources, at) = (self.settings.sources.clone(), path.clone());
         let after = blocking(move || sources.describe(&at)).await?;
         if stamps(&before) != stamps(&after) {
@@ -161,11 +167,16 @@ fn look(path: &std::path::Path, tree: &SourceTree) -> Result<Inspected> {
 /// Whether the same attempt may succeed later: the store did not answer. A source that could not
 /// be read is its caller's to mend.
 fn may_pass(error: &Error) -> bool {
-    let store = matches!(error.class(), Class::Unavailable | Class::Throttled | Class::Cancelled);
+    let store = matches!(
+        error.class(),
+        Class::Unavailable | Class::Throttled | Class::Cancelled
+    );
     store && error.attribute() != Some("source")
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::bug("reading a source did not end; report this").because(error))?

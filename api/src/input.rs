@@ -88,7 +88,9 @@ impl Input {
     pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
         self.text(name)?
             .filter(|text| !text.is_empty())
-            .ok_or_else(|| Refusal::invalid(format!("Missing value for required parameter '{name}'.")))
+            .ok_or_else(|| {
+                Refusal::invalid(format!("Missing value for required parameter '{name}'."))
+            })
     }
 
     /// A list of strings; none if it is absent.
@@ -116,7 +118,9 @@ impl Input {
         number
             .and_then(|number| usize::try_from(number).ok())
             .filter(|number| (1..=most).contains(number))
-            .ok_or_else(|| Refusal::invalid(format!("Parameter '{name}' must be from 1 to {most}.")))
+            .ok_or_else(|| {
+                Refusal::invalid(format!("Parameter '{name}' must be from 1 to {most}."))
+            })
     }
 
     /// Whether; false if it is absent.
@@ -173,18 +177,23 @@ mod tests {
 
     #[test]
     fn a_query_repeats_lists_and_encodes_spaces_both_ways() {
-        let input = Input::of_query("name=a%20b&order_by=name+ASC&order_by=timestamp&max_results=5");
+        let input =
+            Input::of_query("name=a%20b&order_by=name+ASC&order_by=timestamp&max_results=5");
         assert_eq!(input.text("name").unwrap(), Some("a b"));
         assert_eq!(input.list("order_by").unwrap(), ["name ASC", "timestamp"]);
         assert_eq!(input.count("max_results", 100, 1000).unwrap(), 5);
-        assert_eq!(Input::of_query("stages=None").list("stages").unwrap(), ["None"]);
+        assert_eq!(
+            Input::of_query("stages=None").list("stages").unwrap(),
+            ["None"]
+        );
     }
 
     #[test]
     fn a_body_that_is_no_object_and_a_field_of_another_type_are_refused() {
         assert!(Input::of_body(b"x").is_err());
         assert!(Input::of_body(b"[1]").is_err());
-        let input = Input::of_body(br#"{"name": 5, "max_results": "5", "stages": "None"}"#).unwrap();
+        let input =
+            Input::of_body(br#"{"name": 5, "max_results": "5", "stages": "None"}"#).unwrap();
         assert!(input.required("name").is_err());
         assert!(input.count("max_results", 1, 9).is_err());
         assert!(input.list("stages").is_err());
@@ -195,8 +204,15 @@ mod tests {
     fn tags_without_a_value_are_empty_and_without_a_key_are_refused() {
         let input = Input::of_body(br#"{"tags": [{"key": "a"}]}"#).unwrap();
         assert_eq!(input.tags().unwrap(), [("a".to_owned(), String::new())]);
-        for wrong in [r#"{"tags": [{"value": "a"}]}"#, r#"{"tags": {"a": "b"}}"#, r#"{"tags": [{"key": 1}]}"#] {
-            assert!(Input::of_body(wrong.as_bytes()).unwrap().tags().is_err(), "{wrong}");
+        for wrong in [
+            r#"{"tags": [{"value": "a"}]}"#,
+            r#"{"tags": {"a": "b"}}"#,
+            r#"{"tags": [{"key": 1}]}"#,
+        ] {
+            assert!(
+                Input::of_body(wrong.as_bytes()).unwrap().tags().is_err(),
+                "{wrong}"
+            );
         }
     }
 }

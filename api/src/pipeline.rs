@@ -61,7 +61,11 @@ async fn register(State(api): State<Arc<Inner>>, input: Input) -> Answer {
             api.settings.sources.check(&path)?;
         }
     }
-    match api.registry.create_model(&model, ModelSpec::default()).await {
+    match api
+        .registry
+        .create_model(&model, ModelSpec::default())
+        .await
+    {
         Ok(_) => {}
         Err(error) if error.is_conflict() => {}
         Err(error) => return Err(error.into()),
@@ -80,7 +84,11 @@ async fn register(State(api): State<Arc<Inner>>, input: Input) -> Answer {
 fn versions(input: &Input, model: &ModelName) -> Result<Vec<NewPending>, Refusal> {
     let versions = match input.raw("versions") {
         Some(Value::Array(versions)) if !versions.is_empty() => versions,
-        _ => return Err(Refusal::invalid("versions must be a list of one version or more")),
+        _ => {
+            return Err(Refusal::invalid(
+                "versions must be a list of one version or more",
+            ));
+        }
     };
     let of = |(index, version): (usize, &Value)| {
         let at = |what: &str| Refusal::invalid(format!("versions[{index}].{what}"));
@@ -97,7 +105,8 @@ fn versions(input: &Input, model: &ModelName) -> Result<Vec<NewPending>, Refusal
                         value => value.as_f64(),
                     };
                     let number = number.filter(|number: &f64| number.is_finite());
-                    let number = number.ok_or_else(|| at(&format!("Accurecy.{name} must be a number")))?;
+                    let number =
+                        number.ok_or_else(|| at(&format!("Accurecy.{name} must be a number")))?;
                     metrics.insert(name.clone(), number);
                 }
             }
@@ -143,10 +152,10 @@ fn listed(entry: &Entry) -> ListedVersion {
     match entry {
         Entry::Ready(ready) => ListedVersion {
             version,
-            s3_location: ready
-                .origin
-                .as_ref()
-                .map_or_else(|| ready.artifact_uri.clone(), |origin| origin.source.clone()),
+            s3_location: ready.origin.as_ref().map_or_else(
+                || ready.artifact_uri.clone(),
+                |origin| origin.source.clone(),
+            ),
             status: Status::Ready,
             status_message: None,
             metrics: ready.metrics.clone(),

@@ -48,7 +48,9 @@ impl Sources {
                 ))
             };
             let given = std::path::absolute(root).map_err(|cause| wrong().because(cause))?;
-            let real = given.canonicalize().map_err(|cause| wrong().because(cause))?;
+            let real = given
+                .canonicalize()
+                .map_err(|cause| wrong().because(cause))?;
             if !real.is_dir() {
                 return Err(wrong());
             }
@@ -136,7 +138,10 @@ impl std::str::FromStr for Source {
                     Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
                 };
                 if !path.starts_with('/') {
-                    return Err(invalid(uri, "a file URI is file:///PATH, on the server's machine"));
+                    return Err(invalid(
+                        uri,
+                        "a file URI is file:///PATH, on the server's machine",
+                    ));
                 }
                 let path = percent_decode_str(path)
                     .decode_utf8()
@@ -213,7 +218,11 @@ mod tests {
             ("file:/m", "/m"),
             ("FILE://localhost/m", "/m"),
         ] {
-            assert_eq!(uri.parse::<Source>().unwrap(), Source::Files(path.into()), "{uri}");
+            assert_eq!(
+                uri.parse::<Source>().unwrap(),
+                Source::Files(path.into()),
+                "{uri}"
+            );
         }
     }
 
@@ -253,7 +262,10 @@ mod tests {
     #[test]
     fn only_what_lies_below_a_root_is_allowed_links_and_all() {
         let directory = tempfile::tempdir().unwrap();
-        let (root, other) = (directory.path().join("root"), directory.path().join("other"));
+        let (root, other) = (
+            directory.path().join("root"),
+            directory.path().join("other"),
+        );
         for at in [&root, &other] {
             std::fs::create_dir(at).unwrap();
             std::fs::write(at.join("model.onnx"), b"x").unwrap();

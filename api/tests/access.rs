@@ -9,7 +9,11 @@ use world::{World, everywhere, request};
 const TOKEN: &str = "0123456789abcdefghijklmnop";
 
 fn search() -> mlops_api::Request {
-    request("GET", "/api/2.0/mlflow/registered-models/search", Value::Null)
+    request(
+        "GET",
+        "/api/2.0/mlflow/registered-models/search",
+        Value::Null,
+    )
 }
 
 #[tokio::test]
@@ -44,10 +48,24 @@ async fn with_a_token_only_who_presents_it_is_answered() {
     for right in [format!("Bearer {TOKEN}"), format!("bearer {TOKEN}")] {
         assert_eq!(ask(Some(&right)).await.status, 200);
     }
-    for path in ["/list-registry", "/api/2.0/mlflow-artifacts/artifacts?path=x", "/nowhere"] {
-        assert_eq!(world.send(request("GET", path, Value::Null)).await.status, 401, "{path}");
+    for path in [
+        "/list-registry",
+        "/api/2.0/mlflow-artifacts/artifacts?path=x",
+        "/nowhere",
+    ] {
+        assert_eq!(
+            world.send(request("GET", path, Value::Null)).await.status,
+            401,
+            "{path}"
+        );
     }
-    assert_eq!(world.send(request("GET", "/health", Value::Null)).await.status, 200);
+    assert_eq!(
+        world
+            .send(request("GET", "/health", Value::Null))
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -61,9 +79,15 @@ async fn without_a_token_pages_and_other_names_of_this_machine_are_refused() {
         world.send(request).await.status
     };
     assert_eq!(ask("localhost:5000", None).await, 200);
-    assert_eq!(ask("127.0.0.1:5000", Some("http://localhost:3000")).await, 200);
+    assert_eq!(
+        ask("127.0.0.1:5000", Some("http://localhost:3000")).await,
+        200
+    );
     assert_eq!(ask("rebound.example.com", None).await, 403);
-    assert_eq!(ask("127.0.0.1:5000", Some("https://example.com")).await, 403);
+    assert_eq!(
+        ask("127.0.0.1:5000", Some("https://example.com")).await,
+        403
+    );
     assert_eq!(ask("127.0.0.1:5000", Some("null")).await, 403);
 }
 
@@ -81,7 +105,10 @@ async fn an_address_beyond_the_loopback_interface_needs_a_token() {
         token: Some(Token::new(TOKEN).unwrap()),
         ..everywhere()
     });
-    guarded.api.check_listen("0.0.0.0:5000".parse().unwrap()).unwrap();
+    guarded
+        .api
+        .check_listen("0.0.0.0:5000".parse().unwrap())
+        .unwrap();
 }
 
 #[tokio::test]
@@ -113,7 +140,9 @@ async fn a_pipeline_registers_and_lists_in_its_own_words() {
     for version in ["1", "2"] {
         world.settled("fraud", version).await;
     }
-    let listed = world.send(request("GET", "/list-registry", Value::Null)).await;
+    let listed = world
+        .send(request("GET", "/list-registry", Value::Null))
+        .await;
     let listed: Value = serde_json::from_slice(&listed.body).unwrap();
     let expected = json!({"models": [{"registry-name": "fraud", "versions": [
         {"version": "1", "s3_location": source, "status": "READY", "Accurecy": {"Roc": 0.8, "auc": 0.9}},
@@ -121,11 +150,20 @@ async fn a_pipeline_registers_and_lists_in_its_own_words() {
     ]}]});
     assert_eq!(listed, expected);
     for (wrong, part) in [
-        (json!({"versions": [{"s3_location": "/m"}]}), "registry-name"),
+        (
+            json!({"versions": [{"s3_location": "/m"}]}),
+            "registry-name",
+        ),
         (json!({"registry-name": "x"}), "versions"),
         (json!({"registry-name": "x", "versions": []}), "versions"),
-        (json!({"registry-name": "x", "versions": [{}]}), "versions[0].s3_location"),
-        (json!({"registry-name": "x", "versions": [{"s3_location": "s3://b/k"}]}), "s3://b/k"),
+        (
+            json!({"registry-name": "x", "versions": [{}]}),
+            "versions[0].s3_location",
+        ),
+        (
+            json!({"registry-name": "x", "versions": [{"s3_location": "s3://b/k"}]}),
+            "s3://b/k",
+        ),
         (
             json!({"registry-name": "x", "versions": [{"s3_location": "/m", "Accurecy": {"auc": "high"}}]}),
             "Accurecy.auc",
@@ -133,7 +171,10 @@ async fn a_pipeline_registers_and_lists_in_its_own_words() {
     ] {
         let (status, answer) = post(wrong).await;
         assert_eq!(status, 400, "{answer}");
-        assert!(answer["message"].as_str().unwrap().contains(part), "{answer}");
+        assert!(
+            answer["message"].as_str().unwrap().contains(part),
+            "{answer}"
+        );
     }
     let refused = world.registry.model(&"x".parse().unwrap()).await.unwrap();
     assert_eq!(refused, None, "a refused body makes no model");

@@ -37,12 +37,24 @@ async fn a_version_is_pending_and_not_bindable_until_its_source_is_ingested() {
     assert_eq!(made, expected);
     let alias = json!({"name": "fraud", "alias": "champion", "version": "1"});
     let set = ("POST", "registered-models/alias", alias.clone());
-    world.refused(set, INVALID, &["fraud/1", "PENDING_REGISTRATION"]).await;
+    world
+        .refused(set, INVALID, &["fraud/1", "PENDING_REGISTRATION"])
+        .await;
     let uri = "model-versions/get-download-uri?name=fraud&version=1";
-    world.refused(("GET", uri, Value::Null), INVALID, &["not READY"]).await;
+    world
+        .refused(("GET", uri, Value::Null), INVALID, &["not READY"])
+        .await;
     let stage = json!({"name": "fraud", "version": "1", "stage": "Staging"});
-    world.refused(("POST", "model-versions/transition-stage", stage), INVALID, &["not READY"]).await;
-    let model = world.done("GET", "registered-models/get?name=fraud", Value::Null).await;
+    world
+        .refused(
+            ("POST", "model-versions/transition-stage", stage),
+            INVALID,
+            &["not READY"],
+        )
+        .await;
+    let model = world
+        .done("GET", "registered-models/get?name=fraud", Value::Null)
+        .await;
     assert_eq!(model["registered_model"].get("latest_versions"), None);
     // What is said meanwhile is kept.
     let tag = json!({"name": "fraud", "version": "1", "key": "mlops.metric.auc", "value": "0.75"});
@@ -50,24 +62,32 @@ async fn a_version_is_pending_and_not_bindable_until_its_source_is_ingested() {
 
     world.ingest();
     let ready = world.settled("fraud", "1").await;
-    assert_eq!(ready, json!({
-        "name": "fraud", "version": "1",
-        "creation_timestamp": at, "last_updated_timestamp": at,
-        "current_stage": "None", "description": "d", "source": source, "run_id": "r1",
-        "status": "READY",
-        "tags": [{"key": "k", "value": "v"}, {"key": "mlops.metric.auc", "value": "0.75"}],
-        "run_link": "http://runs/r1",
-        "model_metrics": [{"key": "auc", "value": 0.75, "timestamp": at, "step": 0}],
-    }));
+    assert_eq!(
+        ready,
+        json!({
+            "name": "fraud", "version": "1",
+            "creation_timestamp": at, "last_updated_timestamp": at,
+            "current_stage": "None", "description": "d", "source": source, "run_id": "r1",
+            "status": "READY",
+            "tags": [{"key": "k", "value": "v"}, {"key": "mlops.metric.auc", "value": "0.75"}],
+            "run_link": "http://runs/r1",
+            "model_metrics": [{"key": "auc", "value": 0.75, "timestamp": at, "step": 0}],
+        })
+    );
     world.done("POST", "registered-models/alias", alias).await;
     let by_alias = "registered-models/alias?name=fraud&alias=champion";
     let found = world.done("GET", by_alias, Value::Null).await;
     assert_eq!(found["model_version"]["version"], "1");
     assert_eq!(found["model_version"]["aliases"], json!(["champion"]));
-    let model = world.done("GET", "registered-models/get?name=fraud", Value::Null).await;
+    let model = world
+        .done("GET", "registered-models/get?name=fraud", Value::Null)
+        .await;
     let aliases = json!([{"alias": "champion", "version": "1"}]);
     assert_eq!(model["registered_model"]["aliases"], aliases);
-    assert_eq!(model["registered_model"]["latest_versions"][0]["version"], "1");
+    assert_eq!(
+        model["registered_model"]["latest_versions"][0]["version"],
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -98,7 +118,9 @@ async fn a_source_that_is_no_model_fails_and_says_why() {
     .into_iter()
     .enumerate()
     {
-        let failed = world.register("fraud", at.join(name).to_str().unwrap(), json!([])).await;
+        let failed = world
+            .register("fraud", at.join(name).to_str().unwrap(), json!([]))
+            .await;
         assert_eq!(failed["status"], "FAILED_REGISTRATION", "{failed}");
         assert_eq!(failed["version"], (version + 1).to_string());
         let why = failed["status_message"].as_str().unwrap();
@@ -106,9 +128,21 @@ async fn a_source_that_is_no_model_fails_and_says_why() {
     }
     let alias = json!({"name": "fraud", "alias": "a", "version": "1"});
     let set = ("POST", "registered-models/alias", alias);
-    world.refused(set, INVALID, &["fraud/1", "does not exist"]).await;
-    world.done("DELETE", "model-versions/delete", json!({"name": "fraud", "version": "1"})).await;
-    let get = ("GET", "model-versions/get?name=fraud&version=1", Value::Null);
+    world
+        .refused(set, INVALID, &["fraud/1", "does not exist"])
+        .await;
+    world
+        .done(
+            "DELETE",
+            "model-versions/delete",
+            json!({"name": "fraud", "version": "1"}),
+        )
+        .await;
+    let get = (
+        "GET",
+        "model-versions/get?name=fraud&version=1",
+        Value::Null,
+    );
     world.refused(get, MISSING, &["version=1"]).await;
 }
 
@@ -118,10 +152,20 @@ async fn what_is_no_model_does_not_get_into_the_store() {
     world.create_model("fraud").await;
     let secret = world.files.path().join("id_ed25519");
     std::fs::write(&secret, "secret").unwrap();
-    let artifact = mlops_core::artifacts::hash_source(&secret, &mlops_core::artifacts::NoDigestCache).unwrap();
-    let failed = world.register("fraud", secret.to_str().unwrap(), json!([])).await;
+    let artifact =
+        mlops_core::artifacts::hash_source(&secret, &mlops_core::artifacts::NoDigestCache).unwrap();
+    let failed = world
+        .register("fraud", secret.to_str().unwrap(), json!([]))
+        .await;
     assert_eq!(failed["status"], "FAILED_REGISTRATION");
-    assert!(world.registry.artifacts().get(&artifact.digest).await.is_err());
+    assert!(
+        world
+            .registry
+            .artifacts()
+            .get(&artifact.digest)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -136,16 +180,22 @@ async fn sources_that_this_server_cannot_read_are_refused_at_once() {
         ("models:/m-123", "logged model"),
     ] {
         let body = json!({"name": "fraud", "source": source});
-        world.refused(("POST", "model-versions/create", body), INVALID, &[part]).await;
+        world
+            .refused(("POST", "model-versions/create", body), INVALID, &[part])
+            .await;
     }
     let create = |body| ("POST", "model-versions/create", body);
-    world.refused(create(json!({"name": "fraud"})), INVALID, &["'source'"]).await;
+    world
+        .refused(create(json!({"name": "fraud"})), INVALID, &["'source'"])
+        .await;
     let body = json!({"name": "none", "source": "/m"});
     world.refused(create(body), MISSING, &["name=none"]).await;
     let body = json!({"name": "fraud", "source": "models:/fraud/7"});
     world.refused(create(body), MISSING, &["version=7"]).await;
     let body = json!({"name": "fraud", "source": "/m", "tags": [{"key": "mlops.metric.auc", "value": "high"}]});
-    world.refused(create(body), INVALID, &["not a number"]).await;
+    world
+        .refused(create(body), INVALID, &["not a number"])
+        .await;
 }
 
 #[tokio::test]
@@ -154,7 +204,13 @@ async fn without_source_roots_no_file_of_the_server_is_read_and_with_them_none_o
     closed.create_model("fraud").await;
     let model = closed.model("m");
     let body = json!({"name": "fraud", "source": model});
-    closed.refused(("POST", "model-versions/create", body), INVALID, &["--source-root"]).await;
+    closed
+        .refused(
+            ("POST", "model-versions/create", body),
+            INVALID,
+            &["--source-root"],
+        )
+        .await;
 
     let root = tempfile::tempdir().unwrap();
     let settings = Settings {
@@ -172,18 +228,30 @@ async fn without_source_roots_no_file_of_the_server_is_read_and_with_them_none_o
         "/etc/passwd".into(),
     ] {
         let body = json!({"name": "fraud", "source": source});
-        world.refused(("POST", "model-versions/create", body), INVALID, &[]).await;
+        world
+            .refused(("POST", "model-versions/create", body), INVALID, &[])
+            .await;
     }
     // A link inside of a directory is only seen when the directory is read.
     let mixed = root.path().join("mixed");
     std::fs::create_dir(&mixed).unwrap();
     std::os::unix::fs::symlink(outside.join("model.onnx"), mixed.join("model.onnx")).unwrap();
-    let failed = world.register("fraud", mixed.to_str().unwrap(), json!([])).await;
+    let failed = world
+        .register("fraud", mixed.to_str().unwrap(), json!([]))
+        .await;
     assert_eq!(failed["status"], "FAILED_REGISTRATION", "{failed}");
-    assert!(failed["status_message"].as_str().unwrap().contains("--source-root"), "{failed}");
+    assert!(
+        failed["status_message"]
+            .as_str()
+            .unwrap()
+            .contains("--source-root"),
+        "{failed}"
+    );
     std::fs::copy(world::onnx(), root.path().join("good.onnx")).unwrap();
     let good = root.path().join("good.onnx");
-    let ready = world.register("fraud", good.to_str().unwrap(), json!([])).await;
+    let ready = world
+        .register("fraud", good.to_str().unwrap(), json!([]))
+        .await;
     assert_eq!(ready["status"], "READY", "{ready}");
 }
 
@@ -196,16 +264,30 @@ async fn a_copy_of_a_version_has_its_artifact_and_its_metrics() {
     let model = other.model("m");
     let tags = json!([{"key": "mlops.metric.auc", "value": "0.9"}, {"key": "k", "value": "v"}]);
     other.register("fraud", model.to_str().unwrap(), tags).await;
-    world.done("POST", "registered-models/alias", json!({"name": "fraud", "alias": "best", "version": "1"})).await;
+    world
+        .done(
+            "POST",
+            "registered-models/alias",
+            json!({"name": "fraud", "alias": "best", "version": "1"}),
+        )
+        .await;
     world.create_model("copy").await;
     // No file is read, so no source root is needed.
-    let copy = world.register("copy", "models:/fraud@best", json!([])).await;
+    let copy = world
+        .register("copy", "models:/fraud@best", json!([]))
+        .await;
     assert_eq!(copy["status"], "READY", "{copy}");
     assert_eq!(copy["source"], "models:/fraud/1");
-    assert_eq!(copy["tags"], json!([{"key": "mlops.metric.auc", "value": "0.9"}]));
+    assert_eq!(
+        copy["tags"],
+        json!([{"key": "mlops.metric.auc", "value": "0.9"}])
+    );
     let uri = |name: &str| format!("model-versions/get-download-uri?name={name}&version=1");
     let (a, b) = (uri("fraud"), uri("copy"));
-    assert_eq!(world.done("GET", &a, Value::Null).await, world.done("GET", &b, Value::Null).await);
+    assert_eq!(
+        world.done("GET", &a, Value::Null).await,
+        world.done("GET", &b, Value::Null).await
+    );
 }
 
 #[tokio::test]
@@ -222,35 +304,57 @@ async fn a_gate_that_fails_keeps_the_alias_and_the_stage_where_they_are() {
         }),
         ..ModelSpec::default()
     };
-    world.registry.create_model(&"fraud".parse().unwrap(), spec).await.unwrap();
+    world
+        .registry
+        .create_model(&"fraud".parse().unwrap(), spec)
+        .await
+        .unwrap();
     let model = world.model("m");
     let auc = |value: &str| json!([{"key": "mlops.metric.auc", "value": value}]);
-    world.register("fraud", model.to_str().unwrap(), auc("0.9")).await;
-    world.register("fraud", model.to_str().unwrap(), auc("0.7")).await;
+    world
+        .register("fraud", model.to_str().unwrap(), auc("0.9"))
+        .await;
+    world
+        .register("fraud", model.to_str().unwrap(), auc("0.7"))
+        .await;
     let alias = |version: &str| json!({"name": "fraud", "alias": "champion", "version": version});
-    world.done("POST", "registered-models/alias", alias("1")).await;
+    world
+        .done("POST", "registered-models/alias", alias("1"))
+        .await;
     let move_to_2 = ("POST", "registered-models/alias", alias("2"));
-    world.refused(move_to_2, INVALID, &["fraud@champion", "auc: 0.7 >= 0.8: fail"]).await;
+    world
+        .refused(
+            move_to_2,
+            INVALID,
+            &["fraud@champion", "auc: 0.7 >= 0.8: fail"],
+        )
+        .await;
     let stage = json!({"name": "fraud", "version": "2", "stage": "Production", "archive_existing_versions": true});
     let transition = ("POST", "model-versions/transition-stage", stage);
-    world.refused(transition, INVALID, &["fraud@production", "auc"]).await;
-    let found = world.done("GET", "registered-models/get?name=fraud", Value::Null).await;
+    world
+        .refused(transition, INVALID, &["fraud@production", "auc"])
+        .await;
+    let found = world
+        .done("GET", "registered-models/get?name=fraud", Value::Null)
+        .await;
     let aliases = json!([{"alias": "champion", "version": "1"}]);
     assert_eq!(found["registered_model"]["aliases"], aliases);
     // The gate opens when the metric is good enough.
     let tag = json!({"name": "fraud", "version": "2", "key": "mlops.metric.auc", "value": "0.85"});
     world.done("POST", "model-versions/set-tag", tag).await;
-    world.done("POST", "registered-models/alias", alias("2")).await;
+    world
+        .done("POST", "registered-models/alias", alias("2"))
+        .await;
 }
 
 #[tokio::test]
 async fn stages_are_the_aliases_staging_and_production_and_the_archive() {
     let world = World::new();
     let at = world.ready("fraud").await;
-    world.register("fraud", at.to_str().unwrap(), json!([])).await;
-    let to = |version: &str, stage: &str, archive: bool| {
-        json!({"name": "fraud", "version": version, "stage": stage, "archive_existing_versions": archive})
-    };
+    world
+        .register("fraud", at.to_str().unwrap(), json!([]))
+        .await;
+    let to = |version: &str, stage: &str, archive: bool| json!({"name": "fraud", "version": version, "stage": stage, "archive_existing_versions": archive});
     let path = "model-versions/transition-stage";
     let staged = world.done("POST", path, to("1", "staging", false)).await;
     assert_eq!(staged["model_version"]["current_stage"], "Staging");
@@ -260,22 +364,53 @@ async fn stages_are_the_aliases_staging_and_production_and_the_archive() {
     // The next one takes its place, and with the flag it is archived.
     let produced = world.done("POST", path, to("2", "production", true)).await;
     assert_eq!(produced["model_version"]["current_stage"], "Production");
-    let latest = world.done("POST", "registered-models/get-latest-versions", json!({"name": "fraud"})).await;
+    let latest = world
+        .done(
+            "POST",
+            "registered-models/get-latest-versions",
+            json!({"name": "fraud"}),
+        )
+        .await;
     let stages: Vec<_> = latest["model_versions"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|version| (version["version"].as_str().unwrap(), version["current_stage"].as_str().unwrap()))
+        .map(|version| {
+            (
+                version["version"].as_str().unwrap(),
+                version["current_stage"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(stages, [("2", "Production"), ("1", "Archived")]);
     let latest = "registered-models/get-latest-versions?name=fraud&stages=Production";
     let latest = world.done("GET", latest, Value::Null).await;
     assert_eq!(latest["model_versions"].as_array().unwrap().len(), 1);
 
-    world.refused(("POST", path, to("1", "None", false)), INVALID, &["archived"]).await;
-    world.refused(("POST", path, to("1", "Staging", false)), INVALID, &["archived"]).await;
-    world.refused(("POST", path, to("2", "None", true)), INVALID, &["archive_existing_versions"]).await;
-    world.refused(("POST", path, to("2", "Best", false)), INVALID, &["Best"]).await;
+    world
+        .refused(
+            ("POST", path, to("1", "None", false)),
+            INVALID,
+            &["archived"],
+        )
+        .await;
+    world
+        .refused(
+            ("POST", path, to("1", "Staging", false)),
+            INVALID,
+            &["archived"],
+        )
+        .await;
+    world
+        .refused(
+            ("POST", path, to("2", "None", true)),
+            INVALID,
+            &["archive_existing_versions"],
+        )
+        .await;
+    world
+        .refused(("POST", path, to("2", "Best", false)), INVALID, &["Best"])
+        .await;
     let left = world.done("POST", path, to("2", "None", false)).await;
     assert_eq!(left["model_version"]["current_stage"], "None");
     assert_eq!(left["model_version"].get("aliases"), None);
@@ -286,28 +421,74 @@ async fn what_is_in_use_is_not_deleted() {
     let world = World::new();
     world.ready("fraud").await;
     let one = json!({"name": "fraud", "version": "1"});
-    world.done("POST", "registered-models/alias", json!({"name": "fraud", "alias": "best", "version": "1"})).await;
+    world
+        .done(
+            "POST",
+            "registered-models/alias",
+            json!({"name": "fraud", "alias": "best", "version": "1"}),
+        )
+        .await;
     let delete = ("DELETE", "model-versions/delete", one.clone());
     world.refused(delete, CONFLICT, &["fraud@best"]).await;
-    world.done("DELETE", "registered-models/alias", json!({"name": "fraud", "alias": "best"})).await;
-    let bind = world.registry.bind_writes(&"fraud/1".parse().unwrap(), "local/digits").await.unwrap();
+    world
+        .done(
+            "DELETE",
+            "registered-models/alias",
+            json!({"name": "fraud", "alias": "best"}),
+        )
+        .await;
+    let bind = world
+        .registry
+        .bind_writes(&"fraud/1".parse().unwrap(), "local/digits")
+        .await
+        .unwrap();
     world.registry.commit(bind).await.unwrap();
-    world.refused(("DELETE", "model-versions/delete", one.clone()), CONFLICT, &["local/digits"]).await;
-    let model = ("DELETE", "registered-models/delete", json!({"name": "fraud"}));
+    world
+        .refused(
+            ("DELETE", "model-versions/delete", one.clone()),
+            CONFLICT,
+            &["local/digits"],
+        )
+        .await;
+    let model = (
+        "DELETE",
+        "registered-models/delete",
+        json!({"name": "fraud"}),
+    );
     world.refused(model, CONFLICT, &["local/digits"]).await;
-    let free = world.registry.unbind_writes(&"fraud/1".parse().unwrap(), "local/digits").await.unwrap();
+    let free = world
+        .registry
+        .unbind_writes(&"fraud/1".parse().unwrap(), "local/digits")
+        .await
+        .unwrap();
     world.registry.commit(free).await.unwrap();
-    world.done("DELETE", "model-versions/delete", one.clone()).await;
-    world.refused(("DELETE", "model-versions/delete", one), MISSING, &["version=1"]).await;
+    world
+        .done("DELETE", "model-versions/delete", one.clone())
+        .await;
+    world
+        .refused(
+            ("DELETE", "model-versions/delete", one),
+            MISSING,
+            &["version=1"],
+        )
+        .await;
 }
 
 #[tokio::test]
 async fn a_number_never_means_two_artifacts_not_even_after_its_model_was_deleted() {
     let world = World::new();
     let at = world.ready("fraud").await;
-    world.done("DELETE", "registered-models/delete", json!({"name": "fraud"})).await;
+    world
+        .done(
+            "DELETE",
+            "registered-models/delete",
+            json!({"name": "fraud"}),
+        )
+        .await;
     world.create_model("fraud").await;
-    let next = world.register("fraud", at.to_str().unwrap(), json!([])).await;
+    let next = world
+        .register("fraud", at.to_str().unwrap(), json!([]))
+        .await;
     assert_eq!(next["version"], "2");
 }
 
@@ -319,19 +500,31 @@ async fn descriptions_and_tags_of_a_version_change_in_place() {
     let path = "model-versions/update";
     let changed = world.done("PATCH", path, update("better".into())).await;
     assert_eq!(changed["model_version"]["description"], "better");
-    let same = world.done("PATCH", path, json!({"name": "fraud", "version": "1"})).await;
+    let same = world
+        .done("PATCH", path, json!({"name": "fraud", "version": "1"}))
+        .await;
     assert_eq!(same["model_version"]["description"], "better");
     let tag = |key: &str| json!({"name": "fraud", "version": "1", "key": key, "value": "v"});
     world.done("POST", "model-versions/set-tag", tag("a")).await;
     world.done("POST", "model-versions/set-tag", tag("b")).await;
-    world.done("DELETE", "model-versions/delete-tag", tag("a")).await;
-    world.done("DELETE", "model-versions/delete-tag", tag("nobody")).await;
+    world
+        .done("DELETE", "model-versions/delete-tag", tag("a"))
+        .await;
+    world
+        .done("DELETE", "model-versions/delete-tag", tag("nobody"))
+        .await;
     let found = world.settled("fraud", "1").await;
     assert_eq!(found["tags"], json!([{"key": "b", "value": "v"}]));
     let missing = json!({"name": "fraud", "version": "9", "key": "a", "description": "x"});
-    for (method, path) in [("PATCH", "update"), ("POST", "set-tag"), ("DELETE", "delete-tag")] {
+    for (method, path) in [
+        ("PATCH", "update"),
+        ("POST", "set-tag"),
+        ("DELETE", "delete-tag"),
+    ] {
         let path = format!("model-versions/{path}");
-        world.refused((method, &path, missing.clone()), MISSING, &["version=9"]).await;
+        world
+            .refused((method, &path, missing.clone()), MISSING, &["version=9"])
+            .await;
     }
 }
 
@@ -351,26 +544,62 @@ async fn versions_are_searched_filtered_ordered_and_paged() {
     let found = async |query: &str| -> Vec<String> {
         let path = format!("model-versions/search?{query}");
         let found = world.done("GET", &path, Value::Null).await;
-        let versions = found.get("model_versions").and_then(Value::as_array).cloned();
-        let id = |v: Value| format!("{}/{}", v["name"].as_str().unwrap(), v["version"].as_str().unwrap());
+        let versions = found
+            .get("model_versions")
+            .and_then(Value::as_array)
+            .cloned();
+        let id = |v: Value| {
+            format!(
+                "{}/{}",
+                v["name"].as_str().unwrap(),
+                v["version"].as_str().unwrap()
+            )
+        };
         versions.unwrap_or_default().into_iter().map(id).collect()
     };
-    assert_eq!(found("order_by=name").await, ["churn/1", "fraud/3", "fraud/2", "fraud/1"]);
-    assert_eq!(found("filter=name%3D%27fraud%27&order_by=version_number+ASC").await, ["fraud/1", "fraud/2", "fraud/3"]);
+    assert_eq!(
+        found("order_by=name").await,
+        ["churn/1", "fraud/3", "fraud/2", "fraud/1"]
+    );
+    assert_eq!(
+        found("filter=name%3D%27fraud%27&order_by=version_number+ASC").await,
+        ["fraud/1", "fraud/2", "fraud/3"]
+    );
     assert_eq!(found("filter=run_id%3D%27r3%27").await, ["fraud/3"]);
-    assert_eq!(found("filter=run_id+IN+(%27r3%27,%27r2%27)&order_by=version_number").await, ["fraud/2", "fraud/3"]);
+    assert_eq!(
+        found("filter=run_id+IN+(%27r3%27,%27r2%27)&order_by=version_number").await,
+        ["fraud/2", "fraud/3"]
+    );
     assert_eq!(found("filter=tags.run%3D%27r2%27").await, ["fraud/2"]);
-    assert_eq!(found("filter=source_path+LIKE+%27%25churn%27").await, ["churn/1"]);
+    assert_eq!(
+        found("filter=source_path+LIKE+%27%25churn%27").await,
+        ["churn/1"]
+    );
     assert_eq!(found("filter=version_number+%3E+2").await, ["fraud/3"]);
-    assert_eq!(found("filter=name%3D%27none%27").await, Vec::<String>::new());
+    assert_eq!(
+        found("filter=name%3D%27none%27").await,
+        Vec::<String>::new()
+    );
     assert_eq!(found("").await.len(), 4);
     let search = "model-versions/search?max_results=3&order_by=creation_timestamp+ASC";
     let first = world.done("GET", search, Value::Null).await;
     let token = first["next_page_token"].as_str().unwrap();
-    let second = world.done("GET", &format!("{search}&page_token={token}"), Value::Null).await;
+    let second = world
+        .done("GET", &format!("{search}&page_token={token}"), Value::Null)
+        .await;
     assert_eq!(second["model_versions"].as_array().unwrap().len(), 1);
     assert_eq!(second["model_versions"][0]["name"], "churn");
-    world.refused(("GET", "model-versions/search?max_results=200001", Value::Null), INVALID, &[]).await;
+    world
+        .refused(
+            (
+                "GET",
+                "model-versions/search?max_results=200001",
+                Value::Null,
+            ),
+            INVALID,
+            &[],
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -396,8 +625,13 @@ async fn an_artifact_is_listed_and_downloaded_as_it_was_registered() {
     let world = World::new();
     let at = world.ready("fraud").await;
     let uri = "model-versions/get-download-uri?name=fraud&version=1";
-    let uri = world.done("GET", uri, Value::Null).await["artifact_uri"].as_str().unwrap().to_owned();
-    let (base, hex) = uri.split_once("/api/2.0/mlflow-artifacts/artifacts/").unwrap();
+    let uri = world.done("GET", uri, Value::Null).await["artifact_uri"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (base, hex) = uri
+        .split_once("/api/2.0/mlflow-artifacts/artifacts/")
+        .unwrap();
     assert_eq!(base, "http://127.0.0.1:5000");
     let get = async |target: String| world.send(request("GET", &target, Value::Null)).await;
     let files = "/api/2.0/mlflow-artifacts/artifacts";
@@ -405,7 +639,10 @@ async fn an_artifact_is_listed_and_downloaded_as_it_was_registered() {
     let listed: Value = serde_json::from_slice(&listed.body).unwrap();
     let size = std::fs::metadata(at.join("model.onnx")).unwrap().len();
     assert_eq!(listed["files"][1], json!({"path": "data", "is_dir": true}));
-    assert_eq!(listed["files"][2], json!({"path": "model.onnx", "is_dir": false, "file_size": size}));
+    assert_eq!(
+        listed["files"][2],
+        json!({"path": "model.onnx", "is_dir": false, "file_size": size})
+    );
     for name in ["model.onnx", "MLmodel", "data/labels.txt"] {
         let file = get(format!("{files}/{hex}/{name}")).await;
         assert_eq!(file.status, 200);

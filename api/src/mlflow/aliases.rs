@@ -80,7 +80,9 @@ pub(super) async fn point(
             model: model.clone(),
             name: alias.clone(),
             version: Some(version),
-            enforce_promotion: existing.as_ref().is_none_or(|alias| alias.enforce_promotion),
+            enforce_promotion: existing
+                .as_ref()
+                .is_none_or(|alias| alias.enforce_promotion),
             override_reason: None,
             if_revision: existing.as_ref().map(|alias| alias.revision),
             by: None,
@@ -95,7 +97,14 @@ pub(super) async fn point(
             Err(error)
                 if (error.is_conflict() || existing.is_some() && error.is_not_found())
                     && started.elapsed() < registry.budget().total
-                    && exists(registry, &VersionId { model: model.clone(), version }).await? => {}
+                    && exists(
+                        registry,
+                        &VersionId {
+                            model: model.clone(),
+                            version,
+                        },
+                    )
+                    .await? => {}
             Err(error) => return Err(error.into()),
         }
     }

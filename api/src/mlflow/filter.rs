@@ -4,6 +4,7 @@
 //! (`tags.team`, ``tag.`with space` ``), on the right a quoted string, a list of them, or for
 //! numeric attributes a whole number.
 
+use super::tokens::{Token, tokens};
 use crate::answer::Refusal;
 
 /// The longest filter, in characters.
@@ -80,16 +81,16 @@ impl Filter {
                 "the filter is longer than {LONGEST} characters"
             )));
         }
-        let mut tokens = Tokens(text).all()?.into_iter().peekable();
+        let mut rest = tokens(text)?.into_iter().peekable();
         let mut comparisons = Vec::new();
-        while tokens.peek().is_some() {
+        while rest.peek().is_some() {
             if !comparisons.is_empty() {
-                match tokens.next() {
+                match rest.next() {
                     Some(Token::Word(word)) if word.eq_ignore_ascii_case("and") => {}
                     other => return Err(unexpected(other, "AND")),
                 }
             }
-            comparisons.push(comparison(&mut tokens, attributes)?);
+            comparisons.push(comparison(&mut rest, attributes)?);
         }
         Ok(Self(comparisons))
     }
@@ -158,7 +159,8 @@ fn ordered(operator: Operator, order: std::cmp::Ordering) -> bool {
 
 /// `%` stands for any characters, `_` for one. In time proportional to the product of the lengths.
 fn like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -183,82 +185,6 @@ fn like(text: &str, pattern: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '%')
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    /// An identifier with its dots, a keyword or a number.
-    Word(String),
-    /// A quoted string.
-    Quoted(String),
-    /// `=`, `(`, …
-    Sign(String),
-}
-
-struct Tokens<'a>(&'a str);
-
-impl Tokens<'_> {
-    fn all(mut self) -> Result<Vec<Token>, Refusal> {
-        let mut tokens = Vec::new();
-        loop {
-            self.0 = self.0.trim_start();
-            let Some(first) = self.0.chars().next() else {
-                return Ok(tokens);
-            };
-            tokens.push(match first {
-                '\'' | '"' => Token::Quoted(self.quoted(first)?),
-                '(' | ')' | ',' => Token::Sign(self.take(1)),
-                '=' | '!' | '<' | '>' => {
-                    let long = self.0[1..].starts_with('=') || self.0.starts_with("<>");
-                    Token::Sign(self.take(if long { 2 } else { 1 }))
-                }
-                _ => Token::Word(self.word()?),
-            });
-        }
-    }
-
-    fn take(&mut self, bytes: usize) -> String {
-        let (taken, rest) = self.0.split_at(bytes);
-        self.0 = rest;
-        taken.to_owned()
-    }
-
-    /// What stands between two of `quote`; two in a row stand for one.
-    fn quoted(&mut self, quote: char) -> Result<String, Refusal> {
-        let mut text = String::new();
-        let mut rest = self.0[1..].char_indices().peekable();
-        while let Some((at, c)) = rest.next() {
-            if c != quote {
-                text.push(c);
-            } else if rest.peek().is_some_and(|(_, next)| *next == quote) {
-                text.push(c);
-                rest.next();
-            } else {
-                self.0 = &self.0[1 + at + 1..];
-                return Ok(text);
-            }
-        }
-        Err(Refusal::invalid(format!(
-            "the filter holds a {quote} that is not closed"
-        )))
-    }
-
-    /// An identifier; parts of it may stand in back quotes or, after a dot, in double quotes.
-    fn word(&mut self) -> Result<String, Refusal> {
-        let mut word = String::new();
-        while let Some(c) = self.0.chars().next() {
-            match c {
-                '`' => word.push_str(&self.quoted('`')?),
-                '"' if word.ends_with('.') => word.push_str(&self.quoted('"')?),
-                c if c.is_whitespace() || "'\"()=!<>,".contains(c) => break,
-                c => {
-                    word.push(c);
-                    self.0 = &self.0[c.len_utf8()..];
-                }
-            }
-        }
-        Ok(word)
-    }
-}
-
 type Rest = std::iter::Peekable<std::vec::IntoIter<Token>>;
 
 fn comparison(tokens: &mut Rest, attributes: &Attributes) -> Result<Comparison, Refusal> {
@@ -272,7 +198,9 @@ fn comparison(tokens: &mut Rest, attributes: &Attributes) -> Result<Comparison, 
         _ => match (&field, tokens.next()) {
             (Field::Number(name), Some(Token::Word(word))) => {
                 Value::Number(word.parse().map_err(|_| {
-                    Refusal::invalid(format!("{name} is compared with a whole number, not with {word}"))
+                    Refusal::invalid(format!(
+                        "{name} is compared with a whole number, not with {word}"
+                    ))
                 })?)
             }
             (Field::Text(_) | Field::Tag(_), Some(Token::Quoted(text))) => Value::Text(text),
@@ -410,7 +338,11 @@ mod tests {
 
     impl Row for One {
         fn text(&self, attribute: &str) -> String {
-            if attribute == "name" { "Fraud-EU".into() } else { "r1".into() }
+            if attribute == "name" {
+                "Fraud-EU".into()
+            } else {
+                "r1".into()
+            }
         }
         fn number(&self, _: &str) -> i64 {
             7
@@ -495,8 +427,14 @@ mod tests {
     #[test]
     fn a_filter_on_names_says_which_ones() {
         let filter = |text| Filter::parse(text, &ATTRIBUTES).unwrap();
-        assert_eq!(filter("run_id = 'x' AND name = 'a'").only("name"), Some(vec!["a"]));
-        assert_eq!(filter("name IN ('a', 'b')").only("name"), Some(vec!["a", "b"]));
+        assert_eq!(
+            filter("run_id = 'x' AND name = 'a'").only("name"),
+            Some(vec!["a"])
+        );
+        assert_eq!(
+            filter("name IN ('a', 'b')").only("name"),
+            Some(vec!["a", "b"])
+        );
         assert_eq!(filter("name != 'a'").only("name"), None);
     }
 

@@ -12,6 +12,7 @@ mod search;
 mod shelf;
 mod stages;
 mod tags;
+mod tokens;
 mod versions;
 mod wire;
 

@@ -54,7 +54,11 @@ pub(super) async fn update(State(api): State<Arc<Inner>>, input: Input) -> Answe
 /// and if the model's owner said so.
 pub(super) async fn delete(State(api): State<Arc<Inner>>, input: Input) -> Answer {
     let name = name(&input)?;
-    let model = api.registry.model(&name).await?.ok_or_else(|| no_model(&name))?;
+    let model = api
+        .registry
+        .model(&name)
+        .await?
+        .ok_or_else(|| no_model(&name))?;
     if model.spec.deletion_policy == ModelDeletionPolicy::Prevent {
         return Err(Refusal::conflict(format!(
             "model {name} is not deleted: its deletion_policy is PREVENT; change that where the model is declared"
@@ -69,7 +73,11 @@ pub(super) async fn delete(State(api): State<Arc<Inner>>, input: Input) -> Answe
 pub(super) async fn rename(State(api): State<Arc<Inner>>, input: Input) -> Answer {
     let name = name(&input)?;
     let to: ModelName = input.required("new_name")?.parse()?;
-    let model = api.registry.model(&name).await?.ok_or_else(|| no_model(&name))?;
+    let model = api
+        .registry
+        .model(&name)
+        .await?
+        .ok_or_else(|| no_model(&name))?;
     if name == to {
         return answer(&api.registry, model).await;
     }

@@ -53,7 +53,10 @@ impl Order {
         for clause in asked {
             let mut words = clause.split_whitespace();
             let name = words.next().unwrap_or_default();
-            let ascending = match (words.next().map(str::to_ascii_uppercase).as_deref(), words.next()) {
+            let ascending = match (
+                words.next().map(str::to_ascii_uppercase).as_deref(),
+                words.next(),
+            ) {
                 (None | Some("ASC"), None) => true,
                 (Some("DESC"), None) => false,
                 _ => {
@@ -63,7 +66,10 @@ impl Order {
                 }
             };
             let found = by(name.trim_matches('`')).ok_or_else(|| {
-                let names: Vec<&str> = sortable.iter().flat_map(|s| s.names.iter().copied()).collect();
+                let names: Vec<&str> = sortable
+                    .iter()
+                    .flat_map(|s| s.names.iter().copied())
+                    .collect();
                 Refusal::invalid(format!(
                     "Invalid order by key '{name}' specified; valid are {}",
                     names.join(", ")

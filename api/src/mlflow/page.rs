@@ -34,8 +34,10 @@ pub(super) fn cut<R: Row>(
 ) -> Result<(Vec<R>, Option<String>), Refusal> {
     let search = search(filter, asked);
     let after = token.map(|token| read(token, &search)).transpose()?;
-    let mut placed: Vec<(Vec<Place>, R)> =
-        rows.into_iter().map(|row| (order.place(&row), row)).collect();
+    let mut placed: Vec<(Vec<Place>, R)> = rows
+        .into_iter()
+        .map(|row| (order.place(&row), row))
+        .collect();
     if let Some(after) = &after {
         if order.compare(after, after).is_none() {
             return Err(wrong());

@@ -139,7 +139,11 @@ pub(super) async fn versions(State(api): State<Arc<Inner>>, input: Input) -> Ans
     let most = input.count("max_results", 10_000, 200_000)?;
     let filter = Filter::parse(filter_text, &OF_VERSIONS)?;
     let last: &[_] = match asked.is_empty() {
-        true => &[("last_updated_timestamp", false), ("name", true), ("version_number", false)],
+        true => &[
+            ("last_updated_timestamp", false),
+            ("name", true),
+            ("version_number", false),
+        ],
         false => &[("name", true), ("version_number", false)],
     };
     let order = Order::parse(&asked, &[NAME, NUMBER, CREATED, UPDATED], last)?;
@@ -150,7 +154,13 @@ pub(super) async fn versions(State(api): State<Arc<Inner>>, input: Input) -> Ans
             shelf: shelf.clone(),
             entry: entry.clone(),
         };
-        rows.extend(shelf.entries.iter().map(on).filter(|row| filter.matches(row)));
+        rows.extend(
+            shelf
+                .entries
+                .iter()
+                .map(on)
+                .filter(|row| filter.matches(row)),
+        );
     }
     let token = input.text("page_token")?.filter(|token| !token.is_empty());
     let (rows, next_page_token) = page::cut(rows, &order, (filter_text, &asked), most, token)?;

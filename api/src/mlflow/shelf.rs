@@ -79,8 +79,12 @@ impl Shelf {
         let pending = registry.pending_versions(&model.name).await?;
         let versions = registry.all_versions(&model.name).await?;
         let aliases = registry.list_aliases(&model.name).await?;
-        let ready = versions.into_iter().map(|version| Entry::Ready(Box::new(version)));
-        let pending = pending.into_iter().map(|pending| Entry::Pending(Box::new(pending)));
+        let ready = versions
+            .into_iter()
+            .map(|version| Entry::Ready(Box::new(version)));
+        let pending = pending
+            .into_iter()
+            .map(|pending| Entry::Pending(Box::new(pending)));
         let mut entries: Vec<Entry> = ready.chain(pending).collect();
         // The stable sort keeps a ready one before its pending double, which goes.
         entries.sort_by_key(|entry| entry.id().version);

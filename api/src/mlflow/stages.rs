@@ -32,7 +32,8 @@ pub(super) fn of(version: &Version, aliases: &[Alias]) -> &'static str {
     }
     let held = |stage: &str| {
         aliases.iter().any(|alias| {
-            alias.version == Some(version.id.version) && alias.alias.as_str() == stage.to_lowercase()
+            alias.version == Some(version.id.version)
+                && alias.alias.as_str() == stage.to_lowercase()
         })
     };
     [PRODUCTION, STAGING]
@@ -101,11 +102,17 @@ async fn enter(
     archive: bool,
 ) -> Result<(), Refusal> {
     let before = aliases::point(registry, &id.model, &alias(stage)?, id.version).await?;
-    let other = if stage == STAGING { PRODUCTION } else { STAGING };
+    let other = if stage == STAGING {
+        PRODUCTION
+    } else {
+        STAGING
+    };
     vacate(registry, &id.model, other, id.version).await?;
     if let Some(version) = before.filter(|before| archive && *before != id.version) {
         let model = id.model.clone();
-        registry.archive_version(&VersionId { model, version }).await?;
+        registry
+            .archive_version(&VersionId { model, version })
+            .await?;
     }
     Ok(())
 }
@@ -128,7 +135,11 @@ async fn vacate(
         model: model.clone(),
         alias: alias(stage)?,
     };
-    if registry.alias(&id).await?.is_some_and(|alias| alias.version == Some(version)) {
+    if registry
+        .alias(&id)
+        .await?
+        .is_some_and(|alias| alias.version == Some(version))
+    {
         registry.delete_alias(&id).await?;
     }
     Ok(())

@@ -22,7 +22,9 @@ impl Meant {
         match key.strip_prefix(METRIC) {
             None => drop(meant.tags.insert(key.to_owned(), value.map(str::to_owned))),
             Some("") => {
-                return Err(Refusal::invalid(format!("tag {key:?} names no metric; write {METRIC}NAME")));
+                return Err(Refusal::invalid(format!(
+                    "tag {key:?} names no metric; write {METRIC}NAME"
+                )));
             }
             Some(metric) => {
                 let value = value.map(|value| number(key, value)).transpose()?;
@@ -45,8 +47,14 @@ impl Meant {
 
     /// What is set, for something new.
     pub(super) fn set(self) -> (BTreeMap<String, String>, BTreeMap<String, f64>) {
-        let tags = self.tags.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        let metrics = self.metrics.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let tags = self
+            .tags
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        let metrics = self
+            .metrics
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
         (tags.collect(), metrics.collect())
     }
 }
@@ -54,7 +62,9 @@ impl Meant {
 fn number(key: &str, value: &str) -> Result<f64, Refusal> {
     let number: Option<f64> = value.trim().parse().ok();
     number.filter(|number| number.is_finite()).ok_or_else(|| {
-        Refusal::invalid(format!("tag {key:?} is a metric and {value:?} is not a number"))
+        Refusal::invalid(format!(
+            "tag {key:?} is a metric and {value:?} is not a number"
+        ))
     })
 }
 
@@ -86,7 +96,10 @@ mod tests {
         assert_eq!(meant.metrics["accuracy"], Some(0.98));
         assert!(meant.tags.is_empty());
         for wrong in ["", "good", "NaN", "inf"] {
-            assert!(Meant::of("mlops.metric.accuracy", Some(wrong)).is_err(), "{wrong}");
+            assert!(
+                Meant::of("mlops.metric.accuracy", Some(wrong)).is_err(),
+                "{wrong}"
+            );
         }
         assert!(Meant::of("mlops.metric.", Some("1")).is_err());
         let removed = Meant::of("mlops.metric.accuracy", None).unwrap();

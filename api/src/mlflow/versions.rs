@@ -24,7 +24,9 @@ pub(super) fn id(input: &Input) -> Result<VersionId, Refusal> {
     let model = name(input)?;
     let text = input.required("version")?;
     let version = text.parse().map_err(|_| {
-        Refusal::invalid(format!("Parameter 'version' must be an integer, got '{text}'."))
+        Refusal::invalid(format!(
+            "Parameter 'version' must be an integer, got '{text}'."
+        ))
     })?;
     Ok(VersionId { model, version })
 }
@@ -33,7 +35,10 @@ pub(super) fn id(input: &Input) -> Result<VersionId, Refusal> {
 pub(super) async fn create(State(api): State<Arc<Inner>>, input: Input) -> Answer {
     let (tags, metrics) = Meant::all(&input.tags()?)?.set();
     let said = |name| -> Result<Option<String>, Refusal> {
-        Ok(input.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned))
+        Ok(input
+            .text(name)?
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned))
     };
     let asked = NewPending {
         model: name(&input)?,
@@ -54,7 +59,10 @@ pub(super) async fn create(State(api): State<Arc<Inner>>, input: Input) -> Answe
 }
 
 /// Registers a version by the URI of its source, if that is one this server may read.
-pub(crate) async fn register(api: &Inner, mut asked: NewPending) -> Result<PendingVersion, Refusal> {
+pub(crate) async fn register(
+    api: &Inner,
+    mut asked: NewPending,
+) -> Result<PendingVersion, Refusal> {
     let registry = &api.registry;
     if registry.model(&asked.model).await?.is_none() {
         return Err(no_model(&asked.model));
@@ -68,7 +76,9 @@ pub(crate) async fn register(api: &Inner, mut asked: NewPending) -> Result<Pendi
         Source::Alias(id) => {
             let target = registry.alias(&id).await?.and_then(|alias| alias.target());
             Some(target.ok_or_else(|| {
-                Refusal::missing(format!("source alias {id} does not exist, or points nowhere"))
+                Refusal::missing(format!(
+                    "source alias {id} does not exist, or points nowhere"
+                ))
             })?)
         }
     };
@@ -174,7 +184,9 @@ pub(super) async fn download_uri(
     let base = match &api.settings.public_url {
         Some(url) => url.clone(),
         None => {
-            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            let host = headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok());
             let host = host.ok_or_else(|| Refusal::invalid("the request has no Host header"))?;
             format!("http://{host}")
         }

@@ -86,7 +86,9 @@ impl World {
 
     /// A request to MLflow's API: status and JSON.
     pub async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let response = self.send(request(method, &format!("/api/2.0/mlflow/{path}"), body)).await;
+        let response = self
+            .send(request(method, &format!("/api/2.0/mlflow/{path}"), body))
+            .await;
         let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         (response.status, body)
     }
@@ -110,19 +112,26 @@ impl World {
         assert_eq!(answer["error_code"], code, "{method} {path}: {answer}");
         let message = answer["message"].as_str().unwrap();
         for part in parts {
-            assert!(message.contains(part), "{method} {path}: no {part:?} in {message:?}");
+            assert!(
+                message.contains(part),
+                "{method} {path}: no {part:?} in {message:?}"
+            );
         }
     }
 
     pub async fn create_model(&self, name: &str) {
-        self.done("POST", "registered-models/create", json!({ "name": name })).await;
+        self.done("POST", "registered-models/create", json!({ "name": name }))
+            .await;
     }
 
     /// Registers `source` and waits until that is done, well or not.
     pub async fn register(&self, name: &str, source: &str, tags: Value) -> Value {
         let body = json!({ "name": name, "source": source, "tags": tags });
         let made = self.done("POST", "model-versions/create", body).await;
-        let version = made["model_version"]["version"].as_str().unwrap().to_owned();
+        let version = made["model_version"]["version"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         self.settled(name, &version).await
     }
 

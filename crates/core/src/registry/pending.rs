@@ -153,10 +153,7 @@ impl Registry {
     /// A model's pending versions, oldest first, failed ones among them.
     pub async fn pending_versions(&self, model: &ModelName) -> Result<Vec<PendingVersion>> {
         let all = self
-            .all_documents::<PendingVersion>(
-                &keys::model_partition(model),
-                keys::PENDING_OF_MODEL,
-            )
+            .all_documents::<PendingVersion>(&keys::model_partition(model), keys::PENDING_OF_MODEL)
             .await?;
         Ok(all.into_iter().map(sealed).collect())
     }

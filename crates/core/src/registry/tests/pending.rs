@@ -49,12 +49,18 @@ async fn nothing_is_bound_to_a_pending_version_and_the_refusal_says_why() {
     let pending = registry.reserve_version(asked("file:///m")).await.unwrap();
     let error = registry.create_alias(champion(Some(1))).await.unwrap_err();
     assert_eq!(error.class(), Class::Invalid);
-    assert!(error.to_string().contains("PENDING_REGISTRATION"), "{error}");
+    assert!(
+        error.to_string().contains("PENDING_REGISTRATION"),
+        "{error}"
+    );
     let error = registry
         .bind_writes(&pending.id, "local/digits")
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("PENDING_REGISTRATION"), "{error}");
+    assert!(
+        error.to_string().contains("PENDING_REGISTRATION"),
+        "{error}"
+    );
     registry
         .fail_registration(&pending.id, "the disk is gone")
         .await
@@ -90,7 +96,13 @@ async fn a_completed_registration_is_a_version_with_what_was_said_meanwhile() {
         Some("file:///m")
     );
     assert_eq!(registry.pending_version(&pending.id).await.unwrap(), None);
-    assert!(registry.unfinished_registrations().await.unwrap().is_empty());
+    assert!(
+        registry
+            .unfinished_registrations()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     registry.create_alias(champion(Some(1))).await.unwrap();
     // A second server that took the same registration up finds it done.
     let again = registry
@@ -110,9 +122,19 @@ async fn a_failed_registration_keeps_its_number_and_its_reason() {
         .fail_registration(&pending.id, "it is no model")
         .await
         .unwrap();
-    let failed = registry.pending_version(&pending.id).await.unwrap().unwrap();
+    let failed = registry
+        .pending_version(&pending.id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(failed.failure.as_deref(), Some("it is no model"));
-    assert!(registry.unfinished_registrations().await.unwrap().is_empty());
+    assert!(
+        registry
+            .unfinished_registrations()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(registry.discard_pending(&pending.id).await.unwrap());
     assert!(!registry.discard_pending(&pending.id).await.unwrap());
     let next = registry.register_version(world.version(0.8)).await.unwrap();
@@ -133,7 +155,13 @@ async fn a_model_deleted_meanwhile_ends_its_registrations() {
         .unwrap_err();
     assert_eq!(error.class(), Class::NotFound);
     registry.drop_unfinished(&pending.id).await.unwrap();
-    assert!(registry.unfinished_registrations().await.unwrap().is_empty());
+    assert!(
+        registry
+            .unfinished_registrations()
+            .await
+            .unwrap()
+            .is_empty()
+    );
     registry.create_model(&fraud(), accuracy()).await.unwrap();
     let next = registry.reserve_version(asked("file:///m")).await.unwrap();
     assert_eq!(next.id.version, 2, "the number of the deleted one is spent");
