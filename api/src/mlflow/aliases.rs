@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use mlops_core::names::{AliasId, AliasName, ModelName, VersionId};
-use mlops_core::registry::{Registry, SetAlias};
+use mlops_core::names::{AliasId, AliasName, ModelName};
+use mlops_core::registry::{Alias, Registry, SetAlias};
 
 use super::shelf::Entry;
 use super::wire::ModelVersionAnswer;
@@ -73,9 +73,8 @@ pub(super) async fn point(
         model: model.clone(),
         alias: alias.clone(),
     };
-    let started = tokio::time::Instant::now();
+    let mut existing = registry.alias(&id).await?;
     loop {
-        let existing = registry.alias(&id).await?;
         let set = SetAlias {
             model: model.clone(),
             name: alias.clone(),
@@ -91,27 +90,18 @@ pub(super) async fn point(
             None => registry.create_alias(set).await,
             Some(_) => registry.move_alias(set).await,
         };
-        match moved {
+        let error = match moved {
             Ok(moved) => return Ok(moved.previous),
-            // It was created, moved or deleted meanwhile: look again.
-            Err(error)
-                if (error.is_conflict() || existing.is_some() && error.is_not_found())
-                    && started.elapsed() < registry.budget().total
-                    && exists(
-                        registry,
-                        &VersionId {
-                            model: model.clone(),
-                            version,
-                        },
-                    )
-                    .await? => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
+        };
+        // If it was created, moved or deleted meanwhile, the other one is done: there is nothing to wait for.
+        let now = registry.alias(&id).await?;
+        let revision = |alias: &Option<Alias>| alias.as_ref().map(|alias| alias.revision);
+        if revision(&now) == revision(&existing) {
+            return Err(error.into());
         }
+        existing = now;
     }
-}
-
-async fn exists(registry: &Registry, id: &VersionId) -> Result<bool, Refusal> {
-    Ok(registry.version(id).await?.is_some())
 }
 
 /// Names that `models:/NAME@ALIAS` and `models:/NAME/…` would confuse.

@@ -128,22 +128,24 @@ async fn change(
     name: &ModelName,
     change: impl Fn(&mut ModelSpec, &mut BTreeMap<String, Option<String>>),
 ) -> Result<Model, Refusal> {
-    let started = tokio::time::Instant::now();
+    let mut model = registry.model(name).await?.ok_or_else(|| no_model(name))?;
     loop {
-        let model = registry.model(name).await?.ok_or_else(|| no_model(name))?;
         let mut update = ModelUpdate {
             spec: model.spec,
             tags: BTreeMap::new(),
             if_revision: Some(model.revision),
         };
         change(&mut update.spec, &mut update.tags);
-        match registry.update_model(name, update).await {
+        let error = match registry.update_model(name, update).await {
             Ok(model) => return Ok(model),
-            Err(error) if error.is_conflict() && started.elapsed() < registry.budget().total => {
-                // The other one is done; there is nothing to wait for.
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
+        };
+        // If it was changed meanwhile, the other one is done: there is nothing to wait for.
+        let now = registry.model(name).await?.ok_or_else(|| no_model(name))?;
+        if now.revision == model.revision {
+            return Err(error.into());
         }
+        model = now;
     }
 }
 

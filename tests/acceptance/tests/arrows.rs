@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates of others that only some members may know.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("tonic", &["tfplugin-proto", "tfplugin"]),
     ("tonic-prost", &["tfplugin-proto", "tfplugin"]),
     ("prost", &["tfplugin-proto", "tfplugin"]),
@@ -41,6 +41,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("aws-sdk-dynamodb", &["mlops-aws"]),
     ("aws-sdk-s3", &["mlops-aws"]),
     ("tract-onnx", &["mlops-serve", "mlops-bench"]),
+    ("axum", &["mlops-api"]),
 ];
 
 /// Binaries that may name their adapters in `main.rs` only.
