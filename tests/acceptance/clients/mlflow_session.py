@@ -67,7 +67,7 @@ client.set_model_version_tag("digits", "2", "checked", "yes")
 client.delete_model_version_tag("digits", "1", "k")
 two = client.get_model_version("digits", "2")
 assert (two.description, two.tags["checked"], two.current_stage) == ("better", "yes", "None")
-assert [(metric.key, metric.value) for metric in two.metrics] == [("accuracy", 0.97)], two.metrics
+assert two.tags["mlops.metric.accuracy"] == "0.97", two.tags
 assert "k" not in client.get_model_version("digits", "1").tags
 with refused("RESOURCE_DOES_NOT_EXIST", "version=9"):
     client.get_model_version("digits", "9")
@@ -129,7 +129,7 @@ versions = lambda **search: [(v.name, v.version) for v in client.search_model_ve
 ordered = ["version_number ASC"]
 assert versions(filter_string="name = 'digits'", order_by=ordered) == [("digits", str(n)) for n in (1, 2, 3)]
 assert versions(filter_string="run_id = 'run-1'") == [("digits", "1")]
-assert versions(filter_string="tags.checked = 'yes'") == [("digits", "2")]
+assert versions(filter_string="tags.checked = 'yes'", order_by=["name"]) == [("digits", "2"), ("digits-eu", "1")]
 assert versions(filter_string=f"source_path = '{source}'", order_by=ordered) == [("digits", "1"), ("digits", "2")]
 assert client.get_registered_model("digits").latest_versions[0].version == "2"
 
