@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlops_core::artifacts::{Artifact, Digest, FileEntry, NoDigestCache, SourceTree};
-use mlops_core::inspect::{self, Inspected};
+use mlops_core::artifacts::NoDigestCache;
+use mlops_core::inspect;
 use mlops_core::names::VersionId;
 use mlops_core::registry::VersionSpec;
 use mlops_core::{Class, Error, Result};
@@ -77,7 +77,7 @@ impl Inner {
     }
 
     /// One attempt; an error if another may end otherwise.
-    async fn attempt(&self, id: &VersionId) -> Result<()> {
+    pub(crate) async fn attempt(&self, id: &VersionId) -> Result<()> {
         let registry = &self.registry;
         let Some(pending) = registry.pending_version(id).await? else {
             return registry.drop_unfinished(id).await;
@@ -124,7 +124,7 @@ impl Inner {
         let (sources, at) = (self.settings.sources.clone(), path.clone());
         let (before, found) = blocking(move || {
             let tree = sources.describe(&at)?;
-            let found = look(&at, &tree)?;
+            let found = inspect::inspect(inspect::model_source(&tree)?)?;
             Ok((tree, found))
         })
         .await?;
@@ -151,17 +151,6 @@ impl Inner {
             smoke: None,
         })
     }
-}
-
-/// Judges a source by its names and its model's graph. The digests are not asked for.
-fn look(path: &std::path::Path, tree: &SourceTree) -> Result<Inspected> {
-    let named = |path: &String| FileEntry {
-        path: path.clone(),
-        size: 0,
-        digest: Digest::of(b""),
-    };
-    let files = tree.files.iter().map(|file| named(&file.path)).collect();
-    inspect::inspect(path, &Artifact::new(files)?)
 }
 
 /// Whether the same attempt may succeed later: the store did not answer. A source that could not

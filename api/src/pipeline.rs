@@ -72,8 +72,8 @@ async fn register(State(api): State<Arc<Inner>>, input: Input) -> Answer {
     }
     let mut versions = Vec::with_capacity(asked.len());
     for one in asked {
-        let pending = mlflow::register(&api, one).await?;
-        versions.push(listed(&Entry::Pending(Box::new(pending))));
+        let entry = mlflow::register(&api, one).await?;
+        versions.push(listed(&entry));
     }
     Json::of(&Listed {
         name: model.to_string(),

@@ -272,10 +272,9 @@ async fn a_copy_of_a_version_has_its_artifact_and_its_metrics() {
         )
         .await;
     world.create_model("copy").await;
-    // No file is read, so no source root is needed.
-    let copy = world
-        .register("copy", "models:/fraud@best", json!([]))
-        .await;
+    // No file is read, so no source root is needed; clients do not wait for a copy.
+    let body = json!({"name": "copy", "source": "models:/fraud@best"});
+    let copy = world.done("POST", "model-versions/create", body).await["model_version"].clone();
     assert_eq!(copy["status"], "READY", "{copy}");
     assert_eq!(copy["source"], "models:/fraud/1");
     assert_eq!(

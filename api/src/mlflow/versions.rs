@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use mlops_core::names::VersionId;
-use mlops_core::registry::{
-    Lineage, NewPending, Origin, PendingUpdate, PendingVersion, Registry, VersionUpdate,
-};
+use mlops_core::registry::{Lineage, NewPending, Origin, PendingUpdate, Registry, VersionUpdate};
 
 use super::shelf::Entry;
 use super::tags::Meant;
@@ -54,15 +52,13 @@ pub(super) async fn create(State(api): State<Arc<Inner>>, input: Input) -> Answe
         metrics,
         tags,
     };
-    let pending = register(&api, asked).await?;
-    answer(&api.registry, Entry::Pending(Box::new(pending))).await
+    let entry = register(&api, asked).await?;
+    answer(&api.registry, entry).await
 }
 
-/// Registers a version by the URI of its source, if that is one this server may read.
-pub(crate) async fn register(
-    api: &Inner,
-    mut asked: NewPending,
-) -> Result<PendingVersion, Refusal> {
+/// Registers a version by the URI of its source, if that is one this server may read. A copy is ready
+/// at once, as its artifact is in the store: clients do not wait for one.
+pub(crate) async fn register(api: &Inner, mut asked: NewPending) -> Result<Entry, Refusal> {
     let registry = &api.registry;
     if registry.model(&asked.model).await?.is_none() {
         return Err(no_model(&asked.model));
@@ -82,8 +78,8 @@ pub(crate) async fn register(
             })?)
         }
     };
-    if let Some(id) = source {
-        let Entry::Ready(version) = Entry::find(registry, &id).await? else {
+    if let Some(id) = &source {
+        let Entry::Ready(version) = Entry::find(registry, id).await? else {
             return Err(Refusal::invalid(format!(
                 "source version {id} is not READY; wait until it is"
             )));
@@ -96,9 +92,12 @@ pub(crate) async fn register(
         }
     }
     let pending = registry.reserve_version(asked).await?;
+    if source.is_some() && api.attempt(&pending.id).await.is_ok() {
+        return Entry::find(registry, &pending.id).await;
+    }
     // If nobody ingests here, the next server that does takes it up.
     let _ = api.asked.send(pending.id.clone());
-    Ok(pending)
+    Ok(Entry::Pending(Box::new(pending)))
 }
 
 pub(super) async fn get(State(api): State<Arc<Inner>>, input: Input) -> Answer {
