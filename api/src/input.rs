@@ -95,14 +95,10 @@ impl Input {
 
     /// A list of strings; none if it is absent.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<&str>, Refusal> {
-        let text = |value| match value {
-            &Value::String(ref text) => Ok(text.as_str()),
-            other => Err(wrong(name, other, "a string")),
-        };
         match self.field(name) {
             None => Ok(Vec::new()),
-            Some(Value::Array(all)) => all.iter().map(text).collect(),
-            Some(one @ Value::String(_)) if self.of_query => Ok(vec![text(one)?]),
+            Some(Value::Array(all)) => all.iter().map(|value| text_of(name, value)).collect(),
+            Some(one @ Value::String(_)) if self.of_query => Ok(vec![text_of(name, one)?]),
             Some(other) => Err(wrong(name, other, "a list of strings")),
         }
     }
@@ -153,6 +149,10 @@ impl Input {
             })
             .collect()
     }
+}
+
+fn text_of<'a>(name: &str, value: &'a Value) -> Result<&'a str, Refusal> {
+    value.as_str().ok_or_else(|| wrong(name, value, "a string"))
 }
 
 fn wrong(name: &str, value: &Value, wanted: &str) -> Refusal {

@@ -17,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 const SOON: Duration = Duration::from_secs(30);
 
 /// A registry, what answers for it, and a directory with models.
-pub struct World {
-    pub registry: Registry,
-    pub api: Api,
-    pub files: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) api: Api,
+    pub(crate) files: tempfile::TempDir,
     ingesting: CancellationToken,
 }
 
 impl World {
     /// One in which time stands still and nothing is ingested yet.
-    pub fn still() -> Self {
+    pub(crate) fn still() -> Self {
         let registry = Registry::new(
             Arc::new(MemoryRecords::default()),
             Arc::new(MemoryArtifacts::default()),
@@ -37,12 +37,12 @@ impl World {
     }
 
     /// One that ingests.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(everywhere())
     }
 
     /// One that ingests, set up like this.
-    pub fn with(settings: Settings) -> Self {
+    pub(crate) fn with(settings: Settings) -> Self {
         let registry = Registry::new(
             Arc::new(MemoryRecords::default()),
             Arc::new(MemoryArtifacts::default()),
@@ -55,7 +55,7 @@ impl World {
     }
 
     /// What answers for a registry, anew: as after a restart.
-    pub fn over(registry: Registry, settings: Settings) -> Self {
+    pub(crate) fn over(registry: Registry, settings: Settings) -> Self {
         Self {
             api: Api::new(registry.clone(), settings),
             registry,
@@ -65,13 +65,13 @@ impl World {
     }
 
     /// Starts to ingest; ends with this value.
-    pub fn ingest(&self) {
+    pub(crate) fn ingest(&self) {
         let (api, stop) = (self.api.clone(), self.ingesting.clone());
         tokio::spawn(async move { api.ingest(stop).await.unwrap() });
     }
 
     /// A directory as MLflow saves an ONNX model.
-    pub fn model(&self, name: &str) -> PathBuf {
+    pub(crate) fn model(&self, name: &str) -> PathBuf {
         let at = self.files.path().join(name);
         std::fs::create_dir_all(at.join("data")).unwrap();
         std::fs::copy(onnx(), at.join("model.onnx")).unwrap();
@@ -80,12 +80,12 @@ impl World {
         at
     }
 
-    pub async fn send(&self, request: Request) -> Response {
+    pub(crate) async fn send(&self, request: Request) -> Response {
         self.api.answer(request).await.unwrap()
     }
 
     /// A request to MLflow's API: status and JSON.
-    pub async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let response = self
             .send(request(method, &format!("/api/2.0/mlflow/{path}"), body))
             .await;
@@ -94,14 +94,14 @@ impl World {
     }
 
     /// A request that is done, or the test fails.
-    pub async fn done(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn done(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.ask(method, path, body).await;
         assert_eq!(status, 200, "{method} {path}: {answer}");
         answer
     }
 
     /// A request that is refused: its code, and a message that holds all parts.
-    pub async fn refused(
+    pub(crate) async fn refused(
         &self,
         (method, path, body): (&str, &str, Value),
         (status, code): (u16, &str),
@@ -119,13 +119,13 @@ impl World {
         }
     }
 
-    pub async fn create_model(&self, name: &str) {
+    pub(crate) async fn create_model(&self, name: &str) {
         self.done("POST", "registered-models/create", json!({ "name": name }))
             .await;
     }
 
     /// Registers `source` and waits until that is done, well or not.
-    pub async fn register(&self, name: &str, source: &str, tags: Value) -> Value {
+    pub(crate) async fn register(&self, name: &str, source: &str, tags: Value) -> Value {
         let body = json!({ "name": name, "source": source, "tags": tags });
         let made = self.done("POST", "model-versions/create", body).await;
         let version = made["model_version"]["version"]
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// A version once it is no longer pending.
-    pub async fn settled(&self, name: &str, version: &str) -> Value {
+    pub(crate) async fn settled(&self, name: &str, version: &str) -> Value {
         let path = format!("model-versions/get?name={name}&version={version}");
         let started = Instant::now();
         loop {
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// A model with a version that can be used.
-    pub async fn ready(&self, name: &str) -> PathBuf {
+    pub(crate) async fn ready(&self, name: &str) -> PathBuf {
         self.create_model(name).await;
         let at = self.model(name);
         let version = self.register(name, at.to_str().unwrap(), json!([])).await;
@@ -165,18 +165,18 @@ impl Drop for World {
     }
 }
 
-pub fn everywhere() -> Settings {
+pub(crate) fn everywhere() -> Settings {
     Settings {
         sources: Sources::everywhere(),
         ..Settings::default()
     }
 }
 
-pub fn onnx() -> PathBuf {
+pub(crate) fn onnx() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart/models/digits-v1.onnx")
 }
 
-pub fn request(method: &str, target: &str, body: Value) -> Request {
+pub(crate) fn request(method: &str, target: &str, body: Value) -> Request {
     Request {
         method: method.to_owned(),
         target: target.to_owned(),

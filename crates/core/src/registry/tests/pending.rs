@@ -33,7 +33,7 @@ async fn a_pending_version_has_the_next_number_and_is_no_version() {
     assert_eq!(registry.all_versions(&fraud()).await.unwrap().len(), 2);
     assert_eq!(
         registry.unfinished_registrations().await.unwrap(),
-        [pending.id.clone()]
+        std::slice::from_ref(&pending.id)
     );
     assert_eq!(
         registry.pending_versions(&fraud()).await.unwrap(),
