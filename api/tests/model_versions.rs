@@ -257,9 +257,8 @@ async fn without_source_roots_no_file_of_the_server_is_read_and_with_them_none_o
 
 #[tokio::test]
 async fn a_copy_of_a_version_has_its_artifact_and_its_metrics() {
-    let world = World::with(Settings::default());
-    let other = World::over(world.registry.clone(), everywhere());
-    other.ingest();
+    let other = World::new();
+    let world = World::over(other.registry.clone(), Settings::default());
     other.create_model("fraud").await;
     let model = other.model("m");
     let tags = json!([{"key": "mlops.metric.auc", "value": "0.9"}, {"key": "k", "value": "v"}]);
