@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use mlops_core::artifacts::{Digest, DigestCache, FileStamp};
 use mlops_core::registry::sessions::HeldHints;
@@ -19,9 +18,6 @@ use crate::location::Namespace;
 pub struct LocalDigestCache {
     directory: PathBuf,
 }
-
-/// A file that changed so recently may change again without its modification time telling.
-const SETTLED: Duration = Duration::from_secs(2);
 
 impl LocalDigestCache {
     /// Below `directory` (`.mlops`).
@@ -54,11 +50,7 @@ impl DigestCache for LocalDigestCache {
     }
 
     fn put(&self, stamp: &FileStamp, digest: &Digest) {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let age = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) - stamp.mtime_nanos;
-        if age < SETTLED.as_nanos() as i128 || self.get(stamp).as_ref() == Some(digest) {
+        if !stamp.is_settled() || self.get(stamp).as_ref() == Some(digest) {
             return;
         }
         remember(&self.file(stamp), &digest.to_string());
@@ -163,8 +155,8 @@ mod tests {
     #[test]
     fn a_file_that_changed_a_moment_ago_is_not_remembered() {
         let directory = tempfile::tempdir().unwrap();
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::SystemTime::UNIX_EPOCH)
             .unwrap();
         let fresh = stamp(now.as_nanos() as i128);
         let cache = LocalDigestCache::new(directory.path());

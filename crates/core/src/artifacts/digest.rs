@@ -1,6 +1,7 @@
 //! Digests and manifests.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -158,6 +159,19 @@ impl Artifact {
             });
         }
         Self::new(files)
+    }
+
+    /// Fails if this is not the artifact that a plan found at `source`: conflict, attribute `source`.
+    pub fn check_planned(&self, source: &Path, planned: &Digest) -> Result<()> {
+        if self.digest == *planned {
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "{} changed between plan and apply: {planned} was planned, {} is there. Nothing was registered; plan again.",
+            source.display(),
+            self.digest
+        ))
+        .at("source"))
     }
 
     /// The file of this path.

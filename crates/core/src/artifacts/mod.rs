@@ -20,7 +20,7 @@ mod source;
 mod store;
 mod verified;
 
-pub use cache::{DigestCache, FileStamp, NoDigestCache};
+pub use cache::{DigestCache, FileStamp, NoDigestCache, RunDigests};
 pub use digest::{Artifact, Digest, FileEntry};
 pub use source::{SourceFile, SourceTree, describe_source, hash_source};
 pub use store::{ArtifactReader, ArtifactStore};

@@ -71,13 +71,18 @@ impl SourceTree {
     /// The artifact that these files are, without storing it. Blocking; streams through a fixed
     /// buffer.
     ///
-    /// Reads `cache` and never writes it: a plan calls this. Every error has attribute `source`.
+    /// Reads `cache` and never [puts](DigestCache::put) into it: a plan calls this. Every error has
+    /// attribute `source`.
     pub fn hash(&self, cache: &dyn DigestCache) -> Result<Artifact> {
         let mut entries = Vec::with_capacity(self.files.len());
         for file in &self.files {
             let digest = match cache.get(&file.stamp) {
                 Some(digest) => digest,
-                None => file.read(|_| Ok(()))?,
+                None => {
+                    let digest = file.read(|_| Ok(()))?;
+                    cache.saw(&file.stamp, &digest);
+                    digest
+                }
             };
             entries.push(FileEntry {
                 path: file.path.clone(),

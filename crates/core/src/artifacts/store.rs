@@ -24,6 +24,22 @@ pub trait ArtifactStore: Send + Sync {
     /// link loop or a special file, or changed while it was read.
     async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact>;
 
+    /// Stores the source if it is the artifact `planned`, as [`ArtifactStore::put_tree`] does, and
+    /// fails as [`Artifact::check_planned`] does if it is another.
+    ///
+    /// The default looks at what it stored, which then lies there and belongs to nothing. A store
+    /// that knows the digest before anything can be found overrides it and keeps nothing.
+    async fn put_planned(
+        &self,
+        source: &Path,
+        planned: &Digest,
+        cache: &dyn DigestCache,
+    ) -> Result<Artifact> {
+        let stored = self.put_tree(source, cache).await?;
+        stored.check_planned(source, planned)?;
+        Ok(stored)
+    }
+
     /// What the manifest of this digest says; not found if the store has none.
     async fn get(&self, digest: &Digest) -> Result<Artifact>;
 

@@ -20,6 +20,7 @@ macro_rules! artifacts_conformance {
             an_artifact_materialises_and_keeps_what_is_right
             what_is_not_stored_is_not_found
             storing_twice_is_storing_once
+            a_source_that_is_not_the_planned_one_is_refused
             a_source_that_cannot_be_a_model_is_refused_naming_it
             digests_are_remembered_by_an_apply
         );
@@ -148,6 +149,32 @@ pub async fn storing_twice_is_storing_once(store: Store, scratch: &Path) {
         read(&store, &a.digest, "weights/a.bin").await.len(),
         700_000
     );
+}
+
+/// Naming what was planned and what is there; the planned one is stored.
+pub async fn a_source_that_is_not_the_planned_one_is_refused(store: Store, scratch: &Path) {
+    let source = tree(scratch);
+    let planned = hash_source(&source, &NoDigestCache).expect("hash");
+    let stored = store
+        .put_planned(&source, &planned.digest, &NoDigestCache)
+        .await
+        .expect("put");
+    assert_eq!(stored, planned);
+    assert_eq!(store.get(&planned.digest).await.expect("get"), planned);
+
+    std::fs::write(source.join("config.json"), b"changed").expect("file");
+    let there = hash_source(&source, &NoDigestCache).expect("hash");
+    let error = store
+        .put_planned(&source, &planned.digest, &NoDigestCache)
+        .await
+        .expect_err("another artifact");
+    let text = error.to_string();
+    assert_eq!(error.class(), Class::Conflict, "{text}");
+    assert_eq!(error.attribute(), Some("source"), "{text}");
+    assert!(text.contains("changed between plan and apply"), "{text}");
+    for named in [planned.digest, there.digest] {
+        assert!(text.contains(&named.to_string()), "{text}");
+    }
 }
 
 /// Each message names the path, and the attribute is `source`.

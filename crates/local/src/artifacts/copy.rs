@@ -8,25 +8,11 @@ use mlops_core::artifacts::{Artifact, Digest, FileEntry, SourceFile};
 use mlops_core::{Error, Result};
 use sha2::{Digest as _, Sha256};
 
-use super::layout::Layout;
+use super::layout::{Layout, Staged};
 
-/// Copies a source file in while it is hashed; its digest.
-pub(super) fn take_in(layout: &Layout, source: &SourceFile) -> Result<Digest> {
-    let (staged, mut file) = layout.stage()?;
-    let taken = source
-        .read(|piece| {
-            file.write_all(piece)
-                .map_err(|error| layout.fault(&staged, "written", error))
-        })
-        .and_then(|digest| {
-            if !layout.holds(&digest, source.stamp.size) {
-                layout.settle(&staged, &file, &layout.blob(&digest))?;
-            }
-            Ok(digest)
-        });
-    // Gone already if it was settled.
-    let _ = std::fs::remove_file(&staged);
-    taken
+/// Copies a source file to `tmp/` while it is hashed.
+pub(super) fn take_in(layout: &Layout, source: &SourceFile) -> Result<(Staged, Digest)> {
+    layout.stage(|file| source.read(|piece| file.write(piece)))
 }
 
 /// Writes the manifest; from then on the artifact can be found.
@@ -36,10 +22,8 @@ pub(super) fn write_manifest(layout: &Layout, artifact: &Artifact) -> Result<()>
     if std::fs::read_to_string(&place).is_ok_and(|found| found == text) {
         return Ok(());
     }
-    let (staged, mut file) = layout.stage()?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| layout.fault(&staged, "written", error))?;
-    layout.settle(&staged, &file, &place)
+    let (staged, ()) = layout.stage(|file| file.write(text.as_bytes()))?;
+    layout.settle(&staged, &place)
 }
 
 /// Writes one file below `directory` and verifies it, unless it is there and right.

@@ -1,7 +1,7 @@
 //! Where files lie, and who may sweep.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -69,8 +69,11 @@ impl Layout {
         Ok(lock)
     }
 
-    /// A fresh file in `tmp/`.
-    pub(super) fn stage(&self) -> Result<(PathBuf, File)> {
+    /// A fresh file in `tmp/`, filled by `write`, and what that returned.
+    pub(super) fn stage<T>(
+        &self,
+        write: impl FnOnce(&mut Staging<'_>) -> Result<T>,
+    ) -> Result<(Staged, T)> {
         let path = self.root.join("tmp").join(uuid::Uuid::new_v4().to_string());
         let file = OpenOptions::new()
             .write(true)
@@ -78,16 +81,23 @@ impl Layout {
             .mode(0o600)
             .open(&path)
             .map_err(|error| self.fault(&path, "written", error))?;
-        Ok((path, file))
+        let staged = Staged(path);
+        let written = write(&mut Staging {
+            layout: self,
+            path: &staged.0,
+            file,
+        })?;
+        Ok((staged, written))
     }
 
     /// Makes a staged file durable and moves it to its place.
-    pub(super) fn settle(&self, staged: &Path, file: &File, place: &Path) -> Result<()> {
-        file.sync_all()
-            .map_err(|error| self.fault(staged, "synced", error))?;
+    pub(super) fn settle(&self, staged: &Staged, place: &Path) -> Result<()> {
+        File::open(&staged.0)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| self.fault(&staged.0, "synced", error))?;
         let directory = place.parent().unwrap_or(&self.root);
         self.make_directory(directory)?;
-        std::fs::rename(staged, place).map_err(|error| self.fault(place, "written", error))?;
+        std::fs::rename(&staged.0, place).map_err(|error| self.fault(place, "written", error))?;
         sync(directory).map_err(|error| self.fault(directory, "synced", error))
     }
 
@@ -112,6 +122,29 @@ impl Layout {
 
     pub(super) fn fault(&self, path: &Path, tried: &str, error: io::Error) -> Error {
         crate::records::explain_io(path, tried, error)
+    }
+}
+
+/// A file in `tmp/` that is being written.
+pub(super) struct Staging<'a> {
+    layout: &'a Layout,
+    path: &'a Path,
+    file: File,
+}
+
+impl Staging<'_> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        (self.file.write_all(bytes)).map_err(|error| self.layout.fault(self.path, "written", error))
+    }
+}
+
+/// A file in `tmp/`, written and not durable. Removed when this is dropped, unless it was settled.
+pub(super) struct Staged(PathBuf);
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Gone already if it was settled; else a later upload sweeps what is left.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -7,13 +7,15 @@
 //! artifacts/lock                 held shared by uploads, exclusively by a sweep of tmp/
 //! ```
 //!
-//! A file is written to `tmp/`, synced, renamed to its place, and its directory synced; the
-//! manifest comes last, so an artifact that can be found is whole. What a killed upload left in
-//! `tmp/` is swept by the next one that finds nobody else at work.
+//! All files of an artifact are written to `tmp/` while they are hashed. If they are what was planned,
+//! each is synced, renamed to its place, and its directory synced; the manifest comes last, so an
+//! artifact that can be found is whole. What a killed upload left in `tmp/` is swept by the next one
+//! that finds nobody else at work.
 
 mod copy;
 mod layout;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +41,63 @@ impl LocalArtifacts {
         Self {
             layout: Arc::new(Layout::new(std::path::absolute(&root).unwrap_or(root))),
         }
+    }
+
+    /// Takes all files in, compares, and only then moves them to where they stay.
+    async fn put(
+        &self,
+        source: &Path,
+        planned: Option<Digest>,
+        cache: &dyn DigestCache,
+    ) -> Result<Artifact> {
+        let (layout, source) = (Arc::clone(&self.layout), source.to_owned());
+        let (from, layout_of) = (source.clone(), Arc::clone(&self.layout));
+        let (tree, lock) =
+            blocking(move || Ok((describe_source(&from)?, layout_of.begin_upload()?))).await?;
+        let lock = Arc::new(lock);
+        let mut entries = Vec::with_capacity(tree.files.len());
+        let mut staged = HashMap::new();
+        for file in tree.files {
+            // A digest that is remembered and whose bytes are here needs no reading.
+            let known = cache
+                .get(&file.stamp)
+                .filter(|digest| layout.holds(digest, file.stamp.size));
+            let digest = match known {
+                Some(digest) => digest,
+                None => {
+                    let (layout_of, from, lock) =
+                        (Arc::clone(&layout), file.clone(), Arc::clone(&lock));
+                    let (copy, digest) = blocking(move || {
+                        let _held = lock;
+                        copy::take_in(&layout_of, &from)
+                    })
+                    .await?;
+                    if !layout.holds(&digest, file.stamp.size) {
+                        staged.entry(digest).or_insert(copy);
+                    }
+                    digest
+                }
+            };
+            cache.put(&file.stamp, &digest);
+            entries.push(FileEntry {
+                path: file.path,
+                size: file.stamp.size,
+                digest,
+            });
+        }
+        blocking(move || {
+            let _held = lock;
+            let artifact = Artifact::new(entries)?;
+            if let Some(planned) = planned {
+                artifact.check_planned(&source, &planned)?;
+            }
+            for (digest, copy) in staged {
+                layout.settle(&copy, &layout.blob(&digest))?;
+            }
+            copy::write_manifest(&layout, &artifact)?;
+            Ok(artifact)
+        })
+        .await
     }
 
     fn load(layout: &Layout, digest: &Digest) -> Result<Artifact> {
@@ -68,42 +127,16 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl ArtifactStore for LocalArtifacts {
     async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact> {
-        let (layout, from) = (Arc::clone(&self.layout), source.to_owned());
-        let tree = blocking(move || describe_source(&from)).await?;
-        let layout_of = Arc::clone(&self.layout);
-        let lock = Arc::new(blocking(move || layout_of.begin_upload()).await?);
-        let mut entries = Vec::with_capacity(tree.files.len());
-        for file in tree.files {
-            // A digest that is remembered and whose bytes are here needs no reading.
-            let known = cache
-                .get(&file.stamp)
-                .filter(|digest| layout.holds(digest, file.stamp.size));
-            let digest = match known {
-                Some(digest) => digest,
-                None => {
-                    let (layout, file, lock) =
-                        (Arc::clone(&layout), file.clone(), Arc::clone(&lock));
-                    blocking(move || {
-                        let _held = lock;
-                        copy::take_in(&layout, &file)
-                    })
-                    .await?
-                }
-            };
-            cache.put(&file.stamp, &digest);
-            entries.push(FileEntry {
-                path: file.path,
-                size: file.stamp.size,
-                digest,
-            });
-        }
-        blocking(move || {
-            let artifact = Artifact::new(entries)?;
-            copy::write_manifest(&layout, &artifact)?;
-            drop(lock);
-            Ok(artifact)
-        })
-        .await
+        self.put(source, None, cache).await
+    }
+
+    async fn put_planned(
+        &self,
+        source: &Path,
+        planned: &Digest,
+        cache: &dyn DigestCache,
+    ) -> Result<Artifact> {
+        self.put(source, Some(*planned), cache).await
     }
 
     async fn get(&self, digest: &Digest) -> Result<Artifact> {
