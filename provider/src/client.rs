@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlops_core::artifacts::DigestCache;
+use mlops_core::artifacts::{DigestCache, RunDigests};
 use mlops_core::registry::Registry;
 use mlops_core::target::Target;
 use mlops_core::{Error, Result};
@@ -61,7 +61,7 @@ impl Client {
         Self {
             registry,
             target,
-            digests,
+            digests: Arc::new(RunDigests::new(digests)),
             siblings: Siblings::default(),
         }
     }

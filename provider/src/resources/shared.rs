@@ -8,7 +8,7 @@ use mlops_core::{Error, Result as CoreResult};
 use tfplugin::resource::ImportRequest;
 use tfplugin::schema::Attribute;
 use tfplugin::types::Type;
-use tfplugin::{Attr, Diagnostic, Path, validate};
+use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState, validate};
 
 use super::convert::{self, MapOf};
 use crate::client::Client;
@@ -119,11 +119,14 @@ fn cannot_import(kind: &str, id: &impl Display, error: &Error) -> Diagnostic {
     diagnose::failed(format!("Cannot import {kind} {:?}", id.to_string()), error)
 }
 
-/// Refuses to destroy an object that has `deletion_policy = "PREVENT"`.
-pub(crate) fn check_not_prevented(
+/// Refuses to destroy an object that has `deletion_policy = "PREVENT"`, or whose registry is not there.
+pub(crate) async fn check_destroyable(
+    client: &Client,
+    private: &PrivateState,
     policy: &Attr<String>,
-    object: impl Display,
-) -> Result<(), Diagnostic> {
+    object: &str,
+) -> Result<(), Diagnostics> {
+    client.expect_registry(private).await?;
     if policy.as_str() != Some("PREVENT") {
         return Ok(());
     }
@@ -131,7 +134,9 @@ pub(crate) fn check_not_prevented(
         "{object} has deletion_policy = \"PREVENT\". Set another policy and apply it first, or take the resource out of the \
          state with a `removed` block."
     );
-    Err(Diagnostic::error("Destroying is prevented", detail).at(Path::attribute("deletion_policy")))
+    Err(Diagnostic::error("Destroying is prevented", detail)
+        .at(Path::attribute("deletion_policy"))
+        .into())
 }
 
 /// A plan that reached apply with holes in it.

@@ -97,13 +97,9 @@ impl Resource<Client> for EndpointResource {
         cx: &PlanContext<Client>,
         request: PlanDestroyRequest<State>,
     ) -> Result<(), Diagnostics> {
-        cx.client().expect_registry(&request.private).await?;
         let id = request.prior.id.as_str().unwrap_or("?");
-        let object = format_args!("endpoint {id}");
-        Ok(shared::check_not_prevented(
-            &request.prior.deletion_policy,
-            object,
-        )?)
+        let (policy, object) = (&request.prior.deletion_policy, format!("endpoint {id}"));
+        shared::check_destroyable(cx.client(), &request.private, policy, &object).await
     }
 
     async fn create(

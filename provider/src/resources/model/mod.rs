@@ -71,10 +71,9 @@ impl Resource<Client> for ModelResource {
         request: PlanDestroyRequest<State>,
     ) -> Result<(), Diagnostics> {
         let client = cx.client();
-        client.expect_registry(&request.private).await?;
         let name = model::name(&request.prior)?;
-        let policy = &request.prior.deletion_policy;
-        shared::check_not_prevented(policy, format_args!("model {name}"))?;
+        let (policy, object) = (&request.prior.deletion_policy, format!("model {name}"));
+        shared::check_destroyable(client, &request.private, policy, &object).await?;
         match policy.as_str() {
             Some("ABANDON") => Ok(()),
             _ if request.prior.force_destroy == Attr::Known(true) => {

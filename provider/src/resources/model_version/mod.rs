@@ -8,6 +8,7 @@ mod source;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mlops_core::artifacts::Digest;
 use mlops_core::names::VersionId;
 use mlops_core::registry::Version;
 use tfplugin::resource::{
@@ -80,13 +81,9 @@ impl Resource<Client> for ModelVersionResource {
         cx: &PlanContext<Client>,
         request: PlanDestroyRequest<State>,
     ) -> Result<(), Diagnostics> {
-        cx.client().expect_registry(&request.private).await?;
         let id = request.prior.id.as_str().unwrap_or("?");
-        let object = format_args!("version {id}");
-        Ok(shared::check_not_prevented(
-            &request.prior.deletion_policy,
-            object,
-        )?)
+        let (policy, object) = (&request.prior.deletion_policy, format!("version {id}"));
+        shared::check_destroyable(cx.client(), &request.private, policy, &object).await
     }
 
     async fn create(
@@ -314,18 +311,16 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
     let fail = |error: mlops_core::Error| {
         diagnose::failed(format!("Cannot register a version of model {name}"), &error)
     };
-    let (stored, inspected) = source::store(source, client).await.map_err(fail)?;
-    if let Some(planned) = planned.artifact_digest.as_str()
-        && planned != stored.digest.to_string()
-    {
-        let detail = format!(
-            "{source} changed between plan and apply: {planned} was planned, {} is there. Nothing was registered; plan again.",
-            stored.digest
-        );
-        return Err(Diagnostic::error("The source changed", detail)
-            .at(Path::attribute("source"))
-            .into());
-    }
+    let digest = planned.artifact_digest.as_str().map(str::parse::<Digest>);
+    let digest = digest.transpose().map_err(fail)?;
+    let stored = source::store(source, digest.as_ref(), client).await;
+    let (stored, inspected) = stored.map_err(|error| {
+        if error.is_conflict() {
+            diagnose::failed("The source changed", &error)
+        } else {
+            fail(error)
+        }
+    })?;
     let registration = model::registration(name.clone(), planned, stored, inspected)
         .ok_or_else(shared::unknown_at_apply)?;
     Ok(client

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlops_core::artifacts::{Artifact, DigestCache, describe_source};
+use mlops_core::artifacts::{Artifact, Digest, DigestCache, describe_source};
 use mlops_core::inspect::{Inspected, inspect, model_source};
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
@@ -57,11 +57,16 @@ pub(crate) async fn look(
     read.map_err(|error| diagnose::failed("The source cannot be registered", &error).into())
 }
 
-/// Stores a source and says what it is. Its bytes are read once, while they are copied.
+/// Stores a source, if it is what was planned where that is known, and says what it is. Its bytes are
+/// read once, while they are copied.
 ///
 /// # Errors
-/// Those of [`ArtifactStore::put_tree`](mlops_core::artifacts::ArtifactStore::put_tree) and [`inspect`].
-pub(crate) async fn store(source: &str, client: &Client) -> Result<(Artifact, Inspected)> {
+/// Those of [`ArtifactStore::put_planned`](mlops_core::artifacts::ArtifactStore::put_planned) and [`inspect`].
+pub(crate) async fn store(
+    source: &str,
+    planned: Option<&Digest>,
+    client: &Client,
+) -> Result<(Artifact, Inspected)> {
     let path = PathBuf::from(source);
     let (model, inspected) = blocking(move || {
         let tree = describe_source(&path)?;
@@ -70,9 +75,11 @@ pub(crate) async fn store(source: &str, client: &Client) -> Result<(Artifact, In
     })
     .await?;
     let artifacts = client.registry.artifacts();
-    let stored = artifacts
-        .put_tree(source.as_ref(), client.digests.as_ref())
-        .await?;
+    let (source, digests) = (source.as_ref(), client.digests.as_ref());
+    let stored = match planned {
+        Some(planned) => artifacts.put_planned(source, planned, digests).await?,
+        None => artifacts.put_tree(source, digests).await?,
+    };
     // What was inspected is what was stored.
     blocking(move || model.check_unchanged()).await?;
     Ok((stored, inspected))
