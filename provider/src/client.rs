@@ -11,15 +11,29 @@ use tfplugin::{Diagnostic, Diagnostics, PrivateState};
 use uuid::Uuid;
 
 use crate::diagnose;
+use crate::provider::Config;
 use crate::siblings::Siblings;
 
-/// The `provider` block, read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// Directory of the embedded registry; `None`: `.mlops` in the working directory.
-    pub(crate) path: Option<PathBuf>,
-    /// Its namespace; `None`: the workspace's name.
-    pub(crate) namespace: Option<String>,
+/// Where the `provider` block says that the registry is. Not printable: there are secrets in it.
+pub(crate) enum Settings {
+    /// In a directory of this machine.
+    Embedded {
+        /// The directory; `None`: `.mlops` in the working directory.
+        path: Option<PathBuf>,
+        /// The namespace; `None`: the workspace's name.
+        namespace: Option<String>,
+    },
+    /// On AWS: the block has a `registry`.
+    Aws(Box<Config>),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::Embedded {
+            path: None,
+            namespace: None,
+        }
+    }
 }
 
 /// The adapters that a provider runs on. `main` makes them; nothing else names one.
@@ -33,7 +47,7 @@ pub(crate) struct Parts {
 }
 
 /// Opens the adapters for a configuration. It writes nothing: plans and refreshes open them too.
-pub(crate) type Open = fn(&Settings) -> Result<Parts>;
+pub(crate) type Open = fn(Settings) -> Result<Parts>;
 
 /// One for each provider process.
 pub(crate) struct Client {

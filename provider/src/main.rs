@@ -1,7 +1,9 @@
 //! The Terraform provider for shipping machine-learning models.
 //!
-//! This file names the adapters; everything else works on the core's ports.
+//! This file and `adapters.rs` name the adapters; everything else works on the core's ports.
 
+mod adapters;
+mod aws;
 mod client;
 mod data_sources;
 mod diagnose;
@@ -11,10 +13,7 @@ mod siblings;
 
 use std::process::ExitCode;
 
-use client::{Parts, Settings};
-use mlops_core::Result;
 use mlops_core::serving::ServerConfig;
-use mlops_local::embedded;
 use mlops_local::target::child;
 use provider::Mlops;
 use tfplugin::ServeOptions;
@@ -28,17 +27,7 @@ fn main() -> ExitCode {
             env!("CARGO_PKG_VERSION"),
         )
         .debug(std::env::args().any(|argument| argument == "--debug"));
-        tfplugin::run(options, Mlops::new(open))
-    })
-}
-
-/// The registry in a directory, and the target on this machine.
-fn open(settings: &Settings) -> Result<Parts> {
-    let embedded = embedded::open(settings.path.as_deref(), settings.namespace.as_deref())?;
-    Ok(Parts {
-        registry: embedded.registry,
-        target: embedded.target,
-        digests: embedded.digests,
+        tfplugin::run(options, Mlops::new(adapters::open))
     })
 }
 

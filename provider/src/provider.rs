@@ -6,16 +6,70 @@ use async_trait::async_trait;
 use tfplugin::data_source::AnyDataSource;
 use tfplugin::resource::AnyResource;
 use tfplugin::schema::{Attribute, Block, Schema};
-use tfplugin::{Attr, Context, Diagnostic, Diagnostics, Path, Provider, data_source, resource};
+use tfplugin::{
+    Attr, Context, Diagnostic, Diagnostics, Path, Provider, data_source, resource, validate,
+};
 
 use crate::client::{Client, Open, Settings};
-use crate::{data_sources, diagnose, resources};
+use crate::{aws, data_sources, diagnose, resources};
 
 tfplugin::object! {
     /// The `provider` block.
     pub(crate) struct Config {
         /// The embedded registry.
         pub(crate) local: Attr<Local>,
+        /// The registry on AWS.
+        pub(crate) registry: Option<aws::Place>,
+        /// Its region.
+        pub(crate) region: Option<String>,
+        /// A profile of the shared files.
+        pub(crate) profile: Option<String>,
+        /// A key.
+        pub(crate) access_key: Option<String>,
+        /// Its secret.
+        pub(crate) secret_key: Option<String>,
+        /// A session's token.
+        pub(crate) token: Option<String>,
+        /// In place of `~/.aws/config`.
+        pub(crate) shared_config_files: Option<Vec<String>>,
+        /// In place of `~/.aws/credentials`.
+        pub(crate) shared_credentials_files: Option<Vec<String>>,
+        /// Accounts that may be used.
+        pub(crate) allowed_account_ids: Option<Vec<String>>,
+        /// Accounts that may not.
+        pub(crate) forbidden_account_ids: Option<Vec<String>>,
+        /// Where STS is asked.
+        pub(crate) sts_region: Option<String>,
+        /// How often a call is tried again.
+        pub(crate) max_retries: Option<u32>,
+        /// `standard` or `adaptive`.
+        pub(crate) retry_mode: Option<String>,
+        /// The proxy for HTTP.
+        pub(crate) http_proxy: Option<String>,
+        /// The proxy for HTTPS.
+        pub(crate) https_proxy: Option<String>,
+        /// Hosts without a proxy.
+        pub(crate) no_proxy: Option<String>,
+        /// More trusted certificates.
+        pub(crate) custom_ca_bundle: Option<String>,
+        /// FIPS endpoints.
+        pub(crate) use_fips_endpoint: Option<bool>,
+        /// IPv6 endpoints.
+        pub(crate) use_dualstack_endpoint: Option<bool>,
+        /// Bucket in the path.
+        pub(crate) s3_use_path_style: Option<bool>,
+        /// No question to STS.
+        pub(crate) skip_credentials_validation: Option<bool>,
+        /// Any region.
+        pub(crate) skip_region_validation: Option<bool>,
+        /// No question to the instance.
+        pub(crate) skip_metadata_api_check: Option<bool>,
+        /// A role.
+        pub(crate) assume_role: Option<aws::AssumeRole>,
+        /// A role, with a token.
+        pub(crate) assume_role_with_web_identity: Option<aws::WebIdentity>,
+        /// Where services answer.
+        pub(crate) endpoints: Option<aws::Endpoints>,
     }
 
     /// The block `local`.
@@ -60,17 +114,20 @@ impl Provider for Mlops {
                     "Keeps the names of environments apart in one registry. Default: the name of the workspace.",
                 ),
             );
-        Schema::new(
-            Block::new()
-                .describe("Models, versions, aliases and endpoints. Without configuration the registry is embedded: no account is needed.")
-                .single("local", local),
-        )
+        let block = Block::new()
+            .describe("Models, versions, aliases and endpoints. Without configuration the registry is embedded: no account is needed.")
+            .validate(validate::at_most_one_of(["local", "registry"]))
+            .single("local", local);
+        Schema::new(aws::declare(block))
     }
 
     async fn configure(&self, _: &Context, config: Config) -> Result<Arc<Client>, Diagnostics> {
         let settings = settings(config)?;
-        let parts = (self.open)(&settings)
-            .map_err(|error| diagnose::failed("Cannot use the embedded registry", &error))?;
+        let what = match settings {
+            Settings::Embedded { .. } => "Cannot use the embedded registry",
+            Settings::Aws(_) => "Cannot use the registry on AWS",
+        };
+        let parts = (self.open)(settings).map_err(|error| diagnose::failed(what, &error))?;
         Ok(Arc::new(Client::new(parts)))
     }
 
@@ -105,6 +162,9 @@ impl Provider for Mlops {
 }
 
 fn settings(config: Config) -> Result<Settings, Diagnostics> {
+    if config.registry.is_some() {
+        return Ok(Settings::Aws(Box::new(config)));
+    }
     let local = match config.local {
         Attr::Known(local) => local,
         Attr::Null => return Ok(Settings::default()),
@@ -116,7 +176,7 @@ fn settings(config: Config) -> Result<Settings, Diagnostics> {
     if local.namespace.is_unknown() {
         return Err(unknown("namespace"));
     }
-    Ok(Settings {
+    Ok(Settings::Embedded {
         path: local.path.into_known().map(Into::into),
         namespace: local.namespace.into_known(),
     })

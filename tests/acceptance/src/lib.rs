@@ -14,6 +14,7 @@ pub mod engine;
 pub mod http;
 pub mod kills;
 pub mod load;
+pub mod part;
 pub mod plan;
 pub mod process;
 pub mod running;
@@ -25,6 +26,7 @@ pub mod workspace;
 
 pub use builds::Builds;
 pub use engine::Engine;
+pub use part::Part;
 pub use plan::Plan;
 pub use running::{Ended, Running};
 pub use stack::Stack;

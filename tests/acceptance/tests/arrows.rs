@@ -17,7 +17,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("mlops-serve", &["mlops-core"]),
     (
         "terraform-provider-mlops",
-        &["tfplugin", "mlops-core", "mlops-local", "mlops-serve"],
+        &[
+            "tfplugin",
+            "mlops-aws",
+            "mlops-core",
+            "mlops-local",
+            "mlops-serve",
+        ],
     ),
     ("mlops-api", &["mlops-core"]),
     (
@@ -44,9 +50,9 @@ const FOREIGN: [(&str, &[&str]); 10] = [
     ("axum", &["mlops-api"]),
 ];
 
-/// Binaries that may name their adapters in `main.rs` only.
+/// Binaries that may name their adapters in `main.rs` and `adapters.rs` only.
 const BINARIES: [(&str, &[&str]); 2] = [
-    ("provider/src", &["mlops_local", "mlops_serve"]),
+    ("provider/src", &["mlops_aws", "mlops_local", "mlops_serve"]),
     ("cli/src", &["mlops_local", "mlops_serve"]),
 ];
 
@@ -118,11 +124,12 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
-fn binaries_name_their_adapters_in_main_only() {
+fn binaries_name_their_adapters_in_two_files_only() {
     let mut wrong = Vec::new();
     for (sources, adapters) in BINARIES {
         for_each_source(&builds::root().join(sources), &mut |path, text| {
-            if path.file_name().is_some_and(|name| name == "main.rs") {
+            let file = path.file_name().unwrap_or_default();
+            if file == "main.rs" || file == "adapters.rs" {
                 return;
             }
             for (number, line) in text.lines().enumerate() {
@@ -140,7 +147,7 @@ fn binaries_name_their_adapters_in_main_only() {
     }
     assert!(
         wrong.is_empty(),
-        "adapters named outside of main.rs: {wrong:#?}"
+        "adapters named outside of main.rs and adapters.rs: {wrong:#?}"
     );
 }
 

@@ -1,0 +1,141 @@
+//! The adapters for a `provider` block. With `main.rs`, the only file that names any.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlops_aws::dynamodb::DynamoRecords;
+use mlops_aws::read_ahead::ReadAhead;
+use mlops_aws::s3::{S3Artifacts, S3Settings};
+use mlops_aws::{
+    AssumeRole, AssumeRoleWithWebIdentity, AwsClients, AwsSettings, Endpoints, RetryMode, Secret,
+};
+use mlops_core::clock::{RandomIds, SystemClock};
+use mlops_core::registry::Registry;
+use mlops_core::{Error, Result};
+use mlops_local::{beside, embedded};
+use tfplugin::timeouts::parse_duration;
+
+use crate::aws;
+use crate::client::{Parts, Settings};
+use crate::provider::Config;
+
+/// Opens the registry, and the target on this machine. Nothing is written, and nothing is called.
+pub(crate) fn open(settings: Settings) -> Result<Parts> {
+    match settings {
+        Settings::Embedded { path, namespace } => {
+            let embedded = embedded::open(path.as_deref(), namespace.as_deref())?;
+            Ok(Parts {
+                registry: embedded.registry,
+                target: embedded.target,
+                digests: embedded.digests,
+            })
+        }
+        Settings::Aws(config) => on_aws(*config),
+    }
+}
+
+fn on_aws(mut config: Config) -> Result<Parts> {
+    let place = config
+        .registry
+        .take()
+        .ok_or_else(|| Error::bug("a registry on AWS without a registry block"))?;
+    let clients = AwsClients::new(settings(config)?)?;
+    let records = DynamoRecords::new(clients.clone(), &place.table)?;
+    let mut bucket = S3Settings::new(place.bucket);
+    bucket.prefix = place.prefix.unwrap_or_default();
+    bucket.kms_key_arn = place.kms_key_arn;
+    let artifacts = Arc::new(S3Artifacts::new(clients, bucket)?);
+    let machine = beside::open(&place.table, artifacts.clone())?;
+    let registry = Registry::new(
+        Arc::new(ReadAhead::new(Arc::new(records))),
+        artifacts,
+        Arc::new(SystemClock::default()),
+        Arc::new(RandomIds),
+    )
+    .with_sessions(machine.sessions, machine.held);
+    Ok(Parts {
+        registry,
+        target: machine.target,
+        digests: machine.digests,
+    })
+}
+
+fn settings(config: Config) -> Result<AwsSettings> {
+    let endpoints = config.endpoints.map_or_else(Endpoints::default, |own| Endpoints {
+        dynamodb: own.dynamodb,
+        s3: own.s3,
+        sts: own.sts,
+    });
+    Ok(AwsSettings {
+        region: config.region,
+        profile: config.profile,
+        access_key: config.access_key,
+        secret_key: config.secret_key.map(Secret::new),
+        token: config.token.map(Secret::new),
+        shared_config_files: paths(config.shared_config_files),
+        shared_credentials_files: paths(config.shared_credentials_files),
+        assume_role: config.assume_role.map(assume_role).transpose()?,
+        assume_role_with_web_identity: config
+            .assume_role_with_web_identity
+            .map(web_identity)
+            .transpose()?,
+        allowed_account_ids: config.allowed_account_ids.unwrap_or_default(),
+        forbidden_account_ids: config.forbidden_account_ids.unwrap_or_default(),
+        endpoints,
+        sts_region: config.sts_region,
+        max_retries: config.max_retries,
+        retry_mode: config.retry_mode.map(|mode| match mode.as_str() {
+            "adaptive" => RetryMode::Adaptive,
+            _ => RetryMode::Standard,
+        }),
+        http_proxy: config.http_proxy,
+        https_proxy: config.https_proxy,
+        no_proxy: config.no_proxy,
+        custom_ca_bundle: config.custom_ca_bundle.map(PathBuf::from),
+        use_fips_endpoint: config.use_fips_endpoint.unwrap_or_default(),
+        use_dualstack_endpoint: config.use_dualstack_endpoint.unwrap_or_default(),
+        s3_use_path_style: config.s3_use_path_style.unwrap_or_default(),
+        skip_credentials_validation: config.skip_credentials_validation.unwrap_or_default(),
+        skip_region_validation: config.skip_region_validation.unwrap_or_default(),
+        skip_metadata_api_check: config.skip_metadata_api_check.unwrap_or_default(),
+    })
+}
+
+fn assume_role(own: aws::AssumeRole) -> Result<AssumeRole> {
+    Ok(AssumeRole {
+        role_arn: own.role_arn,
+        duration: duration(own.duration, "assume_role.duration")?,
+        external_id: own.external_id,
+        policy: own.policy,
+        policy_arns: own.policy_arns.unwrap_or_default(),
+        session_name: own.session_name,
+        source_identity: own.source_identity,
+        tags: own.tags.unwrap_or_default(),
+        transitive_tag_keys: own.transitive_tag_keys.unwrap_or_default(),
+    })
+}
+
+fn web_identity(own: aws::WebIdentity) -> Result<AssumeRoleWithWebIdentity> {
+    Ok(AssumeRoleWithWebIdentity {
+        role_arn: own.role_arn,
+        duration: duration(own.duration, "assume_role_with_web_identity.duration")?,
+        policy: own.policy,
+        policy_arns: own.policy_arns.unwrap_or_default(),
+        session_name: own.session_name,
+        web_identity_token: own.web_identity_token.map(Secret::new),
+        web_identity_token_file: own.web_identity_token_file.map(PathBuf::from),
+    })
+}
+
+fn duration(text: Option<String>, attribute: &str) -> Result<Option<Duration>> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed = parse_duration(&text).ok_or_else(|| {
+        Error::invalid(format!("{text:?} is no duration; write one such as 1h")).at(attribute)
+    })?;
+    Ok(Some(parsed))
+}
+
+fn paths(files: Option<Vec<String>>) -> Vec<PathBuf> {
+    files.unwrap_or_default().into_iter().map(PathBuf::from).collect()
+}

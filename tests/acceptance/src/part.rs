@@ -1,0 +1,124 @@
+//! Servers that stand in for AWS. `scripts/parts` puts them there and starts them.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use crate::builds;
+use crate::http::{Client, Response};
+
+/// A server of this test; it ends with it.
+#[derive(Debug)]
+pub struct Part {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// It ends when this is closed.
+    stdin: Option<ChildStdin>,
+    child: Child,
+}
+
+impl Part {
+    /// Starts `scripts/parts/NAME`; the reason, where it cannot be put on this machine.
+    ///
+    /// # Errors
+    /// What is missing.
+    ///
+    /// # Panics
+    /// If it is there and does not start.
+    pub fn start(name: &str) -> Result<Self, String> {
+        let script = builds::root().join("scripts/parts").join(name);
+        let mut child = Command::new(&script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
+        let stdin = child.stdin.take();
+        let mut stderr = child.stderr.take().expect("piped");
+        // Read to the end on its own thread, so that the part never waits for us.
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            let _ = stderr.read_to_string(&mut said);
+            said
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line).expect("text") == 0 {
+                let status = child.wait().expect("its exit status");
+                let said = said.join().expect("what it said");
+                // 3: it cannot be put there (scripts/tools.sh, `missing`).
+                assert_eq!(status.code(), Some(3), "{name} ended: {said}");
+                let reason = said.lines().find(|line| line.starts_with("missing: "));
+                return Err(reason.unwrap_or("missing: a part").to_owned());
+            }
+            if let Some(address) = line.trim().strip_prefix("listening on ") {
+                let url = format!("http://{address}");
+                std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+                return Ok(Self { url, stdin, child });
+            }
+        }
+    }
+
+    /// Makes a table with the keys of a registry.
+    ///
+    /// # Panics
+    /// If the part refuses.
+    pub fn make_table(&self, name: &str) {
+        let body = format!(
+            r#"{{"TableName": "{name}", "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{{"AttributeName": "PK", "AttributeType": "S"}}, {{"AttributeName": "SK", "AttributeType": "S"}}],
+                "KeySchema": [{{"AttributeName": "PK", "KeyType": "HASH"}}, {{"AttributeName": "SK", "KeyType": "RANGE"}}]}}"#
+        );
+        let made = self.dynamodb("CreateTable", &body);
+        assert_eq!(made.status, 200, "table {name}: {}", made.text());
+    }
+
+    /// Makes an empty bucket.
+    ///
+    /// # Panics
+    /// If the part refuses.
+    pub fn make_bucket(&self, name: &str) {
+        let made = self.s3("PUT", &format!("/{name}"));
+        assert_eq!(made.status, 200, "bucket {name}: {}", made.text());
+    }
+
+    /// Calls DynamoDB without a signature, which a part does not ask for.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    pub fn dynamodb(&self, operation: &str, body: &str) -> Response {
+        let target = format!("DynamoDB_20120810.{operation}");
+        let headers = [
+            ("x-amz-target", target.as_str()),
+            ("content-type", "application/x-amz-json-1.0"),
+            ("authorization", &authorization("dynamodb")),
+        ];
+        let answer = Client::new(&self.url).request("POST", "/", &headers, body.as_bytes());
+        answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// Calls S3 without a signature.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    pub fn s3(&self, method: &str, path: &str) -> Response {
+        let headers = [("authorization", authorization("s3"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let answer = Client::new(&self.url).request(method, path, &headers, b"");
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+}
+
+/// It tells the service; nobody checks the signature.
+fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=none"
+    )
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.wait();
+    }
+}

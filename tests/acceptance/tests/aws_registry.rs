@@ -1,0 +1,139 @@
+//! The same configuration with its registry on AWS, as an emulator plays it: records in DynamoDB, artifacts in S3.
+
+use mlops_acceptance::stack::{CANARY, ENDPOINT, VERSION};
+use mlops_acceptance::{Part, Stack, Workspace, skip};
+
+const TABLE: &str = "acme-mlops";
+const BUCKET: &str = "acme-models";
+
+/// The provider block for the registry in `part`.
+fn block(part: &Part, registry: &str) -> String {
+    let url = &part.url;
+    format!(
+        r#"region                      = "eu-west-1"
+  access_key                  = "AKIDEXAMPLE"
+  secret_key                  = "hush-hush-hush"
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  endpoints {{
+    dynamodb = "{url}"
+    s3       = "{url}"
+  }}
+  registry {{
+    {registry}
+  }}"#
+    )
+}
+
+/// A part with the table and the bucket of a registry, and a workspace that uses them.
+fn world(test: &str, stack: &Stack) -> Option<(Part, Workspace)> {
+    let part = match Part::start("ministack") {
+        Ok(part) => part,
+        Err(reason) => {
+            skip(test, &reason);
+            return None;
+        }
+    };
+    part.make_table(TABLE);
+    part.make_bucket(BUCKET);
+    let mut work = Workspace::new();
+    let cache = work.path("cache").display().to_string();
+    let place = format!("table = {TABLE:?}\n    bucket = {BUCKET:?}\n    prefix = \"ml\"");
+    work.provider(&block(&part, &place)).env("XDG_CACHE_HOME", &cache);
+    work.copy_model("digits-v1", "model.onnx");
+    stack.configure(&mut work);
+    Some((part, work))
+}
+
+fn objects(part: &Part) -> String {
+    let listed = part.s3("GET", &format!("/{BUCKET}?list-type=2"));
+    assert_eq!(listed.status, 200, "{}", listed.text());
+    listed.text()
+}
+
+#[test]
+fn a_model_in_dynamodb_and_s3_is_served_updated_and_destroyed() {
+    let name = "a_model_in_dynamodb_and_s3_is_served_updated_and_destroyed";
+    let stack = Stack::rolling_out(CANARY);
+    let Some((part, mut work)) = world(name, &stack) else {
+        return;
+    };
+    work.apply();
+    assert_eq!(work.state().object(VERSION).number("/version"), 1);
+    assert_eq!(stack.who_answers(5).into_iter().collect::<Vec<_>>(), [(1, 5)]);
+
+    let state = work.state();
+    let uri = state.object(VERSION).text("/artifact_uri");
+    assert!(uri.starts_with(&format!("s3://{BUCKET}/ml/")), "{uri}");
+    assert!(objects(&part).contains("model.onnx"), "{}", objects(&part));
+    let scanned = part.dynamodb("Scan", &format!(r#"{{"TableName": "{TABLE}"}}"#));
+    assert!(scanned.text().contains("model#digits"), "{}", scanned.text());
+    let state = std::fs::read_to_string(work.path("terraform.tfstate")).expect("a state");
+    assert!(!state.contains("hush-hush-hush"), "a secret is in the state");
+
+    work.copy_model("digits-v2", "model.onnx");
+    let plan = work.apply();
+    assert_eq!(plan.actions(ENDPOINT), ["update"]);
+    assert_eq!(stack.who_answers(5).into_iter().collect::<Vec<_>>(), [(2, 5)]);
+
+    work.destroy();
+    assert!(!stack.listens(), "the server is gone");
+}
+
+#[test]
+fn another_workspace_finds_what_is_in_the_table() {
+    let name = "another_workspace_finds_what_is_in_the_table";
+    let stack = Stack::default();
+    let Some((part, mut work)) = world(name, &stack) else {
+        return;
+    };
+    work.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
+    work.apply();
+    let mut other = Workspace::new();
+    let place = format!("table = {TABLE:?}\n    bucket = {BUCKET:?}");
+    other.provider(&block(&part, &place));
+    let found = other.ask("mlops_model", "name = \"digits\"");
+    assert_eq!(found.text("/name"), "digits");
+    other.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
+    other.apply_fails(&["digits", "already exists"]);
+    work.destroy();
+}
+
+#[test]
+fn a_table_that_is_missing_is_one_error_that_names_the_module() {
+    let name = "a_table_that_is_missing_is_one_error_that_names_the_module";
+    let stack = Stack::default();
+    let Some((part, mut work)) = world(name, &stack) else {
+        return;
+    };
+    let place = format!("table = \"no-such-table\"\n    bucket = {BUCKET:?}");
+    work.provider(&block(&part, &place));
+    work.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
+    work.apply_fails(&["no-such-table", "modules/registry"]);
+}
+
+#[test]
+fn one_registry_at_a_time() {
+    let mut work = Workspace::new();
+    work.provider("local {\n    path = \"here\"\n  }\n  registry {\n    table = \"a-table\"\n    bucket = \"a-bucket\"\n  }");
+    work.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
+    work.plan_fails(&["local", "registry"]);
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_at_plan_naming_the_attribute() {
+    let model = "resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n";
+    for (settings, said) in [
+        ("region = \"Ireland\"", ["Ireland", "region"]),
+        ("region = \"eu-west-1\"\n  access_key = \"AKIDEXAMPLE\"", ["secret_key", "access_key"]),
+        ("region = \"eu-west-1\"\n  retry_mode = \"often\"", ["retry_mode", "adaptive"]),
+        ("region = \"eu-west-1\"\n  allowed_account_ids = [\"42\"]", ["allowed_account_ids", "12 digits"]),
+        ("region = \"eu-west-1\"\n  assume_role {\n    role_arn = \"arn:aws:iam::111122223333:role/a\"\n    duration = \"1m\"\n  }", ["assume_role.duration", "15"]),
+    ] {
+        let mut work = Workspace::new();
+        work.provider(&format!("{settings}\n  registry {{\n    table = \"a-table\"\n    bucket = \"a-bucket\"\n  }}"));
+        work.config(model);
+        work.plan_fails(&said);
+    }
+}
