@@ -62,17 +62,19 @@ fn on_aws(mut config: Config) -> Result<Parts> {
 }
 
 fn settings(config: Config) -> Result<AwsSettings> {
-    let endpoints = config.endpoints.map_or_else(Endpoints::default, |own| Endpoints {
-        dynamodb: own.dynamodb,
-        s3: own.s3,
-        sts: own.sts,
-    });
+    let endpoints = config
+        .endpoints
+        .map_or_else(Endpoints::default, |own| Endpoints {
+            dynamodb: own.dynamodb,
+            s3: own.s3,
+            sts: own.sts,
+        });
     Ok(AwsSettings {
         region: config.region,
         profile: config.profile,
         access_key: config.access_key,
-        secret_key: config.secret_key.map(Secret::new),
-        token: config.token.map(Secret::new),
+        secret_key: config.secret_key.map(hidden),
+        token: config.token.map(hidden),
         shared_config_files: paths(config.shared_config_files),
         shared_credentials_files: paths(config.shared_credentials_files),
         assume_role: config.assume_role.map(assume_role).transpose()?,
@@ -123,7 +125,7 @@ fn web_identity(own: aws::WebIdentity) -> Result<AssumeRoleWithWebIdentity> {
         policy: own.policy,
         policy_arns: own.policy_arns.unwrap_or_default(),
         session_name: own.session_name,
-        web_identity_token: own.web_identity_token.map(Secret::new),
+        web_identity_token: own.web_identity_token.map(hidden),
         web_identity_token_file: own.web_identity_token_file.map(PathBuf::from),
     })
 }
@@ -137,5 +139,13 @@ fn duration(text: Option<String>, attribute: &str) -> Result<Option<Duration>> {
 }
 
 fn paths(files: Option<Vec<String>>) -> Vec<PathBuf> {
-    files.unwrap_or_default().into_iter().map(PathBuf::from).collect()
+    files
+        .unwrap_or_default()
+        .into_iter()
+        .map(PathBuf::from)
+        .collect()
+}
+
+fn hidden(secret: tfplugin::Secret<String>) -> Secret {
+    Secret::new(secret.into_exposed())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tfplugin::schema::{Attribute, Block};
 use tfplugin::types::Type;
-use tfplugin::validate;
+use tfplugin::{Secret, validate};
 
 tfplugin::object! {
     /// The block `registry`.
@@ -55,7 +55,7 @@ tfplugin::object! {
         /// The session's name in the audit log.
         pub(crate) session_name: Option<String>,
         /// The token.
-        pub(crate) web_identity_token: Option<String>,
+        pub(crate) web_identity_token: Option<Secret<String>>,
         /// The file with the token.
         pub(crate) web_identity_token_file: Option<String>,
     }
@@ -146,18 +146,38 @@ fn registry() -> Block {
 fn assume_role() -> Block {
     Block::new()
         .describe("A role to take on with the credentials that were found.")
-        .attribute("role_arn", Attribute::string().required().describe("The role."))
+        .attribute(
+            "role_arn",
+            Attribute::string().required().describe("The role."),
+        )
         .attribute("duration", duration())
-        .attribute("external_id", text("What the role's owner asks third parties to name."))
-        .attribute("policy", text("A policy, as JSON, that narrows the role's.").validate(validate::json()))
-        .attribute("policy_arns", texts("Managed policies that narrow the role's."))
+        .attribute(
+            "external_id",
+            text("What the role's owner asks third parties to name."),
+        )
+        .attribute(
+            "policy",
+            text("A policy, as JSON, that narrows the role's.").validate(validate::json()),
+        )
+        .attribute(
+            "policy_arns",
+            texts("Managed policies that narrow the role's."),
+        )
         .attribute("session_name", text("The session's name in the audit log."))
-        .attribute("source_identity", text("Who acts, for the audit log; roles taken on later cannot change it."))
+        .attribute(
+            "source_identity",
+            text("Who acts, for the audit log; roles taken on later cannot change it."),
+        )
         .attribute(
             "tags",
-            Attribute::map(Type::String).optional().describe("Session tags."),
+            Attribute::map(Type::String)
+                .optional()
+                .describe("Session tags."),
         )
-        .attribute("transitive_tag_keys", texts("Those of `tags` that roles taken on later keep."))
+        .attribute(
+            "transitive_tag_keys",
+            texts("Those of `tags` that roles taken on later keep."),
+        )
 }
 
 fn web_identity() -> Block {
@@ -178,9 +198,18 @@ fn web_identity() -> Block {
 fn endpoints() -> Block {
     Block::new()
         .describe("Where services answer, in place of AWS: URLs with `http://` or `https://`.")
-        .attribute("dynamodb", text("Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`."))
-        .attribute("s3", text("Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`."))
-        .attribute("sts", text("Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`."))
+        .attribute(
+            "dynamodb",
+            text("Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "s3",
+            text("Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "sts",
+            text("Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`."),
+        )
 }
 
 fn text(what: &str) -> Attribute {
@@ -196,5 +225,6 @@ fn flag(what: &str) -> Attribute {
 }
 
 fn duration() -> Attribute {
-    text("How long its credentials last, such as `1h`: 15 minutes to 12 hours. Default: 1 hour.").validate(validate::duration())
+    text("How long its credentials last, such as `1h`: 15 minutes to 12 hours. Default: 1 hour.")
+        .validate(validate::duration())
 }

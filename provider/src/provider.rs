@@ -7,7 +7,7 @@ use tfplugin::data_source::AnyDataSource;
 use tfplugin::resource::AnyResource;
 use tfplugin::schema::{Attribute, Block, Schema};
 use tfplugin::{
-    Attr, Context, Diagnostic, Diagnostics, Path, Provider, data_source, resource, validate,
+    Attr, Context, Diagnostic, Diagnostics, Path, Provider, Secret, data_source, resource, validate,
 };
 
 use crate::client::{Client, Open, Settings};
@@ -27,9 +27,9 @@ tfplugin::object! {
         /// A key.
         pub(crate) access_key: Option<String>,
         /// Its secret.
-        pub(crate) secret_key: Option<String>,
+        pub(crate) secret_key: Option<Secret<String>>,
         /// A session's token.
-        pub(crate) token: Option<String>,
+        pub(crate) token: Option<Secret<String>>,
         /// In place of `~/.aws/config`.
         pub(crate) shared_config_files: Option<Vec<String>>,
         /// In place of `~/.aws/credentials`.

@@ -78,7 +78,10 @@ mod tests {
         let named = ("XDG_CACHE_HOME", "/var/cache/a");
         assert_eq!(cache(&[home, named]), Some("/var/cache/a/mlops".into()));
         let relative = ("XDG_CACHE_HOME", "cache");
-        assert_eq!(cache(&[home, relative]), Some("/home/a/.cache/mlops".into()));
+        assert_eq!(
+            cache(&[home, relative]),
+            Some("/home/a/.cache/mlops".into())
+        );
         assert_eq!(cache(&[]), None);
     }
 }

@@ -26,7 +26,8 @@ impl Mirror {
 
     async fn copy(&self, digest: &Digest) -> Result<Artifact> {
         let directory = tempfile::tempdir().map_err(|error| {
-            Error::unavailable("no temporary directory could be made for an artifact").because(error)
+            Error::unavailable("no temporary directory could be made for an artifact")
+                .because(error)
         })?;
         self.far.materialise(digest, directory.path()).await?;
         let copied = self.near.put_tree(directory.path(), &NoDigestCache).await?;
@@ -94,7 +95,10 @@ mod tests {
             assert_eq!(Digest::of(&std::fs::read(place).unwrap()), file.digest);
         }
 
-        let alone = Mirror::new(Arc::new(MemoryArtifacts::default()), LocalArtifacts::new(&near));
+        let alone = Mirror::new(
+            Arc::new(MemoryArtifacts::default()),
+            LocalArtifacts::new(&near),
+        );
         assert_eq!(alone.get(&stored.digest).await.unwrap(), stored);
         let unknown = Digest::of(b"unknown");
         assert!(alone.get(&unknown).await.unwrap_err().is_not_found());

@@ -78,7 +78,8 @@ impl Part {
     /// # Panics
     /// If the part refuses.
     pub fn make_bucket(&self, name: &str) {
-        let made = self.s3("PUT", &format!("/{name}"));
+        let region = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+        let made = self.s3("PUT", &format!("/{name}"), region);
         assert_eq!(made.status, 200, "bucket {name}: {}", made.text());
     }
 
@@ -101,10 +102,12 @@ impl Part {
     ///
     /// # Panics
     /// If nobody answers.
-    pub fn s3(&self, method: &str, path: &str) -> Response {
+    pub fn s3(&self, method: &str, path: &str, body: &str) -> Response {
         let headers = [("authorization", authorization("s3"))];
-        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let answer = Client::new(&self.url).request(method, path, &headers, b"");
+        let headers = headers
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let answer = Client::new(&self.url).request(method, path, &headers, body.as_bytes());
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 }

@@ -6,7 +6,7 @@
 //! PREFIX/known/<hex>                 which object holds the file of this digest: a hint
 //! ```
 //!
-//! `docs/decisions/0011-s3-layout.md` says why. Every object is written under the condition that
+//! `docs/decisions/0012-s3-layout.md` says why. Every object is written under the condition that
 //! there is none, or that the one there is still the one that was found wrong.
 
 mod body;
