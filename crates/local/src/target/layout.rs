@@ -146,16 +146,21 @@ impl ServerDir {
         Ok(())
     }
 
-    /// Removes the directory of a server that does not run (any more).
-    pub(super) fn remove(&self) -> Result<()> {
-        gone(fs::remove_dir_all(&self.path)).map_err(|cause| not_removed(&self.path, cause))?;
+    /// Removes the directory of a server that does not run (any more). `false` where it is to be asked for again: a late
+    /// child looks for its lock by opening it, which makes the file, and may do so between the last file and the directory.
+    pub(super) fn remove(&self) -> Result<bool> {
+        match gone(fs::remove_dir_all(&self.path)) {
+            Ok(()) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(false),
+            Err(cause) => return Err(not_removed(&self.path, cause)),
+        }
         // The endpoint's directory and `run` go with their last server; both stay while they hold others.
         for parent in self.path.ancestors().skip(1).take(2) {
             if fs::remove_dir(parent).is_err() {
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -259,5 +264,42 @@ pub(super) fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if is_absent(&error) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::child::try_lock;
+    use super::*;
+
+    #[test]
+    fn a_directory_in_which_a_late_child_looks_for_its_lock_is_removed_by_asking_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = ServerDir {
+            run: temp.path().join("run"),
+            path: temp.path().join("run/digits/id-deployment.1"),
+            socket_name: "abcdef".to_owned(),
+        };
+        let (rounds, over) = (200, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    try_lock(&dir.lock()).unwrap();
+                }
+            });
+            let removed = || -> Result<()> {
+                for _ in 0..rounds {
+                    dir.create()?;
+                    while !dir.remove()? {}
+                }
+                Ok(())
+            };
+            let outcome = removed();
+            over.store(true, Ordering::Relaxed);
+            outcome.unwrap();
+        });
+        assert!(!dir.path.exists());
     }
 }

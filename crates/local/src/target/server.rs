@@ -193,8 +193,7 @@ pub(super) async fn stop(dir: &ServerDir, drain: Duration) -> Result<bool> {
         Ok(Some(config)) => Some(config),
         Ok(None) => {
             // Withdrawn, or never begun: at most an empty directory is left.
-            dir.remove()?;
-            return Ok(true);
+            return dir.remove();
         }
         // It says neither where the server listens nor its nonce, but the lock and the server's own record do not lie.
         Err(error) if error.class() == mlops_core::Class::Corrupt => None,
@@ -223,8 +222,7 @@ pub(super) async fn stop(dir: &ServerDir, drain: Duration) -> Result<bool> {
         Error::unavailable(format!("{} could not be removed", dir.config().display()))
             .because(cause)
     })?;
-    dir.remove()?;
-    Ok(true)
+    dir.remove()
 }
 
 async fn press(dir: &ServerDir, config: &ServerConfig, drain: Duration) -> Result<()> {
