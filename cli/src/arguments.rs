@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::place::RegistryPlace;
+
 /// Exit codes, for every command.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -75,13 +77,8 @@ pub(crate) enum Endpoint {
 pub(crate) struct Place {
     /// The endpoint's name or id: digits, or local/digits.
     pub(crate) name: String,
-    /// Directory of the embedded registry. Default: .mlops in the working directory, which is refused where
-    /// Terragrunt or Atlantis would throw it away.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) registry: Option<PathBuf>,
-    /// Namespace in it. Default: Terraform's workspace.
-    #[arg(long)]
-    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryPlace,
     /// Answer in JSON, one document a line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,13 +1,13 @@
 //! From commands to exit codes.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use mlops_core::endpoint::{Deps, Outcome};
+use mlops_core::endpoint::Outcome;
 use mlops_core::serving::ServerConfig;
-use mlops_core::{Class, Error, Result};
+use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
+use crate::place::Open;
 use crate::{endpoint, foreground, registry};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
@@ -53,11 +53,7 @@ impl From<&Error> for Exit {
 }
 
 /// Runs a command. `open` opens a registry, `serve` runs a model server and returns its exit status.
-pub(crate) fn run(
-    command: Command,
-    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
-    serve: fn(ServerConfig) -> i32,
-) -> ExitCode {
+pub(crate) fn run(command: Command, open: Open, serve: fn(ServerConfig) -> i32) -> ExitCode {
     let done = match command {
         Command::Serve(arguments) => foreground::configuration(&arguments).map(|config| {
             let status = serve(config);

@@ -6,28 +6,58 @@ mod arguments;
 mod endpoint;
 mod exit;
 mod foreground;
+mod place;
 mod registry;
 
-use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
+use mlops_aws::dynamodb::DynamoRecords;
+use mlops_aws::s3::{S3Artifacts, S3Settings};
+use mlops_aws::{AwsClients, AwsSettings};
 use mlops_core::Result;
+use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::endpoint::Deps;
+use mlops_core::registry::Registry;
 use mlops_core::serving::ServerConfig;
-use mlops_local::embedded;
 use mlops_local::target::child;
+use mlops_local::{beside, embedded};
+
+use crate::place::RegistryPlace;
 
 fn main() -> ExitCode {
     // A deployment that is resumed here may have to start a server: a copy of this program.
     let served = child::dispatch(std::env::args_os(), |config| serve(config) as u8);
-    served.unwrap_or_else(|| exit::run(arguments::Command::parse(), embedded, serve))
+    served.unwrap_or_else(|| exit::run(arguments::Command::parse(), open, serve))
 }
 
-/// The registry in a directory, and the target on this machine.
-fn embedded(directory: Option<&Path>, namespace: Option<&str>) -> Result<Deps> {
-    let embedded = embedded::open(directory, namespace)?;
-    Ok(Deps::new(embedded.registry, embedded.target))
+/// A registry, and the target on this machine. Nothing is written, and nothing is called.
+fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
+    let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
+        let embedded = embedded::open(place.registry.as_deref(), place.namespace.as_deref())?;
+        return Ok(Deps::new(embedded.registry, embedded.target));
+    };
+    let clients = AwsClients::new(AwsSettings {
+        region: place.region.clone(),
+        profile: place.profile.clone(),
+        s3_use_path_style: place.s3_use_path_style,
+        ..AwsSettings::default()
+    })?;
+    let records = DynamoRecords::new(clients.clone(), table)?;
+    let mut settings = S3Settings::new(bucket);
+    settings.prefix = place.prefix.clone().unwrap_or_default();
+    settings.kms_key_arn = kms_key_arn.map(str::to_owned);
+    let artifacts = Arc::new(S3Artifacts::new(clients, settings)?);
+    let machine = beside::open(table, artifacts.clone())?;
+    let registry = Registry::new(
+        Arc::new(records),
+        artifacts,
+        Arc::new(SystemClock::default()),
+        Arc::new(RandomIds),
+    )
+    .with_sessions(machine.sessions, machine.held);
+    Ok(Deps::new(registry, machine.target))
 }
 
 /// Runs the model server until it ends; its exit status.

@@ -2,17 +2,17 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mlops_api::{Api, Settings, Sources, Token};
-use mlops_core::endpoint::Deps;
 use mlops_core::{Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::Exit;
+use crate::place::{Open, RegistryPlace};
 
 /// `mlops registry`.
 #[derive(Debug, Subcommand)]
@@ -40,31 +40,18 @@ pub(crate) struct Serve {
     /// http:// and the host that they ask: behind a proxy that does TLS.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Directory of the embedded registry. Default: .mlops in the working directory, which is refused where
-    /// Terragrunt or Atlantis would throw it away.
-    #[arg(long, value_name = "PATH")]
-    registry: Option<PathBuf>,
-    /// Namespace in it. Default: Terraform's workspace.
-    #[arg(long)]
-    namespace: Option<String>,
+    #[command(flatten)]
+    registry: RegistryPlace,
+    /// KMS key that encrypts what is written to the bucket. Default: what the bucket itself says.
+    #[arg(long, value_name = "ARN", requires = "table")]
+    kms_key_arn: Option<String>,
 }
 
 /// Runs one verb to its end.
-pub(crate) fn run(
-    verb: &Registry,
-    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
-) -> Result<Exit> {
+pub(crate) fn run(verb: &Registry, open: Open) -> Result<Exit> {
     let Registry::Serve(asked) = verb;
     let settings = settings(asked)?;
-    let deps = open(asked.registry.as_deref(), asked.namespace.as_deref()).map_err(|error| {
-        // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
-        match error.attribute() {
-            Some("local") => {
-                Error::invalid("name the registry's directory with --registry").because(error)
-            }
-            _ => error,
-        }
-    })?;
+    let deps = asked.registry.open(open, asked.kms_key_arn.as_deref())?;
     let api = Api::new(deps.registry.clone(), settings);
     api.check_listen(asked.listen)?;
     tracing_subscriber::fmt()

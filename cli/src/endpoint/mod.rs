@@ -3,8 +3,6 @@
 mod status;
 mod watch;
 
-use std::path::Path;
-
 use mlops_core::endpoint::{self, Deps, Outcome};
 use mlops_core::names::EndpointName;
 use mlops_core::{Error, Result};
@@ -13,12 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::{Endpoint, Place};
 use crate::exit::Exit;
+use crate::place::Open;
 
 /// Runs one verb to its end.
-pub(crate) fn run(
-    verb: &Endpoint,
-    open: fn(Option<&Path>, Option<&str>) -> Result<Deps>,
-) -> Result<Exit> {
+pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
     let place = match verb {
         Endpoint::Status(place)
         | Endpoint::Watch(place)
@@ -26,15 +22,8 @@ pub(crate) fn run(
         | Endpoint::Resume(place) => place,
         Endpoint::Repair(repair) => &repair.place,
     };
-    let deps = open(place.registry.as_deref(), place.namespace.as_deref()).map_err(|error| {
-        // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
-        match error.attribute() {
-            Some("local") => {
-                Error::invalid("name the registry's directory with --registry").because(error)
-            }
-            _ => error,
-        }
-    })?;
+    // Endpoint verbs write no artifact, so no key is asked for.
+    let deps = place.registry.open(open, None)?;
     let name = name(place, &deps)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -42,7 +31,7 @@ pub(crate) fn run(
         .build()
         .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
     runtime.block_on(async {
-        exists(&deps).await?;
+        exists(&deps, place.registry.hint()).await?;
         match verb {
             Endpoint::Status(_) => status::print(&deps, &name, place.json).await,
             Endpoint::Watch(_) => watch::follow(&deps, &name, place.json).await,
@@ -85,11 +74,11 @@ fn name(place: &Place, deps: &Deps) -> Result<EndpointName> {
 }
 
 /// Refuses a registry that is not there: an empty answer would say that the endpoint is not.
-async fn exists(deps: &Deps) -> Result<()> {
+async fn exists(deps: &Deps, hint: &str) -> Result<()> {
     match deps.registry.identity().await? {
         Some(_) => Ok(()),
         None => Err(Error::not_found(format!(
-            "there is no registry at {}; name its directory with --registry",
+            "there is no registry at {}; {hint}",
             deps.registry.location()
         ))),
     }

@@ -59,6 +59,18 @@ impl Part {
         }
     }
 
+    /// What a program that speaks to AWS finds in its environment, so that it asks this part.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_REGION", "eu-west-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
     /// Makes a table with the keys of a registry.
     ///
     /// # Panics

@@ -28,7 +28,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("mlops-api", &["mlops-core"]),
     (
         "mlops-cli",
-        &["mlops-core", "mlops-api", "mlops-local", "mlops-serve"],
+        &[
+            "mlops-core",
+            "mlops-api",
+            "mlops-aws",
+            "mlops-local",
+            "mlops-serve",
+        ],
     ),
     ("mlops-acceptance", &[]),
     ("tfplugin-stub", &["tfplugin"]),
@@ -53,7 +59,7 @@ const FOREIGN: [(&str, &[&str]); 10] = [
 /// Binaries that may name their adapters in `main.rs` and `adapters.rs` only.
 const BINARIES: [(&str, &[&str]); 2] = [
     ("provider/src", &["mlops_aws", "mlops_local", "mlops_serve"]),
-    ("cli/src", &["mlops_local", "mlops_serve"]),
+    ("cli/src", &["mlops_aws", "mlops_local", "mlops_serve"]),
 ];
 
 fn metadata() -> Metadata {

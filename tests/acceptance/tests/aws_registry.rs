@@ -96,6 +96,47 @@ fn a_model_in_dynamodb_and_s3_is_served_updated_and_destroyed() {
 }
 
 #[test]
+fn the_command_sees_the_endpoint_of_a_registry_on_aws() {
+    let name = "the_command_sees_the_endpoint_of_a_registry_on_aws";
+    let stack = Stack::default();
+    let Some((part, mut work)) = world(name, &stack) else {
+        return;
+    };
+    work.apply();
+    for (variable, value) in part.environment() {
+        work.env(variable, &value);
+    }
+    let status = |work: &Workspace, more: &[&str]| {
+        let verb = [
+            "endpoint",
+            "status",
+            "digits",
+            "--json",
+            "--bucket",
+            BUCKET,
+            "--prefix",
+            "ml",
+            "--s3-use-path-style",
+        ];
+        let ended = work.mlops(verb.iter().chain(more));
+        (ended.status.code(), ended.output)
+    };
+    let (code, said) = status(&work, &["--table", TABLE]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in [r#""status":"serving""#, &stack.url()] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    let (code, said) = status(&work, &["--table", "nowhere"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("nowhere"), "{said}");
+    let (code, said) = status(&work, &[]);
+    assert_eq!(code, Some(2), "a bucket without a table: {said}");
+    let (code, said) = status(&work, &["--table", TABLE, "--registry", ".mlops"]);
+    assert_eq!(code, Some(2), "two registries: {said}");
+    work.destroy();
+}
+
+#[test]
 fn another_workspace_finds_what_is_in_the_table() {
     let name = "another_workspace_finds_what_is_in_the_table";
     let stack = Stack::default();

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mlops_acceptance::http::Client;
-use mlops_acceptance::{Builds, builds, process, skip, wait};
+use mlops_acceptance::{Builds, Part, builds, process, skip, wait};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -47,8 +47,14 @@ impl Server {
     }
 
     fn start_in(dir: tempfile::TempDir, more: &[&str]) -> Self {
+        let process = command(&dir, more);
+        Self::of(dir, process)
+    }
+
+    /// The server that `command` runs in `dir`.
+    fn of(dir: tempfile::TempDir, mut command: Command) -> Self {
         let log = fs::File::create(dir.path().join("server.log")).expect("the log is made");
-        let mut process = command(&dir, more)
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -131,13 +137,16 @@ impl Drop for Server {
 fn command(dir: &tempfile::TempDir, more: &[&str]) -> Command {
     let mut command = Command::new(&Builds::get().cli);
     command
-        .args(["registry", "serve", "--registry", "registry"])
+        .args(["registry", "serve"])
         .args(more)
         .current_dir(dir.path())
         .env_remove("TF_WORKSPACE")
         .stdin(Stdio::null());
     if !more.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
+    }
+    if !more.contains(&"--table") {
+        command.args(["--registry", "registry"]);
     }
     command
 }
@@ -173,6 +182,43 @@ fn the_real_mlflow_client_registers_aliases_searches_loads_and_deletes() {
         "mlflow_session.py",
         &[&server.dir.path().join("saved"), &model],
     );
+}
+
+#[test]
+fn the_real_mlflow_client_does_the_same_on_a_registry_on_aws() {
+    let name = "the_real_mlflow_client_does_the_same_on_a_registry_on_aws";
+    let Some(python) = python() else {
+        return skip(name, "Python 3.10 or newer is missing");
+    };
+    let part = match Part::start("ministack") {
+        Ok(part) => part,
+        Err(reason) => return skip(name, &reason),
+    };
+    part.make_table("acme-mlops");
+    part.make_bucket("acme-models");
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let place = [
+        "--table",
+        "acme-mlops",
+        "--bucket",
+        "acme-models",
+        "--prefix",
+        "ml",
+        "--s3-use-path-style",
+    ];
+    let mut command = command(&dir, &place);
+    command.envs(part.environment());
+    let server = Server::of(dir, command);
+    let model = server.model("model.onnx");
+    server.run(
+        python,
+        "mlflow_session.py",
+        &[&server.dir.path().join("saved"), &model],
+    );
+    let listed = part
+        .s3("GET", "/acme-models?list-type=2&prefix=ml/", "")
+        .text();
+    assert!(listed.contains("<Key>ml/"), "{listed}");
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! Which registry a command works on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mlops_core::endpoint::Deps;
+use mlops_core::{Error, Result};
+
+/// The embedded registry in a directory, or one on AWS.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RegistryPlace {
+    /// Directory of the embedded registry. Default: .mlops in the working directory, which is refused where
+    /// Terragrunt or Atlantis would throw it away.
+    #[arg(long, value_name = "PATH", conflicts_with = "table")]
+    pub(crate) registry: Option<PathBuf>,
+    /// Namespace in it. Default: Terraform's workspace.
+    #[arg(long, conflicts_with = "table")]
+    pub(crate) namespace: Option<String>,
+    /// DynamoDB table of a registry on AWS, by name or ARN, in place of the embedded one. Credentials, region and
+    /// endpoints are found where the AWS command line finds them.
+    #[arg(long, value_name = "TABLE", requires = "bucket")]
+    pub(crate) table: Option<String>,
+    /// S3 bucket of its artifacts.
+    #[arg(long, requires = "table")]
+    pub(crate) bucket: Option<String>,
+    /// What all keys in the bucket begin with, as in the provider block.
+    #[arg(long, requires = "table")]
+    pub(crate) prefix: Option<String>,
+    /// Region of both. Default: AWS_REGION, or what the profile says.
+    #[arg(long, requires = "table")]
+    pub(crate) region: Option<String>,
+    /// Profile of the shared configuration files. Default: AWS_PROFILE.
+    #[arg(long, requires = "table")]
+    pub(crate) profile: Option<String>,
+    /// Write https://host/bucket/key, as most emulators want.
+    #[arg(long, requires = "table")]
+    pub(crate) s3_use_path_style: bool,
+}
+
+/// Opens a registry: the place, and the KMS key that encrypts what is written to the bucket.
+pub(crate) type Open = fn(&RegistryPlace, Option<&str>) -> Result<Deps>;
+
+impl RegistryPlace {
+    /// Opens it, with messages that speak of the command line.
+    pub(crate) fn open(&self, open: Open, kms_key_arn: Option<&str>) -> Result<Deps> {
+        open(self, kms_key_arn).map_err(|error| match error.attribute() {
+            // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
+            Some("local") => {
+                Error::invalid("name the registry's directory with --registry").because(error)
+            }
+            _ => error,
+        })
+    }
+
+    /// What to check where nothing is found.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.table {
+            Some(_) => "check --table, --region and --profile",
+            None => "name its directory with --registry",
+        }
+    }
+}
