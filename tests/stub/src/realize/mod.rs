@@ -74,6 +74,9 @@ struct Call {
     body: Json,
     /// The body, where it is no JSON.
     text: Option<String>,
+    /// No text where these attributes are just so: a bucket in us-east-1 is made without saying where.
+    #[serde(default)]
+    textless: BTreeMap<String, Json>,
     /// Attributes, and where the answer has them.
     #[serde(default)]
     out: BTreeMap<String, String>,
@@ -233,9 +236,11 @@ impl Realizer {
         }
         let service = &table().services[&row.service];
         let body = template::fill(&call.body, object, object)?.unwrap_or(Json::Null);
+        let textless = |(attribute, value): (&String, &Json)| object[attribute] == *value;
         let text = call
             .text
             .as_deref()
+            .filter(|_| !call.textless.iter().any(textless))
             .map(|text| template::text(text, object));
         let request = wire::request(
             service,
