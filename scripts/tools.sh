@@ -4,6 +4,8 @@
 #   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
 #   need_dynamodb_local, need_ministack, need_versitygw
 #                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK and VERSITYGW to their directories
+#   need_amtool, need_promtool
+#                    what checks configuration of Alertmanager and rules of Prometheus; set and export AMTOOL and PROMTOOL
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -188,6 +190,25 @@ need_versitygw() {
         missing "versitygw, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
     place "$made" "$(basename "$VERSITYGW")"
+}
+
+# amtool and promtool, of these versions; Go checks what it fetches against its checksum database.
+ALERTMANAGER_VERSION=0.34.2
+PROMETHEUS_VERSION=0.313.5
+
+need_amtool() {
+    local made
+    export AMTOOL="$TOOLS/amtool-$ALERTMANAGER_VERSION/amtool"
+    if [ -x "$AMTOOL" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build amtool)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.amtool-XXXXXX")
+    say "building amtool $ALERTMANAGER_VERSION"
+    if ! GOBIN="$made" go install "github.com/prometheus/alertmanager/cmd/amtool@v$ALERTMANAGER_VERSION" >&2; then
+        rm -rf "$made"
+        missing "amtool, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+    fi
+    place "$made" "amtool-$ALERTMANAGER_VERSION"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.
