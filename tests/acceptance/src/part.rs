@@ -26,25 +26,26 @@ impl Part {
     /// If it is there and does not start.
     pub fn start(name: &str) -> Result<Self, String> {
         let script = builds::root().join("scripts/parts").join(name);
-        let mut child = Command::new(&script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
-        let stdin = child.stdin.take();
-        let mut stderr = child.stderr.take().expect("piped");
+        let mut part = Self::of(
+            Command::new(&script)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display())),
+        );
+        let mut stderr = part.child.stderr.take().expect("piped");
         // Read to the end on its own thread, so that the part never waits for us.
         let said = std::thread::spawn(move || {
             let mut said = String::new();
             let _ = stderr.read_to_string(&mut said);
             said
         });
-        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut lines = BufReader::new(part.child.stdout.take().expect("piped"));
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line).expect("text") == 0 {
-                let status = child.wait().expect("its exit status");
+                let status = part.child.wait().expect("its exit status");
                 let said = said.join().expect("what it said");
                 // 3: it cannot be put there (scripts/tools.sh, `missing`).
                 assert_eq!(status.code(), Some(3), "{name} ended: {said}");
@@ -52,10 +53,19 @@ impl Part {
                 return Err(reason.unwrap_or("missing: a part").to_owned());
             }
             if let Some(address) = line.trim().strip_prefix("listening on ") {
-                let url = format!("http://{address}");
+                part.url = format!("http://{address}");
                 std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-                return Ok(Self { url, stdin, child });
+                return Ok(part);
             }
+        }
+    }
+
+    /// A part that has not told its address yet.
+    fn of(mut child: Child) -> Self {
+        Self {
+            url: String::new(),
+            stdin: child.stdin.take(),
+            child,
         }
     }
 
