@@ -2,6 +2,8 @@
 #
 #   need_rust        cargo, a new enough rustc, and a C compiler
 #   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
+#   need_opentofu_built
+#                    an OpenTofu built from source in .tools/, for the tests of the second engine; sets OPENTOFU_BUILT to it
 #   need_dynamodb_local, need_ministack, need_versitygw
 #                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK and VERSITYGW to their directories
 #   need_amtool, need_promtool
@@ -124,6 +126,29 @@ install_opentofu() {
     fi
     unzip -q -o "$archive" tofu -d "$TOOLS" && rm -f "$archive"
     new_enough "$TOOLS/tofu" || missing "an OpenTofu that runs here: $TOOLS/tofu does not" "$by_hand"
+}
+
+# The same release, for machines that have Terraform but must try both; Go checks what it fetches against go.sum.
+need_opentofu_built() {
+    local made pinned="$ROOT/scripts/parts/opentofu"
+    # Other dependencies make another program.
+    OPENTOFU_BUILT="$TOOLS/opentofu-$(sha256 "$pinned/go.sum" | cut -c 1-12)/tofu"
+    if [ -x "$OPENTOFU_BUILT" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build OpenTofu)" "install Go 1.26.6 or newer (Debian, Ubuntu: apt-get install golang)"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.opentofu-XXXXXX")
+    say "building OpenTofu $OPENTOFU, which takes minutes"
+    # As it is built for its releases: a development version would not meet what `required_version` asks.
+    if ! CGO_ENABLED=0 go -C "$pinned" build -mod=readonly -trimpath -o "$made/tofu" \
+        -ldflags "-s -w -X github.com/opentofu/opentofu/version.dev=no" github.com/opentofu/opentofu/cmd/tofu >&2; then
+        rm -rf "$made"
+        missing "OpenTofu, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+    fi
+    if ! "$made/tofu" version | grep -qx "OpenTofu v$OPENTOFU"; then
+        rm -rf "$made"
+        missing "OpenTofu $OPENTOFU: $pinned/go.mod pins another" "let both name the same version"
+    fi
+    place "$made" "$(basename "$(dirname "$OPENTOFU_BUILT")")"
 }
 
 # What stands in .tools/NAME is whole: it is made under another name, and moved when it is done.

@@ -1,7 +1,7 @@
 //! The example provider `minimal` under real terraform (or tofu): what the framework and the transport
 //! promise, as the one who matters sees it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -15,8 +15,11 @@ use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The engine to test with, or `None` after saying so.
-fn engine(test: &str) -> Option<&'static str> {
+/// The engine to test with (`TF`, else terraform, else tofu), or `None` after saying so.
+fn engine(test: &str) -> Option<OsString> {
+    if let Some(named) = std::env::var_os("TF").filter(|named| !named.is_empty()) {
+        return Some(named);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = ["terraform", "tofu"]
         .into_iter()
@@ -24,7 +27,7 @@ fn engine(test: &str) -> Option<&'static str> {
     if found.is_none() {
         println!("SKIP {test}: no terraform or tofu on PATH");
     }
-    found
+    found.map(OsString::from)
 }
 
 fn example() -> PathBuf {
@@ -43,13 +46,13 @@ fn example() -> PathBuf {
 
 /// A configuration in a directory of its own, initialised with the provider.
 struct Root {
-    engine: &'static str,
+    engine: OsString,
     dir: TempDir,
     reattach: Option<String>,
 }
 
 impl Root {
-    fn new(engine: &'static str, body: &str) -> Self {
+    fn new(engine: OsString, body: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let os = match std::env::consts::OS {
             "macos" => "darwin",
@@ -97,7 +100,7 @@ impl Root {
     }
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = Command::new(self.engine);
+        let mut command = Command::new(&self.engine);
         command
             .args(arguments)
             .current_dir(self.dir.path())

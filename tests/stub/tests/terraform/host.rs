@@ -1,6 +1,6 @@
 //! A directory with a fixture in it, and real terraform (or tofu) that finds the stub under the providers' names.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -9,8 +9,11 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The engine to test with, or `None` after saying so.
-fn engine(test: &str) -> Option<&'static str> {
+/// The engine to test with (`TF`, else terraform, else tofu), or `None` after saying so.
+fn engine(test: &str) -> Option<OsString> {
+    if let Some(named) = std::env::var_os("TF").filter(|named| !named.is_empty()) {
+        return Some(named);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = ["terraform", "tofu"]
         .into_iter()
@@ -18,7 +21,7 @@ fn engine(test: &str) -> Option<&'static str> {
     if found.is_none() {
         println!("SKIP {test}: no terraform or tofu on PATH");
     }
-    found
+    found.map(OsString::from)
 }
 
 /// The stub under the name of each provider that it can be, put there once.
@@ -66,7 +69,7 @@ fn plugins() -> &'static Path {
 
 /// A copy of a fixture.
 pub(crate) struct Root {
-    engine: &'static str,
+    engine: OsString,
     dir: TempDir,
     seed: &'static str,
     endpoint: String,
@@ -121,7 +124,7 @@ impl Root {
     }
 
     fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Output {
-        let mut command = Command::new(self.engine);
+        let mut command = Command::new(&self.engine);
         command
             .args(arguments)
             .current_dir(self.dir.path())
