@@ -72,6 +72,8 @@ impl Root {
             fs::copy(example(), binary).expect("the provider can be copied");
         }
         fs::create_dir(dir.path().join("tmp")).expect("a writable directory");
+        // Where there is none, OpenTofu warns among the JSON that it prints.
+        fs::write(dir.path().join("terraform.rc"), "").expect("a writable directory");
         let root = Self {
             engine,
             dir,
@@ -106,7 +108,7 @@ impl Root {
             .current_dir(self.dir.path())
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
-            .env("TF_CLI_CONFIG_FILE", self.path("no-such-file"))
+            .env("TF_CLI_CONFIG_FILE", self.path("terraform.rc"))
             .env("TF_CLI_ARGS", "-no-color")
             .env("TMPDIR", self.path("tmp"))
             .stdin(Stdio::null());

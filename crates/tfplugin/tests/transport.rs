@@ -384,7 +384,7 @@ async fn debug_mode_prints_how_to_attach_and_outlives_its_hosts() {
             break serde_json::from_str::<Value>(value.trim_matches('\'')).expect("JSON");
         }
     };
-    let config = &value["registry.terraform.io/example/bare"];
+    let config = &value["example/bare"];
     assert_eq!(config["ProtocolVersion"], 6);
     assert_eq!(config["Test"], true);
     let socket = config["Addr"]["String"]

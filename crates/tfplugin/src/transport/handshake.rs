@@ -70,10 +70,11 @@ pub(super) fn announce(text: &str) -> Result<(), ServeError> {
         .map_err(ServeError::Handshake)
 }
 
-/// The value of TF_REATTACH_PROVIDERS that makes Terraform use the running process `pid`.
-pub(super) fn reattach_value(address: &str, pid: u32, socket: &Path) -> String {
+/// The value of TF_REATTACH_PROVIDERS that makes Terraform or OpenTofu use the running process `pid` for the provider
+/// with this source.
+pub(super) fn reattach_value(source: &str, pid: u32, socket: &Path) -> String {
     serde_json::json!({
-        address: {
+        source: {
             "Protocol": "grpc",
             "ProtocolVersion": 6,
             "Pid": pid,
@@ -85,11 +86,7 @@ pub(super) fn reattach_value(address: &str, pid: u32, socket: &Path) -> String {
 }
 
 fn page(options: &ServeOptions) -> String {
-    let (name, version) = (options.name(), options.version());
-    let source = options
-        .address()
-        .strip_prefix("registry.terraform.io/")
-        .unwrap_or(options.address());
+    let (name, version, source) = (options.name(), options.version(), options.source());
     format!(
         "This is the Terraform provider \"{name}\", version {version}.\n\
          \n\
@@ -104,7 +101,7 @@ fn page(options: &ServeOptions) -> String {
          \x20   }}\n\
          \n\
          To work on the provider itself, start it with --debug: it then prints the value of\n\
-         TF_REATTACH_PROVIDERS that makes terraform use the running process."
+         TF_REATTACH_PROVIDERS that makes Terraform or OpenTofu use the running process."
     )
 }
 
@@ -197,11 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn the_reattach_value_is_what_terraform_parses() {
-        let value = reattach_value("registry.terraform.io/a/b", 7, Path::new("/tmp/s"));
+    fn the_reattach_value_is_what_both_engines_parse() {
+        let value = reattach_value("a/b", 7, Path::new("/tmp/s"));
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&value).expect("JSON"),
-            serde_json::json!({"registry.terraform.io/a/b": {
+            serde_json::json!({"a/b": {
                 "Protocol": "grpc", "ProtocolVersion": 6, "Pid": 7, "Test": true,
                 "Addr": {"Network": "unix", "String": "/tmp/s"},
             }}),

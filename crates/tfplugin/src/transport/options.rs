@@ -56,6 +56,13 @@ impl ServeOptions {
         &self.address
     }
 
+    /// The address as a configuration's `source` has it: without Terraform's host, because each engine puts its own there.
+    pub(super) fn source(&self) -> &str {
+        self.address
+            .strip_prefix("registry.terraform.io/")
+            .unwrap_or(&self.address)
+    }
+
     /// The provider's version.
     pub fn version(&self) -> &str {
         &self.version

@@ -69,9 +69,9 @@ pub async fn serve<P: Provider>(
             Some(identity.tls)
         }
         None => {
-            let value = handshake::reattach_value(options.address(), std::process::id(), &path);
+            let value = handshake::reattach_value(options.source(), std::process::id(), &path);
             handshake::announce(&format!(
-                "Provider started in debug mode. Let Terraform use it with\n\n    \
+                "Provider started in debug mode. Let Terraform or OpenTofu use it with\n\n    \
                  export TF_REATTACH_PROVIDERS='{value}'\n\nand end it with Ctrl-C."
             ))?;
             None

@@ -103,6 +103,8 @@ impl Root {
             let entry = entry.expect("a readable directory");
             fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("a readable fixture");
         }
+        // Where there is none, OpenTofu warns among the JSON that it prints.
+        fs::write(dir.path().join("terraform.rc"), "").expect("a writable directory");
         let root = Self {
             engine,
             dir,
@@ -130,7 +132,7 @@ impl Root {
             .current_dir(self.dir.path())
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
-            .env("TF_CLI_CONFIG_FILE", self.path("no-such-file"))
+            .env("TF_CLI_CONFIG_FILE", self.path("terraform.rc"))
             .env("TF_CLI_ARGS", "-no-color")
             .env("TFPLUGIN_STUB_TRANSCRIPT", self.path("transcript.jsonl"))
             .env("TFPLUGIN_STUB_SEED", self.seed)
