@@ -158,7 +158,40 @@ run "an_internet_facing_load_balancer_stands_in_public_subnets" {
 
   override_data {
     target = data.aws_route_table.subnets
-    values = { routes = [{ cidr_block = "10.20.0.0/16", gateway_id = "local" }, { cidr_block = "0.0.0.0/0", gateway_id = "igw-0a1b2c3d" }] }
+    # Every attribute: OpenTofu converts no object to one with more.
+    values = {
+      routes = [{
+        carrier_gateway_id         = null
+        cidr_block                 = "10.20.0.0/16"
+        core_network_arn           = null
+        destination_prefix_list_id = null
+        egress_only_gateway_id     = null
+        gateway_id                 = "local"
+        instance_id                = null
+        ipv6_cidr_block            = null
+        local_gateway_id           = null
+        nat_gateway_id             = null
+        network_interface_id       = null
+        transit_gateway_id         = null
+        vpc_endpoint_id            = null
+        vpc_peering_connection_id  = null
+        }, {
+        carrier_gateway_id         = null
+        cidr_block                 = "0.0.0.0/0"
+        core_network_arn           = null
+        destination_prefix_list_id = null
+        egress_only_gateway_id     = null
+        gateway_id                 = "igw-0a1b2c3d"
+        instance_id                = null
+        ipv6_cidr_block            = null
+        local_gateway_id           = null
+        nat_gateway_id             = null
+        network_interface_id       = null
+        transit_gateway_id         = null
+        vpc_endpoint_id            = null
+        vpc_peering_connection_id  = null
+      }]
+    }
   }
 
   assert {

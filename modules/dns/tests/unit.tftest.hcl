@@ -146,30 +146,6 @@ run "a_certificate_is_proved_in_the_zone" {
   }
 }
 
-run "a_certificate_for_foreign_dns_gives_its_records" {
-  command   = apply
-  state_key = "foreign"
-  variables {
-    zone        = null
-    certificate = { domain_name = "models.example.org", validation = "foreign", key_algorithm = "RSA_2048" }
-  }
-
-  assert {
-    condition     = length(aws_route53_record.validation) == 0 && length(aws_acm_certificate_validation.this) == 0 && length(aws_route53_zone.this) == 0
-    error_message = "Something is put into a zone, or waited for."
-  }
-
-  assert {
-    condition     = output.certificate_validation_records["models.example.org"].type == "CNAME" && output.certificate_validation_records["models.example.org"].value != ""
-    error_message = "The records are not told."
-  }
-
-  assert {
-    condition     = output.zone == null && aws_acm_certificate.this["certificate"].key_algorithm == "RSA_2048" && output.certificate.arn == aws_acm_certificate.this["certificate"].arn
-    error_message = "The certificate is not as it was asked for."
-  }
-}
-
 run "values_that_only_an_apply_knows_are_planned" {
   command = plan
 

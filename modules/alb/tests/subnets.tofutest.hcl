@@ -1,0 +1,1 @@
+# Nothing: see subnets.tftest.hcl, instead of which OpenTofu takes this file.
