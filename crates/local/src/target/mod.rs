@@ -36,7 +36,7 @@ use mlops_core::{Error, Result};
 
 use self::ports::Release;
 use self::server::Found;
-use self::steps::{Handle, Machine};
+use self::steps::{Handle, Machine, Turns};
 use crate::admin::AdminClient;
 
 /// How often something that takes its time is asked after.
@@ -85,6 +85,7 @@ impl LocalTarget {
                 run: directory.join("run"),
                 bin: directory.join("bin"),
                 program: program.into(),
+                turns: Turns::default(),
             }),
             artifacts,
         })

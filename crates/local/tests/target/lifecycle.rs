@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mlops_core::Class;
-use mlops_core::saga::StepError;
+use mlops_core::saga::{Moved, StepError};
 use mlops_core::target::{Routing, Target};
 use serde_json::{Value, json};
 
@@ -175,6 +175,37 @@ async fn a_start_whose_caller_was_cut_off_is_adopted() {
         .unwrap();
     assert!(world.target().observe(&server).await.unwrap().alive);
     world.down(&server).await;
+}
+
+#[test]
+fn a_start_whose_caller_was_cut_off_is_undone() {
+    let world = World::new();
+    let request = request("digits", ports(1).1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let steps = world.target().steps(&request).unwrap();
+        let mut state = steps.initial();
+        let nodes = steps.into_nodes();
+        nodes[0].begin(&mut state, jiff::Timestamp::now()).unwrap();
+        nodes[0].forward(&mut state).await.unwrap();
+        nodes[1].begin(&mut state, jiff::Timestamp::now()).unwrap();
+        // As an interrupt cuts it off: the start goes on without its caller, beside the undo.
+        let journaled = state.clone();
+        let cut =
+            tokio::time::timeout(Duration::from_millis(1), nodes[1].forward(&mut state)).await;
+        assert!(cut.is_err(), "the start took no time at all");
+        let mut state = journaled;
+        for node in nodes.iter().rev() {
+            while let Moved::Pending { poll_after, .. } = node.undo(&mut state).await.unwrap() {
+                tokio::time::sleep(poll_after).await;
+            }
+        }
+        assert!(world.leases().await.is_empty());
+    });
+    // The runtime waits for whatever still goes on.
+    drop(runtime);
+    assert!(world.processes().is_empty());
+    assert!(!world.dir.join("run").exists());
 }
 
 #[tokio::test]

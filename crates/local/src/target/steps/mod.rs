@@ -2,6 +2,7 @@
 
 mod lease_port;
 mod start_server;
+mod turns;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::lease_port::{LeasePort, LeasePortInput};
 use self::start_server::{StartServer, StartServerInput};
+pub(super) use self::turns::Turns;
 use super::layout::{ServerDir, ServerKey};
 use super::ports::Wanted;
 
@@ -28,6 +30,8 @@ pub(super) struct Machine {
     pub(super) bin: PathBuf,
     /// The program that is copied.
     pub(super) program: PathBuf,
+    /// Who starts a server, or takes one back.
+    pub(super) turns: Turns,
 }
 
 impl Machine {

@@ -114,8 +114,10 @@ impl Step for StartServer {
         _: Option<StartedServer>,
         checkpoint: Option<StartServerCheckpoint>,
     ) -> Result<Progress<(), StartServerCheckpoint>, UndoError> {
+        let dir = machine.dir(&input.server);
+        let _turn = machine.turns.wait(dir.path()).await;
         // Its revisions were drained by the steps above, or never had weight.
-        if server::stop(&machine.dir(&input.server), Duration::ZERO).await? {
+        if server::stop(&dir, Duration::ZERO).await? {
             return Ok(Progress::Done(()));
         }
         Ok(Progress::Pending {
@@ -141,7 +143,10 @@ async fn start(
         let (bin, program, dir) = (machine.bin.clone(), machine.program.clone(), dir.clone());
         let (endpoint, drain) = (input.server.endpoint.to_string(), input.drain_seconds);
         let listen = address(checkpoint.port);
+        let turn = machine.turns.wait(dir.path()).await;
         tokio::task::spawn_blocking(move || {
+            // Also when nobody waits for us any more.
+            let _turn = turn;
             // Until the server's directory names the copy, only this keeps it.
             let _shared = programs::share(&bin)?;
             let copy = binary::stage(&bin, &program)?;
