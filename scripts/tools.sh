@@ -134,7 +134,7 @@ need_opentofu_built() {
     # Other dependencies make another program.
     OPENTOFU_BUILT="$TOOLS/opentofu-$(sha256 "$pinned/go.sum" | cut -c 1-12)/tofu"
     if [ -x "$OPENTOFU_BUILT" ]; then return; fi
-    command -v go >/dev/null || missing "Go (to build OpenTofu)" "install Go 1.26.6 or newer (Debian, Ubuntu: apt-get install golang)"
+    command -v go >/dev/null || missing "Go (to build OpenTofu)" "install Go 1.26.6 or newer (https://go.dev/doc/install)"
     mkdir -p "$TOOLS"
     made=$(mktemp -d "$TOOLS/.opentofu-XXXXXX")
     say "building OpenTofu $OPENTOFU, which takes minutes"
