@@ -145,7 +145,10 @@ fn the_modules_hold_under_opentofu() {
     );
     let text = told(&output);
     assert!(output.status.success(), "under OpenTofu:\n{text}");
-    println!("passed under OpenTofu: {}", text.lines().last().unwrap_or_default());
+    println!(
+        "passed under OpenTofu: {}",
+        text.lines().last().unwrap_or_default()
+    );
 }
 
 #[test]
