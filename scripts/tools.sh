@@ -236,6 +236,23 @@ need_amtool() {
     place "$made" "amtool-$ALERTMANAGER_VERSION"
 }
 
+need_promtool() {
+    local made source
+    export PROMTOOL="$TOOLS/promtool-$PROMETHEUS_VERSION/promtool"
+    if [ -x "$PROMTOOL" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build promtool)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.promtool-XXXXXX")
+    say "building promtool $PROMETHEUS_VERSION"
+    # Its go.mod replaces modules, so `go install` refuses it: it is built where Go puts the source, without what finds targets in clouds.
+    source=$(cd "$made" && go mod download -json "github.com/prometheus/prometheus@v$PROMETHEUS_VERSION" | sed -nE 's/^.*"Dir": "(.*)".*$/\1/p')
+    if [ -z "$source" ] || ! GOWORK=off go -C "$source" build -mod=readonly -trimpath -tags remove_all_sd -o "$made/promtool" ./cmd/promtool >&2; then
+        rm -rf "$made"
+        missing "promtool, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+    fi
+    place "$made" "promtool-$PROMETHEUS_VERSION"
+}
+
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.
 install_provider() { # BINARY DIRECTORY
     place_provider "$1" "$2" mlops-rs/mlops 0.1.0

@@ -1,0 +1,44 @@
+# Objectives that differ, alarms of the load balancer and of ECS, alerts that go to topics.
+
+provider "aws" {
+  region = "eu-west-1"
+}
+
+module "notifications" {
+  source = "../../../notifications"
+
+  name         = "serving-prod"
+  topics       = { page = { emails = { oncall = "oncall@example.com" } }, ticket = { emails = { team = "ml@example.com" } } }
+  alertmanager = { topic = "ticket", routes = [{ matchers = ["severity=\"critical\""], topic = "page" }] }
+}
+
+module "observability" {
+  source = "../.."
+
+  name = "serving-prod"
+
+  endpoints = {
+    fraud   = { availability_percent = 99.95, latency = { seconds = 0.05, percent = 99 }, in_flight = 32, no_traffic_seconds = 600 }
+    ranking = { latency = { seconds = 1, percent = 95 }, refused_percent = 20, rollout_seconds = 86400 }
+    batch   = { availability_percent = 99, no_traffic_seconds = 0 }
+  }
+
+  alertmanager = module.notifications.alertmanager
+  alarms       = { topic_arns = { page = module.notifications.topics.page } }
+
+  load_balancers = { public = { arn_suffix = "app/serving-prod/0a1b2c3d4e5f6071", target_groups = { fraud = "targetgroup/fraud/1a1b2c3d4e5f6071" } } }
+  services       = { fraud = { cluster = "serving-prod", service = "fraud", tasks = 2 } }
+  log_groups     = { "/ecs/fraud" = {}, "/ecs/batch" = { retention_days = 30 } }
+
+  tags = { environment = "prod" }
+}
+
+output "dashboards" {
+  description = "For Grafana."
+  value       = module.observability.grafana_dashboards
+}
+
+output "rules" {
+  description = "What is recorded and alerted on."
+  value       = module.observability.rules
+}

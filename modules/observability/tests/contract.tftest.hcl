@@ -1,0 +1,282 @@
+# Every mistake that can be seen at plan is refused, by the variable that it is in.
+
+provider "aws" {
+  region = "eu-west-1"
+}
+
+variables {
+  name = "serving"
+}
+
+run "a_topic_that_is_no_arn_is_refused" {
+  command = plan
+  variables {
+    alarms = { topic_arns = { page = "page" } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "an_ordered_topic_is_refused" {
+  command = plan
+  variables {
+    alarms = { topic_arns = { page = "arn:aws:sns:eu-west-1:123456789012:page.fifo" } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "a_sixth_topic_is_refused" {
+  command = plan
+  variables {
+    alarms = { topic_arns = { for name in ["a", "b", "c", "d", "e", "f"] : name => "arn:aws:sns:eu-west-1:123456789012:${name}" } }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "an_alert_manager_without_a_workspace_is_refused" {
+  command = plan
+  variables {
+    prometheus   = null
+    alertmanager = { definition = yamlencode({ alertmanager_config = yamlencode({ route = { receiver = "a" } }) }) }
+  }
+  expect_failures = [var.alertmanager]
+}
+
+run "an_alert_manager_of_a_cluster_is_refused" {
+  command = plan
+  variables {
+    alertmanager = { definition = yamlencode({ route = { receiver = "a" } }) }
+  }
+  expect_failures = [var.alertmanager]
+}
+
+run "a_name_that_no_endpoint_has_is_refused" {
+  command = plan
+  variables {
+    endpoints = { "Fraud\"" = {} }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "an_availability_without_a_budget_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { availability_percent = 100 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "an_availability_as_a_fraction_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { availability_percent = 0.999 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "a_latency_between_the_bounds_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { latency = { seconds = 0.3 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "a_latency_in_milliseconds_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { latency = { seconds = 250 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "a_latency_without_a_budget_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { latency = { percent = 100, seconds = 1 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "more_than_everything_refused_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { refused_percent = 100 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "a_saturation_below_nothing_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { in_flight = -1 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "no_traffic_for_less_than_five_minutes_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { no_traffic_seconds = 60 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "a_rollout_of_part_of_a_second_is_refused" {
+  command = plan
+  variables {
+    endpoints = { fraud = { rollout_seconds = 300.5 } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "the_whole_arn_of_a_load_balancer_is_refused" {
+  command = plan
+  variables {
+    load_balancers = { public = { arn_suffix = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/serving/0a1b2c3d4e5f6071" } }
+  }
+  expect_failures = [var.load_balancers]
+}
+
+run "a_network_load_balancer_is_refused" {
+  command = plan
+  variables {
+    load_balancers = { public = { arn_suffix = "net/serving/0a1b2c3d4e5f6071" } }
+  }
+  expect_failures = [var.load_balancers]
+}
+
+run "a_target_group_by_its_name_is_refused" {
+  command = plan
+  variables {
+    load_balancers = { public = { arn_suffix = "app/serving/0a1b2c3d4e5f6071", target_groups = { fraud = "fraud" } } }
+  }
+  expect_failures = [var.load_balancers]
+}
+
+run "an_error_share_of_everything_is_refused" {
+  command = plan
+  variables {
+    load_balancers = { public = { arn_suffix = "app/serving/0a1b2c3d4e5f6071", error_percent = 100 } }
+  }
+  expect_failures = [var.load_balancers]
+}
+
+run "a_load_balancer_whose_key_is_no_name_is_refused" {
+  command = plan
+  variables {
+    load_balancers = { "The public one" = { arn_suffix = "app/serving/0a1b2c3d4e5f6071" } }
+  }
+  expect_failures = [var.load_balancers]
+}
+
+run "a_name_that_no_log_group_has_is_refused" {
+  command = plan
+  variables {
+    log_groups = { "ecs fraud" = {} }
+  }
+  expect_failures = [var.log_groups]
+}
+
+run "a_name_of_a_log_group_that_aws_keeps_is_refused" {
+  command = plan
+  variables {
+    log_groups = { "aws/ecs" = {} }
+  }
+  expect_failures = [var.log_groups]
+}
+
+run "a_retention_that_cloudwatch_does_not_know_for_a_group_is_refused" {
+  command = plan
+  variables {
+    log_groups = { "/ecs/fraud" = { retention_days = 31 } }
+  }
+  expect_failures = [var.log_groups]
+}
+
+run "a_retention_that_cloudwatch_does_not_know_is_refused" {
+  command = plan
+  variables {
+    logging = { retention_days = 100 }
+  }
+  expect_failures = [var.logging]
+}
+
+run "an_alias_as_the_key_of_logs_is_refused" {
+  command = plan
+  variables {
+    logging = { kms_key_arn = "alias/logs" }
+  }
+  expect_failures = [var.logging]
+}
+
+run "a_name_in_capitals_is_refused" {
+  command = plan
+  variables {
+    name = "Serving"
+  }
+  expect_failures = [var.name]
+}
+
+run "the_alias_of_a_workspace_is_refused" {
+  command = plan
+  variables {
+    prometheus = { workspace = { id = "serving" } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "samples_kept_for_four_years_are_refused" {
+  command = plan
+  variables {
+    prometheus = { retention_days = 1460 }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "an_alias_as_the_key_of_a_workspace_is_refused" {
+  command = plan
+  variables {
+    prometheus = { kms_key = { arn = "alias/prometheus" } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_service_by_its_arn_is_refused" {
+  command = plan
+  variables {
+    services = { fraud = { cluster = "serving", service = "arn:aws:ecs:eu-west-1:123456789012:service/serving/fraud" } }
+  }
+  expect_failures = [var.services]
+}
+
+run "a_service_that_may_use_nothing_is_refused" {
+  command = plan
+  variables {
+    services = { fraud = { cluster = "serving", service = "fraud", cpu_percent = 0 } }
+  }
+  expect_failures = [var.services]
+}
+
+run "part_of_a_task_is_refused" {
+  command = plan
+  variables {
+    services = { fraud = { cluster = "serving", service = "fraud", tasks = 0.5 } }
+  }
+  expect_failures = [var.services]
+}
+
+run "a_service_whose_key_is_no_name_is_refused" {
+  command = plan
+  variables {
+    services = { Fraud = { cluster = "serving", service = "fraud" } }
+  }
+  expect_failures = [var.services]
+}
+
+run "a_reserved_key_of_a_tag_is_refused" {
+  command = plan
+  variables {
+    tags = { "aws:owner" = "ml" }
+  }
+  expect_failures = [var.tags]
+}

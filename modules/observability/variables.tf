@@ -1,0 +1,247 @@
+variable "alarms" {
+  description = "Topics that CloudWatch's alarms go to, both when they begin and when they end; keys are names of your choice (modules/notifications gives topics). None leaves them to be looked at."
+  type        = object({ topic_arns = optional(map(string), {}) })
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in values(var.alarms.topic_arns) : can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", arn))])
+    error_message = "Each of alarms.topic_arns is the ARN of a topic of SNS (arn:aws:sns:REGION:ACCOUNT:NAME); alarms take no topics that end in .fifo."
+  }
+
+  validation {
+    condition     = length(var.alarms.topic_arns) <= 5
+    error_message = "alarms.topic_arns holds at most 5 topics, as an alarm does."
+  }
+}
+
+variable "alertmanager" {
+  description = "The alert manager of Amazon Managed Prometheus: modules/notifications gives it as alertmanager. null leaves it as it is."
+  type        = object({ definition = string })
+  default     = null
+
+  validation {
+    condition     = var.alertmanager == null || var.prometheus != null
+    error_message = "alertmanager is of Amazon Managed Prometheus, and prometheus is null. Give the Alertmanager of a cluster its configuration there."
+  }
+
+  validation {
+    condition     = var.alertmanager == null || can(yamldecode(yamldecode(var.alertmanager.definition).alertmanager_config).route)
+    error_message = "alertmanager.definition is YAML whose alertmanager_config holds the configuration, as text, with a route."
+  }
+}
+
+variable "endpoints" {
+  description = <<-EOT
+    Objectives of endpoints, by the name of the endpoint. `availability_percent`: of the requests that are not refused, how many are not answered with 5xx, over 30 days.
+    `latency`: how many `percent` of them are answered within `seconds`, which is a bound of the model server's histogram; null has no such objective.
+    The rest are alerts, and 0 has none. `in_flight`: more requests than this at once in one server. `no_traffic_seconds`: none for so long.
+    `refused_percent`: more than this refused. `rollout_seconds`: two versions of a variant side by side for longer.
+  EOT
+  type = map(object({
+    availability_percent = optional(number, 99.9)
+    in_flight            = optional(number, 0)
+    latency = optional(object({
+      percent = optional(number, 99)
+      seconds = number
+    }))
+    no_traffic_seconds = optional(number, 900)
+    refused_percent    = optional(number, 5)
+    rollout_seconds    = optional(number, 7200)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.endpoints) : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name))])
+    error_message = "Keys of endpoints are names of endpoints: up to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.availability_percent >= 90 && endpoint.availability_percent < 100])
+    error_message = "availability_percent of endpoints is from 90 to below 100: 100 leaves no budget to burn, and below 90 the alerts could never fire."
+  }
+
+  validation {
+    condition = alltrue([for endpoint in values(var.endpoints) : endpoint.latency == null || try(
+      contains([0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10], endpoint.latency.seconds), false
+    )])
+    error_message = "latency.seconds of endpoints is a bound that the model server counts by: 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5 or 10. Between them nothing is known."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.latency == null || try(endpoint.latency.percent >= 90 && endpoint.latency.percent < 100, false)])
+    error_message = "latency.percent of endpoints is from 90 to below 100."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.refused_percent >= 0 && endpoint.refused_percent < 100])
+    error_message = "refused_percent of endpoints is above 0 and below 100, or 0 for no alert."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.in_flight >= 0])
+    error_message = "in_flight of endpoints is above 0, or 0 for no alert."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for endpoint in values(var.endpoints) : [for seconds in [endpoint.no_traffic_seconds, endpoint.rollout_seconds] : seconds == 0 || seconds >= 300 && floor(seconds) == seconds]]))
+    error_message = "no_traffic_seconds and rollout_seconds of endpoints are whole seconds, 300 or more, or 0 for no alert."
+  }
+}
+
+variable "load_balancers" {
+  description = <<-EOT
+    Load balancers with alarms and a place on the dashboard; keys are names of your choice. `arn_suffix`: modules/alb gives it in load_balancer. `error_percent`: answers with 5xx, its own and the
+    targets', over 5 minutes. `latency_seconds`: 99th percentile of the targets. `target_groups`: those in which no target may be unhealthy, by their ARN suffix; keys are names of your choice.
+  EOT
+  type = map(object({
+    arn_suffix      = string
+    error_percent   = optional(number, 1)
+    latency_seconds = optional(number, 1)
+    target_groups   = optional(map(string), {})
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name, balancer in var.load_balancers : can(regex("^app/[A-Za-z0-9-]+/[0-9a-f]+$", balancer.arn_suffix))])
+    error_message = "arn_suffix of load_balancers is the end of an application load balancer's ARN: app/NAME/ID."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for balancer in values(var.load_balancers) : [for suffix in values(balancer.target_groups) : can(regex("^targetgroup/[A-Za-z0-9-]+/[0-9a-f]+$", suffix))]]))
+    error_message = "Each of target_groups of load_balancers is the end of a target group's ARN: targetgroup/NAME/ID."
+  }
+
+  validation {
+    condition     = alltrue([for balancer in values(var.load_balancers) : balancer.error_percent > 0 && balancer.error_percent < 100 && balancer.latency_seconds > 0])
+    error_message = "error_percent of load_balancers is above 0 and below 100, and latency_seconds above 0."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.load_balancers) : can(regex("^[a-z][a-z0-9-]{0,30}$", name))])
+    error_message = "Keys of load_balancers are up to 31 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "log_groups" {
+  description = "Log groups to make, by their names, such as /ecs/fraud. `retention_days`: how long records are kept; null takes that of logging."
+  type        = map(object({ retention_days = optional(number) }))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.log_groups) : can(regex("^[a-zA-Z0-9_/.#-]{1,512}$", name)) && !startswith(name, "aws/")])
+    error_message = "Keys of log_groups are names of log groups: letters, digits and _ / . # -, up to 512, and not beginning with aws/."
+  }
+
+  validation {
+    condition     = alltrue([for group in values(var.log_groups) : group.retention_days == null || try(contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], group.retention_days), false)])
+    error_message = "retention_days of log_groups is one of CloudWatch's: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "logging" {
+  description = "Log groups made by this module. `retention_days`: how long CloudWatch keeps records. `kms_key_arn`: a key whose policy admits logs.REGION.amazonaws.com; null leaves encryption to CloudWatch's own key."
+  type = object({
+    kms_key_arn    = optional(string)
+    retention_days = optional(number, 365)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logging.retention_days)
+    error_message = "logging.retention_days is one of CloudWatch's: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+
+  validation {
+    condition     = var.logging.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.logging.kms_key_arn))
+    error_message = "logging.kms_key_arn is the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias and not an id."
+  }
+}
+
+variable "name" {
+  description = "Beginning of the names of everything that this module makes: 3 to 32 lower-case letters, digits and hyphens."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
+    error_message = "name is 3 to 32 lower-case letters, digits and hyphens; it begins with a letter and ends with a letter or a digit."
+  }
+}
+
+variable "prometheus" {
+  description = <<-EOT
+    Amazon Managed Prometheus, which evaluates the rules. `workspace`: one that is there, by its id; null makes one. `retention_days`: of samples, 1 to 1095, in one that is made.
+    `kms_key`: a customer's key for one that is made; null leaves encryption to AWS. null has no workspace: rules and dashboards are outputs, for kube-prometheus-stack.
+  EOT
+  type = object({
+    kms_key        = optional(object({ arn = string }))
+    retention_days = optional(number, 150)
+    workspace      = optional(object({ id = string }))
+  })
+  default = {}
+
+  validation {
+    condition     = try(var.prometheus.workspace, null) == null || can(regex("^ws-[0-9a-zA-Z-]+$", var.prometheus.workspace.id))
+    error_message = "prometheus.workspace.id is the id of a workspace, ws-…; not its ARN and not its alias."
+  }
+
+  validation {
+    condition     = try(var.prometheus.retention_days >= 1 && var.prometheus.retention_days <= 1095 && floor(var.prometheus.retention_days) == var.prometheus.retention_days, var.prometheus == null)
+    error_message = "prometheus.retention_days is a whole number from 1 to 1095."
+  }
+
+  validation {
+    condition     = try(var.prometheus.kms_key, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.prometheus.kms_key.arn))
+    error_message = "prometheus.kms_key.arn is the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias and not an id."
+  }
+}
+
+variable "services" {
+  description = "Services of ECS with alarms and a place on the dashboard; keys are names of your choice. `cluster`, `service`: their names. `cpu_percent`, `memory_percent`: averages over 5 minutes. `tasks`: fewer running than this; it needs Container Insights, and null has no such alarm."
+  type = map(object({
+    cluster        = string
+    cpu_percent    = optional(number, 85)
+    memory_percent = optional(number, 90)
+    service        = string
+    tasks          = optional(number)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue(flatten([for service in values(var.services) : [for percent in [service.cpu_percent, service.memory_percent] : percent > 0]]))
+    error_message = "cpu_percent and memory_percent of services are above 0."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for service in values(var.services) : [for name in [service.cluster, service.service] : !startswith(name, "arn:")]]))
+    error_message = "cluster and service of services are names, which metrics have; not ARNs."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : try(service.tasks >= 1 && floor(service.tasks) == service.tasks, service.tasks == null)])
+    error_message = "tasks of services is a whole number, 1 or more, or null."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.services) : can(regex("^[a-z][a-z0-9-]{0,30}$", name))])
+    error_message = "Keys of services are up to 31 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that this module makes. Up to 40; keys that begin with aws: are reserved."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(var.tags) <= 40 && alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:") && length(key) <= 128])
+    error_message = "tags has at most 40 entries, whose keys have at most 128 characters and do not begin with aws:."
+  }
+}
