@@ -191,7 +191,7 @@ impl World {
         let pids = self.processes();
         assert_eq!(pids.len(), 1, "{pids:?}");
         kill(pids[0]);
-        while !self.processes().is_empty() {
+        while !ended(pids[0]) {
             std::thread::yield_now();
         }
     }
@@ -205,6 +205,19 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// Whether nothing of a process is left but its exit status. Its program is gone from `/proc` before its locks and ports are
+/// free, and its first thread may have ended before the others.
+fn ended(pid: u32) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let Ok(stat) = std::fs::read_to_string(process.join("stat")) else {
+        return true;
+    };
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, fields)| fields.chars().next());
+    state == Some('Z') && children(&process.join("task")).len() <= 1
 }
 
 fn kill(pid: u32) {
