@@ -249,6 +249,31 @@ impl Workspace {
         self.run(["apply", "-json", "-input=false", "plan.tfplan"])
     }
 
+    /// What the user does after `kill -9` of Terraform, which rewrites its state file in place: where half of one is left, the
+    /// backup is taken, or nothing where the workspace was never `applied`. What was made since is to be adopted.
+    ///
+    /// # Panics
+    /// If a file cannot be written.
+    pub fn mend_torn_state(&self, applied: bool) {
+        let (state, backup) = (
+            self.path("terraform.tfstate"),
+            self.path("terraform.tfstate.backup"),
+        );
+        let whole = |file: &Path| {
+            let text = fs::read(file).unwrap_or_default();
+            serde_json::from_slice::<Value>(&text).is_ok()
+        };
+        if !state.exists() || whole(&state) {
+            return;
+        }
+        println!("terraform was killed while it wrote its state");
+        if applied && whole(&backup) {
+            fs::copy(&backup, &state).unwrap_or_else(|error| panic!("cannot restore: {error}"));
+        } else {
+            fs::remove_file(&state).unwrap_or_else(|error| panic!("cannot remove: {error}"));
+        }
+    }
+
     /// Asserts that a plan changes nothing, outputs included.
     #[track_caller]
     pub fn expect_empty_plan(&self) {

@@ -172,6 +172,7 @@ fn a_sigkill_of_everything_8_s_after_ctrl_c_leaves_the_traffic_with_the_old_revi
             process::kill(provider.pid);
         }
         drop(running);
+        work.mend_torn_state(true);
         assert_eq!(stack.who_answers(10), BTreeMap::from([(1, 10)]));
         goes_through(stack, work, on_interrupt);
     }

@@ -207,11 +207,12 @@ fn a_kill_right_after_an_interrupt_leaves_the_traffic_with_the_old_revision() {
         Duration::from_secs(5),
         || stack.who_answers(20).len() == 1,
     );
+    running.kill();
     for provider in providers {
         process::kill(provider.pid);
     }
-    running.kill();
     drop(running);
+    work.mend_torn_state(true);
     assert_eq!(stack.who_answers(20), BTreeMap::from([(1, 20)]));
     stack.endpoint = CANARY.to_owned();
     stack.configure(&mut work);

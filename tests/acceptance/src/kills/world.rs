@@ -170,34 +170,12 @@ impl World {
             });
         }
         if kill.victim == Victim::Terraform {
-            self.mend_torn_state();
+            self.work.mend_torn_state(self.applied);
         }
         lines(&file)
             .iter()
             .any(|line| line == "kill")
             .then_some(ended)
-    }
-
-    /// Terraform rewrites its state file in place, so a kill can leave half of one: then the user goes back to the backup,
-    /// as we do here. What was written since is to be adopted.
-    fn mend_torn_state(&self) {
-        let (state, backup) = (
-            self.work.path("terraform.tfstate"),
-            self.work.path("terraform.tfstate.backup"),
-        );
-        let whole = |file: &Path| {
-            let text = fs::read(file).unwrap_or_default();
-            serde_json::from_slice::<Value>(&text).is_ok()
-        };
-        if !state.exists() || whole(&state) {
-            return;
-        }
-        println!("terraform was killed while it wrote its state");
-        if self.applied && whole(&backup) {
-            fs::copy(&backup, &state).unwrap_or_else(|error| panic!("cannot restore: {error}"));
-        } else {
-            fs::remove_file(&state).unwrap_or_else(|error| panic!("cannot remove: {error}"));
-        }
     }
 
     /// Runs the operation, and asserts that nothing is left to do.
