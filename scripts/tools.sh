@@ -91,16 +91,17 @@ new_enough() {
 }
 
 need_terraform() {
-    local name
+    local name program
     if [ -n "${TF:-}" ]; then
         new_enough "$TF" || missing "$TF (set in TF) of version 1.$TERRAFORM_MINOR or newer" "unset TF, or point it to a newer terraform or tofu"
         export TF
         return
     fi
     for name in terraform tofu "$TOOLS/tofu"; do
-        if command -v "$name" >/dev/null && new_enough "$name"; then
-            TF=$(command -v "$name")
-            export TF
+        # The program: a script may have a function of that name, which asks TF.
+        program=$(type -P "$name") || continue
+        if new_enough "$program"; then
+            export TF="$program"
             return
         fi
     done
