@@ -6,8 +6,9 @@
 #                    an OpenTofu built from source in .tools/, for the tests of the second engine; sets OPENTOFU_BUILT to it
 #   need_dynamodb_local, need_ministack, need_versitygw
 #                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK and VERSITYGW to their directories
-#   need_amtool, need_promtool
-#                    what checks configuration of Alertmanager and rules of Prometheus; set and export AMTOOL and PROMTOOL
+#   need_amtool, need_promtool, need_prometheus
+#                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
+#                    AMTOOL, PROMTOOL and PROMETHEUS
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -218,7 +219,7 @@ need_versitygw() {
     place "$made" "$(basename "$VERSITYGW")"
 }
 
-# amtool and promtool, of these versions; Go checks what it fetches against its checksum database.
+# amtool, promtool and Prometheus, of these versions; Go checks what it fetches against its checksum database.
 ALERTMANAGER_VERSION=0.34.2
 PROMETHEUS_VERSION=0.313.5
 
@@ -237,21 +238,24 @@ need_amtool() {
     place "$made" "amtool-$ALERTMANAGER_VERSION"
 }
 
-need_promtool() {
+need_promtool() { build_prometheus promtool && export PROMTOOL="$BUILT"; }
+need_prometheus() { build_prometheus prometheus && export PROMETHEUS="$BUILT"; }
+
+# Its go.mod replaces modules, so `go install` refuses it: it is built where Go puts the source, without what finds targets in clouds.
+build_prometheus() { # COMMAND
     local made source
-    export PROMTOOL="$TOOLS/promtool-$PROMETHEUS_VERSION/promtool"
-    if [ -x "$PROMTOOL" ]; then return; fi
-    command -v go >/dev/null || missing "Go (to build promtool)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    BUILT="$TOOLS/$1-$PROMETHEUS_VERSION/$1"
+    if [ -x "$BUILT" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build $1)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
     mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.promtool-XXXXXX")
-    say "building promtool $PROMETHEUS_VERSION"
-    # Its go.mod replaces modules, so `go install` refuses it: it is built where Go puts the source, without what finds targets in clouds.
+    made=$(mktemp -d "$TOOLS/.$1-XXXXXX")
+    say "building $1 $PROMETHEUS_VERSION"
     source=$(cd "$made" && go mod download -json "github.com/prometheus/prometheus@v$PROMETHEUS_VERSION" | sed -nE 's/^.*"Dir": "(.*)".*$/\1/p')
-    if [ -z "$source" ] || ! GOWORK=off go -C "$source" build -mod=readonly -trimpath -tags remove_all_sd -o "$made/promtool" ./cmd/promtool >&2; then
+    if [ -z "$source" ] || ! GOWORK=off go -C "$source" build -mod=readonly -trimpath -tags remove_all_sd -o "$made/$1" "./cmd/$1" >&2; then
         rm -rf "$made"
-        missing "promtool, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+        missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
-    place "$made" "promtool-$PROMETHEUS_VERSION"
+    place "$made" "$1-$PROMETHEUS_VERSION"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.

@@ -53,8 +53,8 @@ variable "endpoints" {
   nullable = false
 
   validation {
-    condition     = alltrue([for name in keys(var.endpoints) : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name))])
-    error_message = "Keys of endpoints are names of endpoints: up to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit."
+    condition     = alltrue([for name in keys(var.endpoints) : can(regex("^[A-Za-z0-9_-]{1,32}$", name))])
+    error_message = "Keys of endpoints are names of endpoints: 1 to 32 letters, digits, hyphens and underscores."
   }
 
   validation {
