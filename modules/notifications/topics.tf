@@ -8,7 +8,7 @@ locals {
   # An object decides, not an ARN: of a key made in the same run that is unknown.
   made_key = { for key in ["topics"] : key => true if var.kms_key == null }
 
-  # Who may publish. EventBridge sends no aws:SourceAccount to topics, so that a condition on it would refuse every event.
+  # Who may publish. EventBridge is allowed without a condition: it is not documented to send aws:SourceAccount to topics, and a condition on a key that is absent refuses.
   publishers = {
     Alarms       = { service = "cloudwatch.amazonaws.com", accounts = [data.aws_caller_identity.current.account_id] }
     Alertmanager = { service = "aps.amazonaws.com", accounts = [data.aws_caller_identity.current.account_id] }
