@@ -12,7 +12,7 @@ Exit codes:
   0  done, or as it should be
   1  failed, rolled back, or does not serve
   2  the command line or an argument is wrong
-  3  no such endpoint, or nothing to do it to
+  3  no such endpoint or version, or nothing to do it to
   4  paused, or locked until somebody acts
   5  somebody else is deploying
 `mlops serve` ends with 78 for a configuration it cannot accept and with 98 for a port in use.";
@@ -26,6 +26,9 @@ pub(crate) enum Command {
     /// Looks after endpoints that Terraform deployed.
     #[command(subcommand)]
     Endpoint(Endpoint),
+    /// Brings what the registry keeps to this machine.
+    #[command(subcommand)]
+    Artifact(crate::artifact::Artifact),
     /// Gives others access to the registry.
     #[command(subcommand)]
     Registry(crate::registry::Registry),

@@ -8,7 +8,7 @@ use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
 use crate::place::Open;
-use crate::{endpoint, foreground, registry};
+use crate::{artifact, endpoint, foreground, registry};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or an argument is wrong.
     Usage = 2,
-    /// No such endpoint, or nothing to do it to.
+    /// No such endpoint or version, or nothing to do it to.
     NotFound = 3,
     /// Paused, or locked until somebody acts.
     NeedsAction = 4,
@@ -61,6 +61,9 @@ pub(crate) fn run(command: Command, open: Open, serve: fn(ServerConfig) -> i32) 
         }),
         Command::Endpoint(verb) => {
             endpoint::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
+        }
+        Command::Artifact(verb) => {
+            artifact::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }
         Command::Registry(verb) => {
             registry::run(&verb, open).map(|exit| ExitCode::from(exit as u8))

@@ -3,6 +3,7 @@
 //! This file names the adapters; everything else works on the core's ports.
 
 mod arguments;
+mod artifact;
 mod endpoint;
 mod exit;
 mod foreground;

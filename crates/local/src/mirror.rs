@@ -47,6 +47,15 @@ impl ArtifactStore for Mirror {
         self.far.put_tree(source, cache).await
     }
 
+    async fn put_planned(
+        &self,
+        source: &Path,
+        planned: &Digest,
+        cache: &dyn DigestCache,
+    ) -> Result<Artifact> {
+        self.far.put_planned(source, planned, cache).await
+    }
+
     async fn get(&self, digest: &Digest) -> Result<Artifact> {
         match self.near.get(digest).await {
             Err(error) if error.is_not_found() => self.copy(digest).await,

@@ -206,6 +206,24 @@ fn the_command_sees_the_endpoint_of_a_registry_on_aws() {
     assert_eq!(code, Some(2), "a bucket without a table: {said}");
     let (code, said) = status(&work, &["--table", TABLE, "--registry", ".mlops"]);
     assert_eq!(code, Some(2), "two registries: {said}");
+
+    let pull = work.mlops([
+        "artifact",
+        "pull",
+        "digits/1",
+        "--to",
+        "pulled",
+        "--table",
+        TABLE,
+        "--bucket",
+        BUCKET,
+        "--prefix",
+        "ml",
+        "--s3-use-path-style",
+    ]);
+    assert_eq!(pull.status.code(), Some(0), "{}", pull.story());
+    let read = |file: &str| std::fs::read(work.path(file)).expect("it is there");
+    assert_eq!(read("pulled/model.onnx"), read("model.onnx"));
     work.destroy();
 }
 

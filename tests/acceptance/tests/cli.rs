@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -241,4 +242,111 @@ fn a_model_served_in_the_foreground_answers_and_ends_in_order_on_sigterm() {
             .any(|line| line.contains("shutdown") || line.contains("stop")),
         "the log tells of the end: {rest:#?}"
     );
+}
+
+/// A model `digits` whose version 1 is a directory of two files, with the alias `champion` on it.
+fn registered() -> Workspace {
+    let mut work = Workspace::new();
+    work.copy_model("digits-v1", "source/model.onnx");
+    work.write("source/extra/labels.json", b"[0, 1]");
+    work.config(
+        "resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n\n\
+         resource \"mlops_model_version\" \"one\" {\n  model = mlops_model.digits.name\n  source = \"source\"\n}\n\n\
+         resource \"mlops_model_alias\" \"champion\" {\n  model = mlops_model.digits.name\n  name = \"champion\"\n  \
+         version = mlops_model_version.one.version\n}\n",
+    );
+    work.apply();
+    work
+}
+
+/// Runs `mlops artifact pull`; its exit code and what it said.
+fn pull(work: &Workspace, what: &str, to: &str) -> (i32, String) {
+    let ended = work.mlops(["artifact", "pull", what, "--to", to, "--json"]);
+    (
+        ended.status.code().expect("it was not killed"),
+        ended.story(),
+    )
+}
+
+/// The file below `directory` that holds these bytes.
+fn kept(directory: &Path, bytes: &[u8]) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(directory).ok()?;
+    entries.flatten().find_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return kept(&path, bytes);
+        }
+        std::fs::read(&path)
+            .is_ok_and(|found| found == bytes)
+            .then_some(path)
+    })
+}
+
+#[test]
+fn an_artifact_is_pulled_by_number_and_by_alias_and_mended_where_it_was_damaged() {
+    let mut work = registered();
+    let model = std::fs::read(work.path("source/model.onnx")).expect("the model is read");
+    for (what, to) in [("digits/1", "by/number"), ("digits@champion", "by/alias")] {
+        let ended = work.mlops(["artifact", "pull", what, "--to", to, "--json"]);
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.story());
+        let pulled = json(&ended.output);
+        assert_eq!(pulled["version"], "digits/1");
+        assert_eq!(pulled["files"], 2);
+        assert_eq!(pulled["bytes"], model.len() + 6);
+        let version = work.state().object("mlops_model_version.one");
+        assert_eq!(pulled["digest"], version.text("/artifact_digest"));
+        let read = |file: &str| std::fs::read(work.path(to).join(file)).expect("it was pulled");
+        assert_eq!(read("model.onnx"), model);
+        assert_eq!(read("extra/labels.json"), b"[0, 1]");
+    }
+
+    let labels = work.path("by/number/extra/labels.json");
+    std::fs::write(&labels, b"[0, 9]").expect("a file is damaged");
+    std::fs::remove_file(work.path("by/number/model.onnx")).expect("a file is removed");
+    assert_eq!(pull(&work, "digits/1", "by/number").0, 0);
+    assert_eq!(std::fs::read(&labels).expect("it is there"), b"[0, 1]");
+    assert_eq!(
+        std::fs::read(work.path("by/number/model.onnx")).expect("it is back"),
+        model
+    );
+    work.destroy();
+}
+
+#[test]
+fn a_pull_that_cannot_be_done_says_why_and_writes_nothing() {
+    let mut work = registered();
+    work.write("mine/notes.txt", b"mine");
+    work.write("file", b"no directory");
+    for (what, to, code, parts) in [
+        ("digits/1", "mine", 2, ["notes.txt", "--to"]),
+        ("digits/1", "file", 2, ["file", "--to"]),
+        ("digits/7", "new", 3, ["digits/7", "--registry"]),
+        ("digits@nobody", "new", 3, ["digits@nobody", "--registry"]),
+        ("wine/1", "new", 3, ["wine/1", "--registry"]),
+        ("digits", "new", 2, ["\"digits\"", "MODEL/VERSION"]),
+        ("digits@", "new", 2, ["alias name", "legal"]),
+    ] {
+        let (ended, said) = pull(&work, what, to);
+        assert_eq!(ended, code, "{what} to {to}: {said}");
+        for part in parts {
+            assert!(said.contains(part), "{what} to {to}: no {part:?} in {said}");
+        }
+    }
+    assert!(!work.path("new").exists());
+    assert_eq!(
+        std::fs::read(work.path("mine/notes.txt")).expect("it is there"),
+        b"mine"
+    );
+    assert!(!work.path("mine/model.onnx").exists());
+
+    // A blob that rotted in the registry is not handed out.
+    let model = std::fs::read(work.path("source/model.onnx")).expect("the model is read");
+    let place = kept(&work.registry(), &model).expect("the registry keeps the model");
+    std::fs::remove_file(&place).expect("the blob is removed");
+    std::fs::write(&place, b"rot").expect("another one is written");
+    let (code, said) = pull(&work, "digits/1", "new");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("model.onnx"), "{said}");
+    assert!(!work.path("new/model.onnx").exists());
+    work.try_destroy().succeeded();
 }

@@ -183,7 +183,16 @@ impl S3Artifacts {
 #[async_trait]
 impl ArtifactStore for S3Artifacts {
     async fn put_tree(&self, source: &Path, cache: &dyn DigestCache) -> Result<Artifact> {
-        upload::put_tree(&self.bucket, source, cache).await
+        upload::put(&self.bucket, source, None, cache).await
+    }
+
+    async fn put_planned(
+        &self,
+        source: &Path,
+        planned: &Digest,
+        cache: &dyn DigestCache,
+    ) -> Result<Artifact> {
+        upload::put(&self.bucket, source, Some(planned), cache).await
     }
 
     async fn get(&self, digest: &Digest) -> Result<Artifact> {

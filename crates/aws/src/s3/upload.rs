@@ -26,21 +26,28 @@ const READERS: usize = 2;
 /// How often a file is begun again because somebody else wrote its object meanwhile.
 const ROUNDS: usize = 5;
 
-pub(super) async fn put_tree(
+/// With a digest that was `planned`, any other artifact is refused before a byte of it is sent.
+pub(super) async fn put(
     bucket: &Arc<Bucket>,
     source: &Path,
+    planned: Option<&Digest>,
     cache: &dyn DigestCache,
 ) -> Result<Artifact> {
+    let expected = |artifact: &Artifact| {
+        planned.map_or(Ok(()), |planned| artifact.check_planned(source, planned))
+    };
     let from = source.to_owned();
     let tree = blocking(move || describe_source(&from)).await?;
-    if let Some(artifact) = stored_before(bucket, &tree, cache).await? {
-        for (file, entry) in tree.files.iter().zip(&artifact.1) {
-            cache.put(&file.stamp, entry);
+    if let Some((artifact, digests)) = stored_before(bucket, &tree, cache).await? {
+        expected(&artifact)?;
+        for (file, digest) in tree.files.iter().zip(&digests) {
+            cache.put(&file.stamp, digest);
         }
-        return Ok(artifact.0);
+        return Ok(artifact);
     }
     let files = survey(bucket, tree).await?;
     let artifact = Artifact::new(files.iter().map(|file| file.entry.clone()).collect())?;
+    expected(&artifact)?;
     let there = list(bucket, &artifact.digest)
         .await
         .map_err(Failure::into_error)?;

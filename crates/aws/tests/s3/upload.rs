@@ -1,7 +1,10 @@
 //! What travels, where it lies, and what is in the way.
 
+use std::sync::Arc;
+
 use mlops_aws::s3::S3Settings;
-use mlops_core::artifacts::{ArtifactStore as _, NoDigestCache};
+use mlops_core::Class;
+use mlops_core::artifacts::{ArtifactStore as _, NoDigestCache, RunDigests, hash_source};
 
 use crate::bucket::{self, noise, tree};
 use crate::proxy::Proxy;
@@ -48,6 +51,31 @@ async fn a_large_file_goes_in_parts_and_lies_there_as_a_plain_object() {
         .position(|made| *made == "CompleteMultipartUpload");
     let last = made.iter().rposition(|made| *made == "PutObject");
     assert!(completed < last, "{made:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_is_not_the_planned_one_is_not_sent() {
+    let Some(part) = part::versitygw() else {
+        return;
+    };
+    let name = bucket::create(&part.url).await;
+    let scratch = tempfile::tempdir().expect("directory");
+    let source = tree(scratch.path(), &[("model.onnx", b"graph"), ("a.bin", b"1")]);
+    let planned = hash_source(&source, &NoDigestCache).expect("hash").digest;
+    std::fs::write(source.join("a.bin"), b"2").expect("file");
+    let store = bucket::store(&part.url, &name);
+    let digests = RunDigests::new(Arc::new(NoDigestCache));
+    let refused = store.put_planned(&source, &planned, &digests).await;
+    assert_eq!(refused.expect_err("another").class(), Class::Conflict);
+    assert_eq!(bucket::keys(&part.url, &name).await, [""; 0]);
+
+    // The same where the other one lies there already, and nothing is read.
+    store.put_tree(&source, &digests).await.expect("put");
+    let refused = store.put_planned(&source, &planned, &digests).await;
+    assert_eq!(refused.expect_err("another").class(), Class::Conflict);
+    let there = hash_source(&source, &digests).expect("hash").digest;
+    let stored = store.put_planned(&source, &there, &digests).await;
+    assert_eq!(stored.expect("put").digest, there);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
