@@ -1,0 +1,34 @@
+output "capacity_providers" {
+  description = "Name of each capacity provider by its key: FARGATE, FARGATE_SPOT. Known only when the cluster has them."
+  value       = local.capacity_providers
+
+  depends_on = [aws_ecs_cluster_capacity_providers.this]
+}
+
+output "cluster" {
+  description = "arn and name, for endpoints and for modules/observability. Known only when the cluster has its capacity."
+  value = {
+    arn  = aws_ecs_cluster.this.arn
+    name = aws_ecs_cluster.this.name
+  }
+
+  depends_on = [aws_ecs_cluster_capacity_providers.this]
+}
+
+output "exec_log_group" {
+  description = "Name of the log group of sessions in tasks; null without exec."
+  value       = one(values(aws_cloudwatch_log_group.exec)[*].name)
+}
+
+output "servers" {
+  description = "By server: execution_role_arn and task_role_arn, which a task definition takes, and log_group, the name of what its execution role may write to. Known only when the roles have their policies."
+  value = {
+    for name in keys(var.servers) : name => {
+      execution_role_arn = aws_iam_role.execution[name].arn
+      log_group          = aws_cloudwatch_log_group.servers[name].name
+      task_role_arn      = aws_iam_role.task[name].arn
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.task]
+}

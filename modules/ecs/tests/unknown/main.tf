@@ -1,0 +1,55 @@
+# Values that only an apply knows, where the module takes values of other resources.
+
+terraform {
+  required_providers {
+    aws = {
+      source = "hashicorp/aws"
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {}
+
+resource "aws_dynamodb_table" "this" {
+  name         = "registry"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "PK"
+
+  attribute {
+    name = "PK"
+    type = "S"
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  bucket_prefix = "registry-"
+}
+
+resource "aws_ecr_repository" "this" {
+  name = "model-server"
+}
+
+resource "aws_secretsmanager_secret" "this" {
+  name_prefix = "token-"
+}
+
+module "ecs" {
+  source = "../.."
+
+  name     = "serving"
+  exec     = { kms_key = { arn = aws_kms_key.this.arn } }
+  logging  = { kms_key_arn = aws_kms_key.this.arn }
+  registry = { bucket = aws_s3_bucket.this.bucket, kms_key_arn = aws_kms_key.this.arn, table = aws_dynamodb_table.this.id }
+  servers = {
+    fraud = {
+      repository_arns     = { server = aws_ecr_repository.this.arn }
+      secret_arns         = { token = aws_secretsmanager_secret.this.arn }
+      secret_kms_key_arns = { token = aws_kms_key.this.arn }
+    }
+  }
+}
+
+output "log_group" {
+  description = "Known before the rest."
+  value       = module.ecs.exec_log_group
+}
