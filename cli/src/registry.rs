@@ -36,7 +36,7 @@ pub(crate) struct Serve {
     /// when listening on 127.0.0.1 or ::1, and none otherwise.
     #[arg(long, value_name = "DIR")]
     source_root: Vec<PathBuf>,
-    /// What clients put before a path to reach this server, such as https://models.example.com, where that is not
+    /// What clients put before a path to reach this server, such as `https://models.example.com`, where that is not
     /// http:// and the host that they ask: behind a proxy that does TLS.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
