@@ -3,6 +3,7 @@
 locals {
   capacity_providers = merge(
     { for name in var.cluster.fargate : name => name },
+    { for name, provider in aws_ecs_capacity_provider.instances : name => provider.name },
   )
 }
 

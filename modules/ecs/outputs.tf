@@ -1,5 +1,5 @@
 output "capacity_providers" {
-  description = "Name of each capacity provider by its key: FARGATE, FARGATE_SPOT. Known only when the cluster has them."
+  description = "Name of each capacity provider by its key: FARGATE, FARGATE_SPOT, and those of instances. Known only when the cluster has them."
   value       = local.capacity_providers
 
   depends_on = [aws_ecs_cluster_capacity_providers.this]
@@ -18,6 +18,16 @@ output "cluster" {
 output "exec_log_group" {
   description = "Name of the log group of sessions in tasks; null without exec."
   value       = one(values(aws_cloudwatch_log_group.exec)[*].name)
+}
+
+output "instances" {
+  description = "By group of instances: autoscaling_group_name (the dimension of its metrics) and security_group_id. Known only when the group exists and may join the cluster."
+  value = {
+    for name, group in aws_autoscaling_group.instances : name => {
+      autoscaling_group_name = group.name
+      security_group_id      = aws_security_group.instances[name].id
+    }
+  }
 }
 
 output "servers" {

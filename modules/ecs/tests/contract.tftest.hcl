@@ -81,12 +81,409 @@ run "a_strategy_that_places_nothing_is_refused" {
   expect_failures = [var.default_strategy]
 }
 
+run "a_default_on_fargate_beside_instances_is_refused" {
+  command = plan
+  variables {
+    network          = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances        = { cpu = { types = ["m7i.large"], max = 3, } }
+    default_strategy = { FARGATE = {}, cpu = {} }
+  }
+  expect_failures = [var.default_strategy]
+}
+
 run "a_key_of_sessions_by_its_alias_is_refused" {
   command = plan
   variables {
     exec = { kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/exec" } }
   }
   expect_failures = [var.exec]
+}
+
+run "a_group_with_a_long_name_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { a-name-of-more-than-20 = { types = ["m7i.large"], max = 3, } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_provider_whose_name_ecs_keeps_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, } }
+    name      = "ecs-serving"
+  }
+  expect_failures = [var.instances]
+}
+
+run "instances_without_a_network_are_refused" {
+  command = plan
+  variables {
+    instances = { cpu = { types = ["m7i.large"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_group_whose_least_is_more_than_its_most_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, min = 4 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_group_of_none_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 0 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_group_below_zero_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, min = -1 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_group_without_a_type_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "types_beside_attributes_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, attributes = { memory_mib = { min = 8192 }, vcpus = { min = 2 } } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_type_without_a_size_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_type_twice_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large", "m7i.large"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "an_ami_of_an_unknown_kind_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, ami = { kind = "windows" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "an_ami_by_its_name_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, ami = { id = "al2023-ami-ecs" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_gpu_without_its_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["g5.xlarge"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_training_gpu_without_its_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["p5.48xlarge"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_gpu_among_others_without_its_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large", "gr6.4xlarge"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_gpu_without_its_ami_by_an_id_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["g6.xlarge"], max = 3, ami = { id = "ami-0a1b2c3d4e5f60718" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "the_ami_of_gpus_without_a_gpu_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, ami = { kind = "gpu" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_gpu_of_amd_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["g4ad.xlarge"], max = 3, ami = { kind = "gpu" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_gpu_beside_arm_without_an_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["g5g.xlarge"], max = 3, ami = { kind = "gpu" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "inferentia_without_its_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["inf2.xlarge"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "the_ami_of_neuron_without_its_chip_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, ami = { kind = "neuron" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "graviton_with_the_ami_of_intel_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7g.large"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "graviton_with_disks_and_the_ami_of_intel_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["c8gd.large"], max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "intel_with_the_ami_of_graviton_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i-flex.large"], max = 3, ami = { kind = "arm64" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "accelerators_without_their_ami_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { attributes = { memory_mib = { min = 8192 }, vcpus = { min = 2 }, accelerators = { min = 1 } }, max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "the_ami_of_gpus_for_attributes_without_accelerators_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { attributes = { memory_mib = { min = 8192 }, vcpus = { min = 2 } }, max = 3, ami = { kind = "gpu" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "attributes_whose_least_is_more_than_their_most_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { attributes = { memory_mib = { min = 8192 }, vcpus = { min = 8, max = 4 } }, max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "attributes_of_no_memory_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { attributes = { memory_mib = { min = 0 }, vcpus = { min = 2 } }, max = 3 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_volume_smaller_than_its_ami_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, root_volume = { gib = 20 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "too_few_iops_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, root_volume = { iops = 1000 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "more_iops_than_a_volume_of_its_size_has_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, root_volume = { gib = 30, iops = 16000 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "throughput_that_iops_do_not_carry_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, root_volume = { throughput_mib = 1000 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_key_of_volumes_by_its_alias_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, root_volume = { kms_key = { arn = "alias/ebs" } } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "spot_that_is_none_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, spot = { on_demand_percent = 100 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_base_on_demand_that_is_the_whole_group_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, spot = { on_demand_base = 3 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_target_above_100_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, target_percent = 110 } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "more_than_all_healthy_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, refresh = { min_healthy_percent = 110 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_warm_pool_of_two_types_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large", "m7a.large"], max = 3, warm_pool = {} } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_warm_pool_of_spot_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, spot = {}, warm_pool = {} } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_warm_pool_that_hibernates_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, warm_pool = { state = "Hibernated" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_warm_pool_whose_least_is_more_than_its_most_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, warm_pool = { max_prepared = 1, min = 2 } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "a_client_by_its_range_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, clients = { vpc = "10.20.0.0/16" } } }
+  }
+  expect_failures = [var.instances]
+}
+
+run "more_security_groups_than_an_interface_takes_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, security_group_ids = { g0 = "sg-0", g1 = "sg-1", g2 = "sg-2", g3 = "sg-3", g4 = "sg-4" } } }
+  }
+  expect_failures = [var.instances]
 }
 
 run "a_retention_that_cloudwatch_does_not_know_is_refused" {
@@ -119,6 +516,24 @@ run "a_name_that_is_too_long_is_refused" {
     name = "serving-with-a-name-that-is-too-long"
   }
   expect_failures = [var.name]
+}
+
+run "subnets_that_are_none_are_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = [] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, } }
+  }
+  expect_failures = [var.network]
+}
+
+run "a_subnet_twice_is_refused" {
+  command = plan
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0a"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3, } }
+  }
+  expect_failures = [var.network]
 }
 
 run "a_bucket_by_its_arn_is_refused" {

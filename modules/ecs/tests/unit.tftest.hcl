@@ -237,6 +237,271 @@ run "a_registry_in_another_region_is_read_there" {
   }
 }
 
+run "instances_are_a_group_that_ecs_sizes_protects_and_drains" {
+  command = apply
+  variables {
+    network   = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+    instances = { cpu = { types = ["m7i.large"], max = 3 } }
+    tags      = { team = "ml" }
+  }
+
+  assert {
+    condition = (
+      aws_ecs_capacity_provider.instances["cpu"].name == "serving-cpu" &&
+      aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].auto_scaling_group_arn == aws_autoscaling_group.instances["cpu"].arn &&
+      aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_draining == "ENABLED" &&
+      aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_termination_protection == "ENABLED" &&
+      aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_scaling[0].status == "ENABLED" &&
+      aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_scaling[0].target_capacity == 100
+    )
+    error_message = "ECS does not size, protect and drain the group."
+  }
+
+  assert {
+    condition     = aws_autoscaling_group.instances["cpu"].protect_from_scale_in && aws_autoscaling_group.instances["cpu"].min_size == 0 && aws_autoscaling_group.instances["cpu"].max_size == 3 && aws_autoscaling_group.instances["cpu"].vpc_zone_identifier == toset(["subnet-0a", "subnet-0b"])
+    error_message = "The group is not as it was asked for: without protection of its instances ECS refuses the capacity provider."
+  }
+
+  assert {
+    condition = { for tag in aws_autoscaling_group.instances["cpu"].tag : tag.key => tag.value if tag.propagate_at_launch } == {
+      AmazonECSManaged = ""
+      Name             = "serving-cpu"
+      team             = "ml"
+    }
+    error_message = "Instances have not the tags of ECS and of the user."
+  }
+
+  assert {
+    condition = (
+      length(aws_autoscaling_group.instances["cpu"].mixed_instances_policy) == 0 &&
+      aws_autoscaling_group.instances["cpu"].launch_template[0].id == aws_launch_template.instances["cpu"].id &&
+      aws_launch_template.instances["cpu"].instance_type == "m7i.large"
+    )
+    error_message = "One type on demand is not launched from the template alone."
+  }
+
+  assert {
+    condition     = aws_launch_template.instances["cpu"].image_id == "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+    error_message = "Instances do not take the newest AMI of AWS for ECS."
+  }
+
+  assert {
+    condition     = aws_launch_template.instances["cpu"].metadata_options[0].http_tokens == "required" && aws_launch_template.instances["cpu"].metadata_options[0].http_put_response_hop_limit == 1
+    error_message = "Containers reach the instance's credentials."
+  }
+
+  assert {
+    condition = (
+      aws_launch_template.instances["cpu"].block_device_mappings[0].ebs[0].encrypted == "true" &&
+      aws_launch_template.instances["cpu"].block_device_mappings[0].ebs[0].volume_size == 50 &&
+      aws_launch_template.instances["cpu"].block_device_mappings[0].ebs[0].volume_type == "gp3" &&
+      aws_launch_template.instances["cpu"].tag_specifications[0].tags["team"] == "ml"
+    )
+    error_message = "The volume is not encrypted, not of its size or not tagged."
+  }
+
+  assert {
+    condition     = base64decode(aws_launch_template.instances["cpu"].user_data) == <<-EOT
+      #!/bin/bash
+      cat >>/etc/ecs/ecs.config <<'END'
+      ECS_CLUSTER=serving
+      ECS_AWSVPC_BLOCK_IMDS=true
+      ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true
+      ECS_ENABLE_TASK_IAM_ROLE=true
+      ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=true
+      END
+    EOT
+    error_message = "The agent is not told its cluster and its settings."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.instances["instances"].policy).Statement : statement.Sid => statement.Resource } == {
+      FindEndpoint = "*"
+      JoinCluster  = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving"
+      TagOnJoining = "arn:aws:ecs:eu-west-1:123456789012:container-instance/serving/*"
+      TakeTasks    = "arn:aws:ecs:eu-west-1:123456789012:container-instance/serving/*"
+    }
+    error_message = "The agent may do something in other clusters, or something else."
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.clients) == 0 && aws_vpc_security_group_egress_rule.instances_ipv4["cpu"].from_port == 443 && aws_vpc_security_group_egress_rule.instances_ipv6["cpu"].to_port == 443
+    error_message = "The instances are open to somebody, or may leave otherwise than by TLS."
+  }
+
+  assert {
+    condition     = aws_ecs_cluster_capacity_providers.this.capacity_providers == toset(["FARGATE", "FARGATE_SPOT", "serving-cpu"]) && output.capacity_providers.cpu == "serving-cpu"
+    error_message = "The cluster has not the capacity of the instances."
+  }
+
+  assert {
+    condition     = output.instances.cpu == { autoscaling_group_name = "serving-cpu", security_group_id = aws_security_group.instances["cpu"].id }
+    error_message = "The group is not told."
+  }
+}
+
+run "instances_may_be_the_default_and_open_to_clients" {
+  command = plan
+  variables {
+    network          = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a"] }
+    cluster          = { fargate = [] }
+    default_strategy = { cpu = { base = 1 } }
+    instances = {
+      cpu = {
+        clients                = { alb = "sg-0a1b2c3d" }
+        max                    = 4
+        min                    = 1
+        refresh                = { min_healthy_percent = 90 }
+        security_group_ids     = { database = "sg-1a1b2c3d" }
+        target_percent         = 80
+        termination_protection = false
+        types                  = ["m7g.large"]
+        ami                    = { kind = "arm64" }
+        warm_pool              = { max_prepared = 4, min = 2 }
+      }
+    }
+  }
+
+  assert {
+    condition     = one(aws_ecs_cluster_capacity_providers.this.default_capacity_provider_strategy).capacity_provider == "serving-cpu" && aws_ecs_cluster_capacity_providers.this.capacity_providers == toset(["serving-cpu"])
+    error_message = "A service that says nothing does not run on the instances."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.clients["cpu/alb"].referenced_security_group_id == "sg-0a1b2c3d" && aws_vpc_security_group_ingress_rule.clients["cpu/alb"].from_port == 32768 && aws_vpc_security_group_ingress_rule.clients["cpu/alb"].to_port == 65535
+    error_message = "The load balancer does not reach the ports of containers."
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["cpu"].warm_pool[0].pool_state == "Stopped" &&
+      aws_autoscaling_group.instances["cpu"].warm_pool[0].min_size == 2 &&
+      aws_autoscaling_group.instances["cpu"].warm_pool[0].max_group_prepared_capacity == 4 &&
+      !aws_autoscaling_group.instances["cpu"].warm_pool[0].instance_reuse_policy[0].reuse_on_scale_in
+    )
+    error_message = "The warm pool is not as it was asked for."
+  }
+
+  assert {
+    condition     = strcontains(base64decode(local.user_data["cpu"]), "ECS_WARM_POOLS_CHECK=true")
+    error_message = "Instances in the pool take tasks."
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["cpu"].instance_refresh[0].preferences[0].min_healthy_percentage == 90 &&
+      aws_autoscaling_group.instances["cpu"].instance_refresh[0].preferences[0].max_healthy_percentage == 100 &&
+      aws_autoscaling_group.instances["cpu"].instance_refresh[0].preferences[0].scale_in_protected_instances == "Refresh"
+    )
+    error_message = "A changed template does not reach the instances."
+  }
+
+  assert {
+    condition     = !aws_autoscaling_group.instances["cpu"].protect_from_scale_in && aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_termination_protection == "DISABLED" && aws_ecs_capacity_provider.instances["cpu"].auto_scaling_group_provider[0].managed_scaling[0].target_capacity == 80
+    error_message = "Protection or room is not as it was asked for."
+  }
+
+  assert {
+    condition     = aws_launch_template.instances["cpu"].image_id == "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"
+    error_message = "Graviton has the AMI of another processor."
+  }
+}
+
+run "gpus_get_drivers_spot_is_drained_and_types_keep_their_order" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a"] }
+    instances = {
+      gpu = {
+        ami         = { kind = "gpu" }
+        max         = 8
+        root_volume = { gib = 200, iops = 6000, kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/ebs" }, throughput_mib = 1000 }
+        spot        = { on_demand_base = 1, on_demand_percent = 25 }
+        types       = ["g6.xlarge", "g5.xlarge"]
+      }
+      neuron = { ami = { kind = "neuron" }, max = 1, types = ["inf2.xlarge"] }
+      own    = { ami = { id = "ami-0a1b2c3d4e5f60718", kind = "gpu" }, max = 1, types = ["g5g.xlarge"] }
+    }
+  }
+
+  assert {
+    condition = { for name, template in aws_launch_template.instances : name => template.image_id } == {
+      gpu    = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
+      neuron = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/inf/recommended/image_id"
+      own    = "ami-0a1b2c3d4e5f60718"
+    }
+    error_message = "An accelerator has an AMI without its driver."
+  }
+
+  assert {
+    condition     = [for override in aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override : override.instance_type] == ["g6.xlarge", "g5.xlarge"] && aws_launch_template.instances["gpu"].instance_type == null
+    error_message = "Types are not in the order of preference."
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_base_capacity == 1 &&
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_percentage_above_base_capacity == 25 &&
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_allocation_strategy == "prioritized"
+    )
+    error_message = "Spot is not as it was asked for."
+  }
+
+  assert {
+    condition     = strcontains(base64decode(local.user_data["gpu"]), "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true") && strcontains(base64decode(local.user_data["gpu"]), "ECS_ENABLE_GPU_SUPPORT=true")
+    error_message = "Tasks get no GPU, or are cut off when Spot is taken back."
+  }
+
+  assert {
+    condition = (
+      aws_launch_template.instances["gpu"].block_device_mappings[0].ebs[0].volume_size == 200 &&
+      aws_launch_template.instances["gpu"].block_device_mappings[0].ebs[0].iops == 6000 &&
+      aws_launch_template.instances["gpu"].block_device_mappings[0].ebs[0].throughput == 1000 &&
+      aws_launch_template.instances["gpu"].block_device_mappings[0].ebs[0].kms_key_id == "arn:aws:kms:eu-west-1:123456789012:key/ebs"
+    )
+    error_message = "The volume is not as it was asked for."
+  }
+}
+
+run "instances_by_their_attributes_are_of_one_architecture_and_have_the_accelerators" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a"] }
+    instances = {
+      cpu = { attributes = { excluded_types = ["m5*"], memory_mib = { max = 16384, min = 8192 }, vcpus = { min = 2 } }, max = 3 }
+      gpu = { ami = { kind = "gpu" }, attributes = { accelerators = { max = 1 }, memory_mib = { min = 16384 }, vcpus = { max = 8, min = 4 } }, max = 3 }
+    }
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].cpu_manufacturers == toset(["amd", "intel"]) &&
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].accelerator_count[0].max == 0 &&
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].memory_mib[0].min == 8192 && aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].memory_mib[0].max == 16384 &&
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].vcpu_count[0].min == 2 &&
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].excluded_instance_types == toset(["m5*"])
+    )
+    error_message = "Instances are not as they were asked for, or have accelerators that nobody uses."
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].accelerator_count[0].min == 1 && aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].accelerator_count[0].max == 1 &&
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].accelerator_manufacturers == toset(["nvidia"]) && aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].accelerator_types == toset(["gpu"]) &&
+      aws_autoscaling_group.instances["gpu"].mixed_instances_policy[0].launch_template[0].override[0].instance_requirements[0].vcpu_count[0].max == 8
+    )
+    error_message = "Instances have not the GPU that was asked for."
+  }
+
+  assert {
+    condition = (
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_allocation_strategy == "lowest-price" &&
+      aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_percentage_above_base_capacity == 100
+    )
+    error_message = "Attributes have no order, and Spot was not asked for."
+  }
+}
+
 run "values_that_only_an_apply_knows_are_planned" {
   command = plan
 

@@ -33,8 +33,32 @@ resource "aws_secretsmanager_secret" "this" {
   name_prefix = "token-"
 }
 
+resource "aws_vpc" "this" {
+  cidr_block = "10.20.0.0/16"
+}
+
+resource "aws_subnet" "this" {
+  vpc_id     = aws_vpc.this.id
+  cidr_block = "10.20.0.0/20"
+}
+
+resource "aws_security_group" "load_balancer" {
+  vpc_id = aws_vpc.this.id
+}
+
 module "ecs" {
   source = "../.."
+
+  network = { vpc_id = aws_vpc.this.id, subnet_ids = [aws_subnet.this.id] }
+  instances = {
+    gpu = {
+      ami         = { kind = "gpu" }
+      clients     = { alb = aws_security_group.load_balancer.id }
+      max         = 4
+      root_volume = { kms_key = { arn = aws_kms_key.this.arn } }
+      types       = ["g6.xlarge"]
+    }
+  }
 
   name     = "serving"
   exec     = { kms_key = { arn = aws_kms_key.this.arn } }
