@@ -1,3 +1,16 @@
+output "anywhere" {
+  description = "role_arn of the machines, and activations by name: id, and secret_arn of the secret that holds activation_id and activation_code as JSON. null without anywhere."
+  value = one([for role in values(aws_iam_role.external) : {
+    activations = { for name in keys(local.activations) : name => {
+      id         = aws_ssm_activation.anywhere[name].id
+      secret_arn = aws_secretsmanager_secret.activation[name].arn
+    } }
+    role_arn = role.arn
+  }])
+
+  depends_on = [aws_secretsmanager_secret_version.activation]
+}
+
 output "capacity_providers" {
   description = "Name of each capacity provider by its key: FARGATE, FARGATE_SPOT, and those of instances. Known only when the cluster has them."
   value       = local.capacity_providers

@@ -1,7 +1,7 @@
 # Two roles and a log group for each model server: what ECS does to start it, and what it may do itself.
 
 locals {
-  _arn = { for service in ["dynamodb", "ecs", "logs"] : service =>
+  _arn = { for service in ["ecs", "logs", "ssm"] : service =>
   "arn:${data.aws_partition.current.partition}:${service}:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}" }
 
   # Objects decide what there is; their values may be known only after an apply.

@@ -1,3 +1,44 @@
+variable "anywhere" {
+  description = <<-EOT
+    ECS Anywhere: machines of your own that run tasks (launch type EXTERNAL). `activations`: by a name of your choice, such as that of a site, with which up to `machines` are registered
+    before `expires` (2026-02-01T12:00:00Z, at most 30 days ahead); another date makes a new one. Its code is in a secret of Secrets Manager; `kms_key`: a customer's key for that.
+    Registered machines keep working when their activation is gone, as long as this is not null, which takes their role away.
+  EOT
+  type = object({
+    activations = optional(map(object({
+      expires  = string
+      machines = optional(number, 1)
+    })), {})
+    kms_key = optional(object({ arn = string }))
+  })
+  default = null
+
+  validation {
+    condition     = alltrue([for name in keys(try(var.anywhere.activations, {})) : can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", name))])
+    error_message = "Keys of anywhere.activations are 1 to 20 lower-case letters, digits and hyphens, and begin with a letter."
+  }
+
+  validation {
+    condition     = alltrue([for activation in values(try(var.anywhere.activations, {})) : can(formatdate("YYYY", activation.expires))])
+    error_message = "anywhere.activations.*.expires is a time such as 2026-02-01T12:00:00Z."
+  }
+
+  validation {
+    condition     = alltrue([for activation in values(try(var.anywhere.activations, {})) : try(timecmp(activation.expires, timeadd(plantimestamp(), "720h")) <= 0, true)])
+    error_message = "anywhere.activations.*.expires is more than 30 days ahead, and no activation lasts longer."
+  }
+
+  validation {
+    condition     = alltrue([for activation in values(try(var.anywhere.activations, {})) : activation.machines >= 1 && activation.machines <= 1000 && floor(activation.machines) == activation.machines])
+    error_message = "anywhere.activations.*.machines is a whole number from 1 to 1000."
+  }
+
+  validation {
+    condition     = try(var.anywhere.kms_key, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.anywhere.kms_key.arn))
+    error_message = "anywhere.kms_key.arn is the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias and not an id."
+  }
+}
+
 variable "cluster" {
   description = "`container_insights`: enhanced (metrics of tasks and containers), enabled (of services), or disabled. `fargate`: which of FARGATE and FARGATE_SPOT services may take."
   type = object({

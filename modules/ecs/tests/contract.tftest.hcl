@@ -8,6 +8,54 @@ variables {
   name = "serving"
 }
 
+run "an_activation_with_a_dot_in_its_name_is_refused" {
+  command = plan
+  variables {
+    anywhere = { activations = { "plant.1" = { expires = "2025-06-30T12:00:00Z" } } }
+  }
+  expect_failures = [var.anywhere]
+}
+
+run "an_activation_that_ends_at_no_time_is_refused" {
+  command = plan
+  variables {
+    anywhere = { activations = { plant = { expires = "tomorrow" } } }
+  }
+  expect_failures = [var.anywhere]
+}
+
+run "an_activation_for_longer_than_30_days_is_refused" {
+  command = plan
+  variables {
+    anywhere = { activations = { plant = { expires = "2999-01-01T00:00:00Z" } } }
+  }
+  expect_failures = [var.anywhere]
+}
+
+run "an_activation_for_no_machine_is_refused" {
+  command = plan
+  variables {
+    anywhere = { activations = { plant = { expires = "2025-06-30T12:00:00Z", machines = 0 } } }
+  }
+  expect_failures = [var.anywhere]
+}
+
+run "an_activation_for_more_machines_than_systems_manager_takes_is_refused" {
+  command = plan
+  variables {
+    anywhere = { activations = { plant = { expires = "2025-06-30T12:00:00Z", machines = 1001 } } }
+  }
+  expect_failures = [var.anywhere]
+}
+
+run "a_key_of_activations_by_its_alias_is_refused" {
+  command = plan
+  variables {
+    anywhere = { kms_key = { arn = "alias/secrets" } }
+  }
+  expect_failures = [var.anywhere]
+}
+
 run "insights_of_an_unknown_kind_are_refused" {
   command = plan
   variables {

@@ -50,6 +50,11 @@ run "the_least_configuration_is_a_cluster_on_fargate_with_insights_and_recorded_
     condition     = output.capacity_providers == { FARGATE = "FARGATE", FARGATE_SPOT = "FARGATE_SPOT" }
     error_message = "The capacity is not told."
   }
+
+  assert {
+    condition     = output.anywhere == null && output.instances == {}
+    error_message = "Machines are told that nobody asked for."
+  }
 }
 
 run "shares_of_the_default_strategy_are_those_that_were_asked_for" {
@@ -499,6 +504,58 @@ run "instances_by_their_attributes_are_of_one_architecture_and_have_the_accelera
       aws_autoscaling_group.instances["cpu"].mixed_instances_policy[0].instances_distribution[0].on_demand_percentage_above_base_capacity == 100
     )
     error_message = "Attributes have no order, and Spot was not asked for."
+  }
+}
+
+run "machines_of_ones_own_get_an_activation_whose_code_is_in_a_secret_only" {
+  command = apply
+  variables {
+    anywhere = {
+      activations = { plant = { expires = "2025-06-30T12:00:00Z", machines = 5 } }
+      kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/secrets" }
+    }
+  }
+
+  assert {
+    condition     = aws_ssm_activation.anywhere["plant"].iam_role == "serving-external" && aws_ssm_activation.anywhere["plant"].expiration_date == "2025-06-30T12:00:00Z" && aws_ssm_activation.anywhere["plant"].registration_limit == 5
+    error_message = "The activation is not as it was asked for."
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret.activation["plant"].kms_key_id == "arn:aws:kms:eu-west-1:123456789012:key/secrets" && aws_secretsmanager_secret_version.activation["plant"].secret_id == aws_secretsmanager_secret.activation["plant"].id && aws_secretsmanager_secret_version.activation["plant"].secret_string == null
+    error_message = "The code is in no secret, or in a state twice."
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(output.anywhere), aws_ssm_activation.anywhere["plant"].activation_code) && output.anywhere.activations.plant.id == aws_ssm_activation.anywhere["plant"].id && output.anywhere.activations.plant.secret_arn == aws_secretsmanager_secret.activation["plant"].arn
+    error_message = "The code is told, or where it is is not."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_iam_role.external["anywhere"].assume_role_policy).Statement[0].Principal.Service == "ssm.amazonaws.com" &&
+      jsondecode(aws_iam_role.external["anywhere"].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012" &&
+      jsondecode(aws_iam_role.external["anywhere"].assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:ssm:eu-west-1:123456789012:*"
+    )
+    error_message = "Others than Systems Manager in this account take the role."
+  }
+
+  assert {
+    condition = (
+      one([for statement in jsondecode(aws_iam_role_policy.external["anywhere"].policy).Statement : statement.Resource if statement.Sid == "JoinCluster"]) == "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" &&
+      aws_iam_role_policy_attachment.external["anywhere"].policy_arn == "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+    )
+    error_message = "The machines may not join the cluster, or not be managed."
+  }
+}
+
+run "machines_keep_their_role_when_activations_are_gone" {
+  command = plan
+  variables { anywhere = {} }
+
+  assert {
+    condition     = length(aws_iam_role.external) == 1 && length(aws_ssm_activation.anywhere) == 0 && length(aws_secretsmanager_secret.activation) == 0
+    error_message = "Machines lose their role, or get an activation that nobody asked for."
   }
 }
 

@@ -49,6 +49,9 @@ module "ecs" {
     }
   }
 
+  # Machines of a plant. The date is renewed when more of them are to be registered.
+  anywhere = { activations = { plant = { expires = "2025-06-30T12:00:00Z", machines = 5 } } }
+
   servers = {
     fraud = {
       models          = ["fraud-*"]

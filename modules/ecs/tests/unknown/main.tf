@@ -60,6 +60,7 @@ module "ecs" {
     }
   }
 
+  anywhere = { activations = { plant = { expires = "2025-06-30T12:00:00Z" } }, kms_key = { arn = aws_kms_key.this.arn } }
   name     = "serving"
   exec     = { kms_key = { arn = aws_kms_key.this.arn } }
   logging  = { kms_key_arn = aws_kms_key.this.arn }
