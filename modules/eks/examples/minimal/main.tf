@@ -1,0 +1,20 @@
+# A private cluster with two nodes, administered by one role.
+
+provider "aws" {
+  region = "eu-west-1"
+}
+
+module "eks" {
+  source = "../.."
+
+  name           = "serving"
+  network        = { vpc_id = "vpc-0a1b2c3d4e5f60718", subnet_ids = ["subnet-0a1b2c3d4e5f60718", "subnet-1a1b2c3d4e5f60718"] }
+  cluster        = { version = "1.33" }
+  access_entries = { platform = { principal_arn = "arn:aws:iam::123456789012:role/platform", policies = { AmazonEKSClusterAdminPolicy = [] } } }
+  node_groups    = { general = { instance_types = ["m7i.xlarge"], min_size = 2, max_size = 6 } }
+}
+
+output "cluster" {
+  description = "For clients of Kubernetes."
+  value       = module.eks.cluster
+}

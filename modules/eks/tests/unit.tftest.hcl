@@ -1,0 +1,249 @@
+# What is planned and, where only an apply tells, made.
+
+provider "aws" {
+  region = "eu-west-1"
+}
+
+variables {
+  name    = "serving"
+  network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a", "subnet-0b"] }
+  cluster = { version = "1.33" }
+  access_entries = {
+    platform = { principal_arn = "arn:aws:iam::123456789012:role/platform", policies = { AmazonEKSClusterAdminPolicy = [] } }
+  }
+  node_groups = { general = { instance_types = ["m7i.xlarge"], min_size = 2, max_size = 6 } }
+}
+
+run "the_least_configuration_is_private_encrypted_recorded_and_protected" {
+  command = apply
+  override_data {
+    target = data.aws_eks_cluster.current
+    values = { version = "1.33" }
+  }
+  override_data {
+    target = data.aws_eks_cluster_versions.offered
+    # Every attribute: OpenTofu converts no object to one with more.
+    values = {
+      cluster_versions = [{
+        cluster_type                 = "eks"
+        cluster_version              = "1.33"
+        default_platform_version     = "eks.1"
+        default_version              = true
+        end_of_extended_support_date = ""
+        end_of_standard_support_date = ""
+        kubernetes_patch_version     = ""
+        release_date                 = ""
+        version_status               = "STANDARD_SUPPORT"
+      }]
+    }
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.vpc_config).endpoint_private_access && !one(aws_eks_cluster.this.vpc_config).endpoint_public_access
+    error_message = "The endpoint is not private."
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.access_config).authentication_mode == "API" && !one(aws_eks_cluster.this.access_config).bootstrap_cluster_creator_admin_permissions
+    error_message = "Access does not come from access entries alone."
+  }
+
+  assert {
+    condition     = one(one(aws_eks_cluster.this.encryption_config).provider).key_arn == aws_kms_key.secrets["secrets"].arn && aws_kms_key.secrets["secrets"].enable_key_rotation
+    error_message = "Secrets are not encrypted with a key that rotates."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.encryption.policy).Statement[0].Resource == output.kms_key_arn
+    error_message = "The cluster may use another key than its own."
+  }
+
+  assert {
+    condition     = length(aws_eks_cluster.this.enabled_cluster_log_types) == 5 && aws_cloudwatch_log_group.cluster.name == "/aws/eks/serving/cluster" && aws_cloudwatch_log_group.cluster.retention_in_days == 365
+    error_message = "The control plane is not recorded for a year."
+  }
+
+  assert {
+    condition     = aws_eks_cluster.this.deletion_protection && !aws_eks_cluster.this.bootstrap_self_managed_addons
+    error_message = "The cluster is not protected, or brings add-ons of its own."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.cluster.assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:eks:eu-west-1:123456789012:cluster/serving"
+    error_message = "Another cluster may take the role."
+  }
+
+  assert {
+    condition     = aws_eks_access_policy_association.this["platform/AmazonEKSClusterAdminPolicy"].policy_arn == "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy" && one(aws_eks_access_policy_association.this["platform/AmazonEKSClusterAdminPolicy"].access_scope).type == "cluster"
+    error_message = "The administrator is none."
+  }
+
+  assert {
+    condition     = toset(keys(output.addons)) == toset(["coredns", "eks-pod-identity-agent", "kube-proxy", "vpc-cni"]) && keys(aws_eks_addon.on_nodes) == ["coredns"]
+    error_message = "The add-ons are not there, or not in their order."
+  }
+
+  assert {
+    condition     = one(aws_eks_node_group.this["general"].scaling_config).desired_size == 2 && aws_eks_node_group.this["general"].version == "1.33" && length(aws_eks_node_group.this["general"].taint) == 0
+    error_message = "The group is not what it was asked to be."
+  }
+
+  assert {
+    condition     = one(aws_launch_template.node["general"].metadata_options).http_tokens == "required" && one(aws_launch_template.node["general"].metadata_options).http_put_response_hop_limit == 1
+    error_message = "Pods reach the role of their node."
+  }
+
+  assert {
+    condition     = one(one(aws_launch_template.node["general"].block_device_mappings).ebs).encrypted == "true"
+    error_message = "Disks of nodes are not encrypted."
+  }
+
+  assert {
+    condition     = output.cluster.name == "serving" && startswith(output.cluster.endpoint, "https://") && output.cluster.security_group_id != null && output.cluster.certificate_authority != null
+    error_message = "Clients are not told what they need."
+  }
+
+  assert {
+    condition     = output.log_group_name == "/aws/eks/serving/cluster" && output.node_role.name == "serving-eks-node" && output.node_groups["general"].name != null
+    error_message = "The outputs are not those of what was made."
+  }
+}
+
+run "gpu_nodes_are_labelled_and_kept_free_of_other_pods" {
+  command = plan
+  variables {
+    node_groups = {
+      general = { instance_types = ["m7i.xlarge"], max_size = 6 }
+      gpu     = { ami_type = "BOTTLEROCKET_x86_64_NVIDIA", instance_types = ["g6.xlarge", "g6e.xlarge"], min_size = 0, desired_size = 1, max_size = 4, disk_gib = 300, labels = { team = "ml" } }
+      arm     = { ami_type = "AL2023_ARM_64_NVIDIA", instance_types = ["g5g.xlarge"], max_size = 2, taints = {} }
+      neuron  = { ami_type = "AL2023_x86_64_NEURON", instance_types = ["inf2.xlarge"], max_size = 2 }
+      big     = { ami_type = "AL2023_x86_64_NVIDIA", capacity_type = "CAPACITY_BLOCK", capacity_reservation = { id = "cr-0a1b2c3d" }, instance_types = ["p5.48xlarge"], min_size = 0, max_size = 2, subnet_ids = ["subnet-0b"] }
+    }
+  }
+
+  assert {
+    condition     = one(aws_eks_node_group.this["gpu"].taint).key == "nvidia.com/gpu" && one(aws_eks_node_group.this["gpu"].taint).effect == "NO_SCHEDULE" && one(aws_eks_node_group.this["gpu"].scaling_config).desired_size == 1
+    error_message = "Other pods come onto GPU nodes."
+  }
+
+  assert {
+    condition     = aws_eks_node_group.this["gpu"].labels == tomap({ "nvidia.com/gpu.present" = "true", team = "ml" }) && length(aws_eks_node_group.this["neuron"].labels) == 0
+    error_message = "The labels are not those of the device plugin and of the user."
+  }
+
+  assert {
+    condition     = length(aws_eks_node_group.this["arm"].taint) == 0
+    error_message = "A taint is there that was switched off."
+  }
+
+  assert {
+    condition     = one(aws_launch_template.node["gpu"].block_device_mappings).device_name == "/dev/xvdb" && one(one(aws_launch_template.node["gpu"].block_device_mappings).ebs).volume_size == 300 && one(aws_launch_template.node["arm"].block_device_mappings).device_name == "/dev/xvda"
+    error_message = "The disk for images is not the one that was asked for."
+  }
+
+  assert {
+    condition     = aws_launch_template.node["big"].instance_type == "p5.48xlarge" && one(aws_launch_template.node["big"].instance_market_options).market_type == "capacity-block" && one(one(aws_launch_template.node["big"].capacity_reservation_specification).capacity_reservation_target).capacity_reservation_id == "cr-0a1b2c3d"
+    error_message = "The block is not used."
+  }
+
+  assert {
+    condition     = aws_eks_node_group.this["big"].subnet_ids == toset(["subnet-0b"]) && aws_eks_node_group.this["gpu"].subnet_ids == toset(["subnet-0a", "subnet-0b"])
+    error_message = "A group stands in other subnets than it should."
+  }
+}
+
+run "the_endpoint_is_opened_to_whom_it_was_opened" {
+  command = plan
+  variables {
+    endpoint = { public_ranges = { all = "0.0.0.0/0" }, open_to_the_world = true, private_ranges = { vpn = "10.99.0.0/16" }, private_security_group_ids = { ci = "sg-0a1b2c3d" } }
+    cluster  = { version = "1.33", kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1" }, deletion_protection = false, support_type = "STANDARD", log_types = ["audit"], service_ipv4_cidr = "172.20.0.0/16", verify_version = false }
+    tags     = { team = "ml" }
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.vpc_config).endpoint_public_access && one(aws_eks_cluster.this.vpc_config).public_access_cidrs == toset(["0.0.0.0/0"])
+    error_message = "The endpoint is not public."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.clients["ipv4/vpn"].cidr_ipv4 == "10.99.0.0/16" && aws_vpc_security_group_ingress_rule.clients["ipv4/vpn"].from_port == 443 && aws_vpc_security_group_ingress_rule.clients["group/ci"].referenced_security_group_id == "sg-0a1b2c3d"
+    error_message = "Clients in private networks are not admitted."
+  }
+
+  assert {
+    condition     = length(aws_kms_key.secrets) == 0 && output.kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/1"
+    error_message = "A key is made that nobody asked for."
+  }
+
+  assert {
+    condition     = !aws_eks_cluster.this.deletion_protection && one(aws_eks_cluster.this.upgrade_policy).support_type == "STANDARD" && aws_eks_cluster.this.enabled_cluster_log_types == toset(["audit"]) && one(aws_eks_cluster.this.kubernetes_network_config).service_ipv4_cidr == "172.20.0.0/16" && aws_eks_cluster.this.tags["team"] == "ml"
+    error_message = "The cluster is not as it was asked for."
+  }
+
+  assert {
+    condition     = length(data.aws_eks_cluster_versions.offered) == 0 && length(data.aws_eks_cluster.current) == 0
+    error_message = "Something is read that was not to be read."
+  }
+}
+
+run "versions_of_add_ons_are_those_that_were_named" {
+  command = plan
+  variables {
+    addons = {
+      coredns        = { version = "v1.12.4-eksbuild.1", configuration = jsonencode({ replicaCount = 3 }) }
+      kube-proxy     = { version = "v1.33.5-eksbuild.2" }
+      metrics-server = {}
+      vpc-cni        = {}
+    }
+  }
+
+  assert {
+    condition     = aws_eks_addon.on_nodes["coredns"].addon_version == "v1.12.4-eksbuild.1" && jsondecode(aws_eks_addon.on_nodes["coredns"].configuration_values).replicaCount == 3 && aws_eks_addon.before_nodes["kube-proxy"].addon_version == "v1.33.5-eksbuild.2"
+    error_message = "An add-on is of another version."
+  }
+
+  assert {
+    condition     = toset(keys(aws_eks_addon.on_nodes)) == toset(["coredns", "metrics-server"]) && toset(keys(aws_eks_addon.before_nodes)) == toset(["kube-proxy", "vpc-cni"])
+    error_message = "Add-ons are not in their order."
+  }
+}
+
+run "access_to_namespaces_is_no_more_than_that" {
+  command = plan
+  variables {
+    access_entries = {
+      platform = { principal_arn = "arn:aws:iam::123456789012:role/platform", policies = { AmazonEKSClusterAdminPolicy = [] } }
+      models   = { principal_arn = "arn:aws:iam::123456789012:role/models", policies = { AmazonEKSEditPolicy = ["models"] }, kubernetes_groups = ["models"] }
+    }
+  }
+
+  assert {
+    condition     = one(aws_eks_access_policy_association.this["models/AmazonEKSEditPolicy"].access_scope).type == "namespace" && one(aws_eks_access_policy_association.this["models/AmazonEKSEditPolicy"].access_scope).namespaces == toset(["models"]) && aws_eks_access_entry.this["models"].kubernetes_groups == toset(["models"])
+    error_message = "The entry reaches beyond its namespace."
+  }
+}
+
+run "a_cluster_without_nodes_has_no_add_on_that_waits_for_them" {
+  command = plan
+  variables {
+    node_groups = {}
+  }
+
+  assert {
+    condition     = length(aws_eks_addon.on_nodes) == 0 && length(aws_eks_node_group.this) == 0 && length(aws_eks_addon.before_nodes) == 3
+    error_message = "An add-on waits for nodes for ever."
+  }
+}
+
+run "values_that_only_an_apply_knows_are_planned" {
+  command = plan
+
+  module {
+    source = "./tests/unknown"
+  }
+
+  assert {
+    condition     = output.log_group_name == "/aws/eks/serving/cluster"
+    error_message = "What is known is lost."
+  }
+}
