@@ -1,8 +1,8 @@
 locals {
-  # coredns would wait for nodes for ever where there are none.
+  # Auto Mode has all of them built in. coredns would wait for nodes for ever where there are none.
   addons = var.addons != null ? var.addons : {
     for name in concat(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"], length(var.node_groups) > 0 ? ["coredns"] : []) :
-    name => { configuration = null, version = null }
+    name => { configuration = null, identities = {}, version = null } if var.auto_mode == null
   }
 
   # A node without a network is not ready, and a group of such nodes fails. What is not listed here waits for nodes to run on.
@@ -22,7 +22,20 @@ resource "aws_eks_addon" "before_nodes" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
+  dynamic "pod_identity_association" {
+    for_each = each.value.identities
+    content {
+      service_account = pod_identity_association.key
+      role_arn        = aws_iam_role.identity["${each.key}/${pod_identity_association.key}"].arn
+    }
+  }
+
   tags = var.tags
+
+  depends_on = [
+    aws_iam_role_policy.identity,
+    aws_iam_role_policy_attachment.identity,
+  ]
 }
 
 resource "aws_eks_addon" "on_nodes" {
@@ -35,7 +48,21 @@ resource "aws_eks_addon" "on_nodes" {
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
+  dynamic "pod_identity_association" {
+    for_each = each.value.identities
+    content {
+      service_account = pod_identity_association.key
+      role_arn        = aws_iam_role.identity["${each.key}/${pod_identity_association.key}"].arn
+    }
+  }
+
   tags = var.tags
 
-  depends_on = [aws_eks_node_group.this]
+  # Pods of an add-on that begin before the agent get no rights.
+  depends_on = [
+    aws_eks_addon.before_nodes,
+    aws_eks_node_group.this,
+    aws_iam_role_policy.identity,
+    aws_iam_role_policy_attachment.identity,
+  ]
 }

@@ -20,7 +20,9 @@ locals {
   running_cluster = aws_eks_cluster.this.id
   running_version = one([for cluster in data.aws_eks_cluster.current : cluster.version])
 
-  cluster_policies = ["AmazonEKSClusterPolicy"]
+  cluster_policies = concat(["AmazonEKSClusterPolicy"], var.auto_mode == null ? [] : [
+    "AmazonEKSBlockStoragePolicy", "AmazonEKSComputePolicy", "AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy",
+  ])
 }
 
 # Asked rather than written down: a list in here would refuse each new version until the module's next release.
@@ -46,6 +48,13 @@ resource "aws_eks_cluster" "this" {
     bootstrap_cluster_creator_admin_permissions = false
   }
 
+  # Auto Mode is three switches of which EKS takes all or none; left out, they would stay as they are when it is to end.
+  compute_config {
+    enabled       = var.auto_mode != null
+    node_pools    = local.node_pools
+    node_role_arn = length(local.node_pools) > 0 ? aws_iam_role.node.arn : null
+  }
+
   encryption_config {
     resources = ["secrets"]
 
@@ -57,6 +66,16 @@ resource "aws_eks_cluster" "this" {
   kubernetes_network_config {
     ip_family         = "ipv4"
     service_ipv4_cidr = var.cluster.service_ipv4_cidr
+
+    elastic_load_balancing {
+      enabled = var.auto_mode != null
+    }
+  }
+
+  storage_config {
+    block_storage {
+      enabled = var.auto_mode != null
+    }
   }
 
   upgrade_policy {
@@ -85,6 +104,7 @@ resource "aws_eks_cluster" "this" {
     aws_cloudwatch_log_group.cluster,
     aws_iam_role_policy.encryption,
     aws_iam_role_policy_attachment.cluster,
+    aws_iam_role_policy_attachment.node,
   ]
 }
 

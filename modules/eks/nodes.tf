@@ -16,7 +16,15 @@ locals {
     })
   }
 
-  node_policies = ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"]
+  # Of Auto Mode, in which the same role is that of its nodes.
+  node_pools = var.auto_mode == null ? [] : var.auto_mode.node_pools
+
+  # The network's rights are its own where vpc-cni has a role.
+  node_policies = concat(
+    ["AmazonEC2ContainerRegistryPullOnly"],
+    var.auto_mode == null ? ["AmazonEKSWorkerNodePolicy"] : ["AmazonEKSWorkerNodeMinimalPolicy"],
+    var.auto_mode == null && !can(local.addons["vpc-cni"].identities["aws-node"]) ? ["AmazonEKS_CNI_Policy"] : [],
+  )
 }
 
 resource "aws_eks_node_group" "this" {

@@ -25,7 +25,19 @@ output "cluster" {
     aws_eks_addon.before_nodes,
     aws_eks_addon.on_nodes,
     aws_eks_node_group.this,
+    aws_eks_pod_identity_association.this,
     aws_vpc_security_group_ingress_rule.clients,
+  ]
+}
+
+output "identities" {
+  description = "ARN of the role of each of identities by its key. Of one by IRSA it is what the service account's annotation eks.amazonaws.com/role-arn says. Known only when pods that begin have its rights."
+  value       = { for key in keys(var.identities) : key => aws_iam_role.identity[key].arn }
+
+  depends_on = [
+    aws_eks_pod_identity_association.this,
+    aws_iam_role_policy.identity,
+    aws_iam_role_policy_attachment.identity,
   ]
 }
 
@@ -53,4 +65,12 @@ output "node_groups" {
 output "node_role" {
   description = "arn and name of the role of the nodes, for policies of your own."
   value       = { arn = aws_iam_role.node.arn, name = aws_iam_role.node.name }
+}
+
+output "oidc" {
+  description = "For roles of your own by IRSA: issuer, without https://, whose claims issuer:sub (system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT) and issuer:aud (sts.amazonaws.com) a trust policy tests, and provider_arn, which is null without cluster.oidc_provider."
+  value = {
+    issuer       = local.issuer
+    provider_arn = one([for provider in aws_iam_openid_connect_provider.this : provider.arn])
+  }
 }

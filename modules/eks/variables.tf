@@ -44,10 +44,18 @@ variable "access_entries" {
 }
 
 variable "addons" {
-  description = "Add-ons of EKS by name. `version`: such as v1.20.4-eksbuild.2; null takes AWS's default for the cluster's version when the add-on is made, and keeps it. `configuration`: of the add-on, in JSON. null has eks-pod-identity-agent, kube-proxy, vpc-cni and, where there are nodes, coredns."
+  description = <<-EOT
+    Add-ons of EKS by name. `version`: such as v1.20.4-eksbuild.2; null takes AWS's default for the cluster's version when the add-on is made, and keeps it. `configuration`: of the add-on, in JSON.
+    `identities`: of an add-on that calls AWS, by its service account: `policy_arns` and `policies` (documents in JSON), by names of your choice; the module makes the role.
+    null has eks-pod-identity-agent, kube-proxy, vpc-cni and, where there are nodes, coredns; with Auto Mode none.
+  EOT
   type = map(object({
     configuration = optional(string)
-    version       = optional(string)
+    identities = optional(map(object({
+      policies    = optional(map(string), {})
+      policy_arns = optional(map(string), {})
+    })), {})
+    version = optional(string)
   }))
   default = null
 
@@ -67,7 +75,7 @@ variable "addons" {
   }
 
   validation {
-    condition     = alltrue([for name in keys(coalesce(var.addons, {})) : contains(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"], name)]) || length(var.node_groups) > 0
+    condition     = alltrue([for name in keys(coalesce(var.addons, {})) : contains(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"], name)]) || length(var.node_groups) > 0 || var.auto_mode != null
     error_message = "An add-on runs on nodes, and node_groups is empty: it would never be ready. Add a group, or keep to eks-pod-identity-agent, kube-proxy and vpc-cni."
   }
 
@@ -77,8 +85,68 @@ variable "addons" {
   }
 
   validation {
+    condition = alltrue([for name, account in {
+      amazon-cloudwatch-observability = "cloudwatch-agent"
+      aws-ebs-csi-driver              = "ebs-csi-controller-sa"
+      aws-efs-csi-driver              = "efs-csi-controller-sa"
+      aws-mountpoint-s3-csi-driver    = "s3-csi-driver-sa"
+      external-dns                    = "external-dns"
+    } : !contains(keys(coalesce(var.addons, {})), name) || can(var.addons[name].identities[account])])
+    error_message = <<-EOT
+      An add-on lacks the role that it calls AWS with: without it volumes stay pending, and records unmade. Give its service account identities: of aws-ebs-csi-driver ebs-csi-controller-sa (policy service-role/AmazonEBSCSIDriverPolicy),
+      of aws-efs-csi-driver efs-csi-controller-sa (service-role/AmazonEFSCSIDriverPolicy), of amazon-cloudwatch-observability cloudwatch-agent (CloudWatchAgentServerPolicy), of aws-mountpoint-s3-csi-driver s3-csi-driver-sa and of external-dns external-dns (policies of your own).
+    EOT
+  }
+
+  validation {
+    condition     = alltrue([for addon in values(coalesce(var.addons, {})) : alltrue([for identity in values(addon.identities) : length(identity.policies) + length(identity.policy_arns) > 0])])
+    error_message = "Each of identities of addons has policies, policy_arns, or both; without them the role may do nothing."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for addon in values(coalesce(var.addons, {})) : [for account in keys(addon.identities) : can(regex("^[a-z0-9][a-z0-9-]{0,23}[a-z0-9]$", account))]]))
+    error_message = "Keys of identities of addons are service accounts, such as ebs-csi-controller-sa: 2 to 25 lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = length(flatten([for addon in values(coalesce(var.addons, {})) : keys(addon.identities)])) == length(distinct(flatten([for addon in values(coalesce(var.addons, {})) : keys(addon.identities)])))
+    error_message = "Two of addons have identities for service accounts of one name, and their roles would have one name too. Give one of them its role through an association of your own."
+  }
+
+  validation {
+    condition     = alltrue([for addon in values(coalesce(var.addons, {})) : length(addon.identities) == 0]) || contains(keys(coalesce(var.addons, {})), "eks-pod-identity-agent") || var.auto_mode != null
+    error_message = "identities of addons need the add-on eks-pod-identity-agent, which hands out the credentials. Add it to addons."
+  }
+
+  validation {
+    condition     = var.auto_mode == null || length(setintersection(keys(coalesce(var.addons, {})), ["aws-ebs-csi-driver", "coredns", "eks-node-monitoring-agent", "eks-pod-identity-agent", "kube-proxy", "vpc-cni"])) == 0
+    error_message = "Auto Mode has aws-ebs-csi-driver, coredns, eks-node-monitoring-agent, eks-pod-identity-agent, kube-proxy and vpc-cni built in. Leave them out of addons."
+  }
+
+  validation {
     condition     = try(tonumber(split(".", var.addons["kube-proxy"].version)[1]) <= tonumber(split(".", var.cluster.version)[1]), true)
     error_message = "The add-on kube-proxy is newer than cluster.version. Upgrade the cluster first."
+  }
+}
+
+variable "auto_mode" {
+  description = <<-EOT
+    Auto Mode: nodes, their network, load balancers and volumes are EKS's to run. null is none. `node_pools`: those of EKS that are switched on, general-purpose and system; pools of your own are objects of Kubernetes.
+    A change to and from null is made in place; add-ons and node_groups that it replaces must go first.
+  EOT
+  type = object({
+    node_pools = optional(list(string), ["general-purpose", "system"])
+  })
+  default = null
+
+  validation {
+    condition     = var.auto_mode == null || length(setsubtract(try(var.auto_mode.node_pools, []), ["general-purpose", "system"])) == 0
+    error_message = "node_pools of auto_mode are general-purpose and system. Others are made in Kubernetes, as objects of the kind NodePool."
+  }
+
+  validation {
+    condition     = var.auto_mode == null || length(var.node_groups) == 0
+    error_message = "Auto Mode brings nodes itself, and replaces what those of node_groups need. Leave node_groups out, or auto_mode."
   }
 }
 
@@ -87,11 +155,13 @@ variable "cluster" {
     `version`: of Kubernetes, such as 1.33; up by one minor version at a time. `verify_version`: whether AWS is asked at plan which versions it offers, and which the cluster runs.
     `support_type`: EXTENDED costs more after the standard support; STANDARD is upgraded by AWS at its end. `deletion_protection`: must be switched off, and applied, before a destroy.
     `log_types`: what the control plane records. `kms_key`: a key for secrets; null makes one. A change of it or of `service_ipv4_cidr`, the range of services, replaces the cluster.
+    `oidc_provider`: whether IAM believes tokens of the cluster, which roles by IRSA need.
   EOT
   type = object({
     deletion_protection = optional(bool, true)
     kms_key             = optional(object({ arn = string }))
     log_types           = optional(list(string), ["api", "audit", "authenticator", "controllerManager", "scheduler"])
+    oidc_provider       = optional(bool, false)
     service_ipv4_cidr   = optional(string)
     support_type        = optional(string, "EXTENDED")
     verify_version      = optional(bool, true)
@@ -160,6 +230,67 @@ variable "endpoint" {
   validation {
     condition     = length(var.endpoint.public_ranges) <= 40
     error_message = "endpoint.public_ranges has at most 40 ranges."
+  }
+}
+
+variable "identities" {
+  description = <<-EOT
+    Roles of pods; keys are names of your choice. Pods of `service_account` in `namespace` have the rights of `policies` (documents in JSON) and `policy_arns`, both by names of your choice.
+    `method`: POD_IDENTITY, or IRSA for what does not know it (older SDKs, Fargate); then the service account is annotated with the ARN of the role, and cluster.oidc_provider is true.
+  EOT
+  type = map(object({
+    method          = optional(string, "POD_IDENTITY")
+    namespace       = string
+    policies        = optional(map(string), {})
+    policy_arns     = optional(map(string), {})
+    service_account = string
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.identities) : can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", name))])
+    error_message = "Keys of identities are 2 to 27 lower-case letters, digits and hyphens; they begin with a letter and end with a letter or a digit."
+  }
+
+  validation {
+    condition     = alltrue([for identity in values(var.identities) : contains(["IRSA", "POD_IDENTITY"], identity.method)])
+    error_message = "method of identities is POD_IDENTITY or IRSA."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for identity in values(var.identities) : [for name in [identity.namespace, identity.service_account] : can(regex("^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", name))]]))
+    error_message = "namespace and service_account of identities are names in Kubernetes: lower-case letters, digits and hyphens. There are no wildcards; give each service account an entry."
+  }
+
+  validation {
+    condition     = length(distinct([for identity in values(var.identities) : "${identity.namespace}/${identity.service_account}"])) == length(var.identities)
+    error_message = "Two of identities are for one service account, which has one role. Put their policies together."
+  }
+
+  validation {
+    condition     = alltrue([for identity in values(var.identities) : length(identity.policies) + length(identity.policy_arns) > 0])
+    error_message = "Each of identities has policies, policy_arns, or both; without them the role may do nothing."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for identity in values(var.identities) : [for document in values(identity.policies) : can(jsondecode(document).Statement)]]))
+    error_message = "policies of identities are documents of IAM in JSON, such as data.aws_iam_policy_document.NAME.json; for ARNs take policy_arns."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for identity in values(var.identities) : [for arn in values(identity.policy_arns) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", arn))]]))
+    error_message = "policy_arns of identities are ARNs of policies, such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess; for documents take policies."
+  }
+
+  validation {
+    condition     = alltrue([for identity in values(var.identities) : identity.method != "POD_IDENTITY"]) || var.addons == null || contains(keys(coalesce(var.addons, {})), "eks-pod-identity-agent") || var.auto_mode != null
+    error_message = "identities by POD_IDENTITY need the add-on eks-pod-identity-agent, which hands out the credentials. Add it to addons, or leave addons out."
+  }
+
+  validation {
+    condition     = alltrue([for identity in values(var.identities) : identity.method != "IRSA"]) || var.cluster.oidc_provider
+    error_message = "identities by IRSA need a provider that IAM believes. Set cluster.oidc_provider = true."
   }
 }
 

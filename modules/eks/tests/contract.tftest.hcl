@@ -131,6 +131,154 @@ run "a_kube_proxy_newer_than_the_cluster_is_refused" {
   expect_failures = [var.addons]
 }
 
+run "an_add_on_without_the_role_that_it_needs_is_refused" {
+  command = plan
+  variables {
+    addons = { aws-ebs-csi-driver = {}, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "a_role_for_another_service_account_of_an_add_on_is_refused" {
+  command = plan
+  variables {
+    addons = { aws-efs-csi-driver = { identities = { ebs-csi-controller-sa = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "a_role_of_an_add_on_without_rights_is_refused" {
+  command = plan
+  variables {
+    addons = { aws-ebs-csi-driver = { identities = { ebs-csi-controller-sa = {} } }, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "a_service_account_of_an_add_on_too_long_for_a_role_is_refused" {
+  command = plan
+  variables {
+    addons = { adot-like = { identities = { a-service-account-of-more-than-25 = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "roles_of_two_add_ons_of_one_name_are_refused" {
+  command = plan
+  variables {
+    addons = { one = { identities = { agent = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }, two = { identities = { agent = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "a_role_of_an_add_on_without_the_agent_is_refused" {
+  command = plan
+  variables {
+    addons = { aws-ebs-csi-driver = { identities = { ebs-csi-controller-sa = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }, coredns = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
+run "an_add_on_that_auto_mode_has_built_in_is_refused" {
+  command = plan
+  variables {
+    addons      = { coredns = {} }
+    auto_mode   = {}
+    node_groups = {}
+  }
+  expect_failures = [var.addons]
+}
+
+run "a_pool_that_eks_does_not_have_is_refused" {
+  command = plan
+  variables {
+    auto_mode   = { node_pools = ["gpu"] }
+    node_groups = {}
+  }
+  expect_failures = [var.auto_mode]
+}
+
+run "auto_mode_beside_node_groups_is_refused" {
+  command = plan
+  variables {
+    auto_mode = {}
+  }
+  expect_failures = [var.auto_mode]
+}
+
+run "a_name_of_an_identity_too_long_is_refused" {
+  command = plan
+  variables {
+    identities = { a-name-of-more-than-27-letters = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "an_unknown_method_of_identities_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { method = "KIAM", namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "a_wildcard_as_service_account_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { namespace = "models", service_account = "*", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "a_service_account_with_two_roles_is_refused" {
+  command = plan
+  variables {
+    identities = { one = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } }, two = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "an_identity_without_rights_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { namespace = "models", service_account = "server" } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "an_arn_where_a_document_belongs_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { namespace = "models", service_account = "server", policies = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "a_role_where_a_policy_belongs_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::123456789012:role/server" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "pod_identities_without_the_agent_are_refused" {
+  command = plan
+  variables {
+    addons     = { coredns = {}, kube-proxy = {}, vpc-cni = {} }
+    identities = { server = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "irsa_without_a_provider_is_refused" {
+  command = plan
+  variables {
+    identities = { server = { method = "IRSA", namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
 run "a_version_with_a_patch_is_refused" {
   command = plan
   variables {

@@ -235,6 +235,180 @@ run "a_cluster_without_nodes_has_no_add_on_that_waits_for_them" {
   }
 }
 
+run "pods_have_roles_of_their_own" {
+  command = apply
+  override_data {
+    target = data.aws_eks_cluster.current
+    values = { version = "1.33" }
+  }
+  override_data {
+    target = data.aws_eks_cluster_versions.offered
+    # Every attribute: OpenTofu converts no object to one with more.
+    values = {
+      cluster_versions = [{
+        cluster_type                 = "eks"
+        cluster_version              = "1.33"
+        default_platform_version     = "eks.1"
+        default_version              = true
+        end_of_extended_support_date = ""
+        end_of_standard_support_date = ""
+        kubernetes_patch_version     = ""
+        release_date                 = ""
+        version_status               = "STANDARD_SUPPORT"
+      }]
+    }
+  }
+  variables {
+    cluster = { version = "1.33", oidc_provider = true }
+    identities = {
+      server = {
+        namespace       = "models"
+        service_account = "server"
+        policies        = { artifacts = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::artifacts/*" }] }) }
+        policy_arns     = { metrics = "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy" }
+      }
+      batch = { method = "IRSA", namespace = "batch", service_account = "runner", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } }
+    }
+  }
+
+  assert {
+    condition     = keys(aws_eks_pod_identity_association.this) == ["server"] && aws_eks_pod_identity_association.this["server"].namespace == "models" && aws_eks_pod_identity_association.this["server"].service_account == "server" && aws_eks_pod_identity_association.this["server"].role_arn == output.identities["server"]
+    error_message = "The role is not that of the pods that it was made for."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.identity["server"].assume_role_policy).Statement[0].Principal.Service == "pods.eks.amazonaws.com" && toset(jsondecode(aws_iam_role.identity["server"].assume_role_policy).Statement[0].Action) == toset(["sts:AssumeRole", "sts:TagSession"]) && jsondecode(aws_iam_role.identity["server"].assume_role_policy).Statement[0].Condition.StringEquals == {
+      "aws:RequestTag/eks-cluster-arn"            = "arn:aws:eks:eu-west-1:123456789012:cluster/serving"
+      "aws:RequestTag/kubernetes-namespace"       = "models"
+      "aws:RequestTag/kubernetes-service-account" = "server"
+    }
+    error_message = "Other pods may take the role."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.identity["server/artifacts"].policy).Statement[0].Action == "s3:GetObject" && aws_iam_role_policy.identity["server/artifacts"].role == "serving-pod-server" && aws_iam_role_policy_attachment.identity["server/metrics"].role == "serving-pod-server"
+    error_message = "The role has not the rights that it was given."
+  }
+
+  assert {
+    condition     = output.oidc.provider_arn == "arn:aws:iam::123456789012:oidc-provider/${output.oidc.issuer}" && one(aws_iam_openid_connect_provider.this["cluster"].client_id_list) == "sts.amazonaws.com"
+    error_message = "IAM does not believe the cluster's tokens."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.identity["batch"].assume_role_policy).Statement[0].Principal.Federated == output.oidc.provider_arn && jsondecode(aws_iam_role.identity["batch"].assume_role_policy).Statement[0].Action == "sts:AssumeRoleWithWebIdentity" && jsondecode(aws_iam_role.identity["batch"].assume_role_policy).Statement[0].Condition.StringEquals == {
+      "${output.oidc.issuer}:aud" = "sts.amazonaws.com"
+      "${output.oidc.issuer}:sub" = "system:serviceaccount:batch:runner"
+    }
+    error_message = "Other tokens than the service account's are believed."
+  }
+
+  assert {
+    condition     = !strcontains(output.oidc.issuer, "https") && output.identities["batch"] == "arn:aws:iam::123456789012:role/serving-pod-batch"
+    error_message = "The outputs are not what trust policies and annotations need."
+  }
+}
+
+run "add_ons_have_the_roles_that_they_need" {
+  command = apply
+  override_data {
+    target = data.aws_eks_cluster.current
+    values = { version = "1.33" }
+  }
+  override_data {
+    target = data.aws_eks_cluster_versions.offered
+    # Every attribute: OpenTofu converts no object to one with more.
+    values = {
+      cluster_versions = [{
+        cluster_type                 = "eks"
+        cluster_version              = "1.33"
+        default_platform_version     = "eks.1"
+        default_version              = true
+        end_of_extended_support_date = ""
+        end_of_standard_support_date = ""
+        kubernetes_patch_version     = ""
+        release_date                 = ""
+        version_status               = "STANDARD_SUPPORT"
+      }]
+    }
+  }
+  variables {
+    addons = {
+      aws-ebs-csi-driver     = { identities = { ebs-csi-controller-sa = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }
+      coredns                = {}
+      eks-pod-identity-agent = {}
+      kube-proxy             = {}
+      vpc-cni                = { identities = { aws-node = { policy_arns = { cni = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy" } } } }
+    }
+  }
+
+  assert {
+    condition     = one(aws_eks_addon.on_nodes["aws-ebs-csi-driver"].pod_identity_association).service_account == "ebs-csi-controller-sa" && one(aws_eks_addon.on_nodes["aws-ebs-csi-driver"].pod_identity_association).role_arn == aws_iam_role.identity["aws-ebs-csi-driver/ebs-csi-controller-sa"].arn
+    error_message = "Volumes stay pending."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachment.identity["aws-ebs-csi-driver/ebs-csi-controller-sa/ebs"].policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" && jsondecode(aws_iam_role.identity["aws-ebs-csi-driver/ebs-csi-controller-sa"].assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "ebs-csi-controller-sa"
+    error_message = "The role of the add-on has no rights, or is not its alone."
+  }
+
+  assert {
+    condition     = one(aws_eks_addon.before_nodes["vpc-cni"].pod_identity_association).role_arn == aws_iam_role.identity["vpc-cni/aws-node"].arn && keys(aws_iam_role_policy_attachment.node) == ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodePolicy"]
+    error_message = "Nodes keep the rights of the network, which has a role of its own."
+  }
+
+  assert {
+    condition     = length(aws_eks_pod_identity_association.this) == 0 && output.identities == {} && output.oidc.provider_arn == null
+    error_message = "Something is made that nobody asked for."
+  }
+}
+
+run "auto_mode_switches_all_three_on_and_brings_no_add_ons" {
+  command = plan
+  variables {
+    auto_mode   = {}
+    node_groups = {}
+    identities  = { server = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.compute_config).enabled && one(one(aws_eks_cluster.this.kubernetes_network_config).elastic_load_balancing).enabled && one(one(aws_eks_cluster.this.storage_config).block_storage).enabled
+    error_message = "EKS refuses a part of Auto Mode."
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.compute_config).node_pools == toset(["general-purpose", "system"]) && keys(aws_iam_role_policy_attachment.node) == ["AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy"]
+    error_message = "There are no nodes, or they may do more than they need."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy_attachment.cluster) == 5 && length(aws_eks_addon.before_nodes) + length(aws_eks_addon.on_nodes) == 0 && keys(aws_eks_pod_identity_association.this) == ["server"]
+    error_message = "The cluster may not run nodes, or has what Auto Mode replaces."
+  }
+}
+
+run "auto_mode_without_pools_of_eks_names_no_role" {
+  command = plan
+  variables {
+    auto_mode   = { node_pools = [] }
+    node_groups = {}
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.compute_config).enabled && one(aws_eks_cluster.this.compute_config).node_role_arn == null
+    error_message = "EKS refuses a role without pools."
+  }
+}
+
+run "without_auto_mode_all_three_are_off" {
+  command = plan
+
+  assert {
+    condition     = !one(aws_eks_cluster.this.compute_config).enabled && !one(one(aws_eks_cluster.this.kubernetes_network_config).elastic_load_balancing).enabled && !one(one(aws_eks_cluster.this.storage_config).block_storage).enabled && keys(aws_iam_role_policy_attachment.cluster) == ["AmazonEKSClusterPolicy"]
+    error_message = "A part of Auto Mode is on, or stays on."
+  }
+}
+
 run "values_that_only_an_apply_knows_are_planned" {
   command = plan
 

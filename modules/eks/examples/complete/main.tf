@@ -1,4 +1,4 @@
-# Behind modules/vpc: general nodes, GPUs on demand and in a capacity block, Graviton on spot, versions pinned, a public endpoint for one office.
+# Behind modules/vpc: general nodes, GPUs on demand and in a capacity block, Graviton on spot, versions pinned, roles of pods, a public endpoint for one office.
 
 provider "aws" {
   region = "eu-west-1"
@@ -10,6 +10,13 @@ module "vpc" {
   name  = "serving-prod"
   cidr  = "10.20.0.0/16"
   zones = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+}
+
+data "aws_iam_policy_document" "artifacts" {
+  statement {
+    actions   = ["s3:GetObject"]
+    resources = ["arn:aws:s3:::serving-artifacts/*"]
+  }
 }
 
 module "eks" {
@@ -51,11 +58,16 @@ module "eks" {
   }
 
   addons = {
+    aws-ebs-csi-driver     = { identities = { ebs-csi-controller-sa = { policy_arns = { ebs = "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy" } } } }
     coredns                = { version = "v1.12.4-eksbuild.1", configuration = jsonencode({ replicaCount = 3 }) }
     eks-pod-identity-agent = { version = "v1.3.9-eksbuild.3" }
     kube-proxy             = { version = "v1.33.5-eksbuild.2" }
     metrics-server         = { version = "v0.8.0-eksbuild.3" }
     vpc-cni                = { version = "v1.20.4-eksbuild.1" }
+  }
+
+  identities = {
+    server = { namespace = "models", service_account = "server", policies = { artifacts = data.aws_iam_policy_document.artifacts.json } }
   }
 
   logging = { retention_days = 90 }

@@ -33,6 +33,11 @@ resource "aws_iam_role" "platform" {
   assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [] })
 }
 
+resource "aws_iam_policy" "made" {
+  name_prefix = "models-"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = aws_kms_key.this.arn }] })
+}
+
 module "eks" {
   source = "../.."
 
@@ -42,6 +47,7 @@ module "eks" {
   endpoint       = { private_security_group_ids = { runners = aws_security_group.runners.id } }
   logging        = { kms_key_arn = aws_kms_key.this.arn }
   access_entries = { platform = { principal_arn = aws_iam_role.platform.arn, policies = { AmazonEKSClusterAdminPolicy = [] } } }
+  identities     = { server = { namespace = "models", service_account = "server", policies = { own = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = aws_kms_key.this.arn }] }) }, policy_arns = { made = aws_iam_policy.made.arn } } }
   node_groups    = { general = { instance_types = ["m7i.xlarge"], max_size = 3, subnet_ids = [aws_subnet.private["eu-west-1a"].id] } }
 }
 
