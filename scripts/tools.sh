@@ -9,6 +9,8 @@
 #   need_amtool, need_promtool, need_prometheus
 #                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
 #                    AMTOOL, PROMTOOL and PROMETHEUS
+#   need_checkov, need_tflint
+#                    what judges modules; set CHECKOV to the directory of one, and TFLINT to the other
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -256,6 +258,42 @@ build_prometheus() { # COMMAND
         missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
     place "$made" "$1-$PROMETHEUS_VERSION"
+}
+
+# What judges modules. checkov is 290 MB of Python; Go checks what it fetches of tflint against its checksum database.
+TFLINT_VERSION=0.64.0
+
+need_checkov() {
+    local made requirements="$ROOT/scripts/parts/checkov.txt"
+    # The pinned files name the directory: others make another one.
+    CHECKOV="$TOOLS/checkov-$(sha256 "$requirements" | cut -c 1-12)"
+    if [ -d "$CHECKOV" ]; then return; fi
+    command -v python3 >/dev/null && python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+        || missing "Python 3.10 or newer with venv (for checkov)" "Debian, Ubuntu: apt-get install python3 python3-venv"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.checkov-XXXXXX")
+    say "fetching checkov"
+    if ! python3 -m venv "$made" || ! "$made/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2; then
+        rm -rf "$made"
+        missing "checkov, which pip cannot fetch" "let this machine reach a Python package index"
+    fi
+    # Its python finds the packages wherever the directory lies.
+    place "$made" "$(basename "$CHECKOV")"
+}
+
+need_tflint() {
+    local made
+    TFLINT="$TOOLS/tflint-$TFLINT_VERSION/tflint"
+    if [ -x "$TFLINT" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build tflint)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.tflint-XXXXXX")
+    say "building tflint $TFLINT_VERSION, which takes minutes"
+    if ! GOBIN="$made" go install "github.com/terraform-linters/tflint@v$TFLINT_VERSION" >&2; then
+        rm -rf "$made"
+        missing "tflint, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+    fi
+    place "$made" "tflint-$TFLINT_VERSION"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.

@@ -37,6 +37,7 @@ resource "aws_lb_listener" "http" {
 }
 
 resource "aws_lb_listener" "https" {
+  #checkov:skip=CKV_AWS_103:Policies without TLS 1.3 or with TLS older than 1.2 are refused by a validation of https
   for_each = var.https == null ? {} : { https = var.https }
 
   load_balancer_arn = aws_lb.this.arn

@@ -9,6 +9,8 @@ data "aws_route_table" "subnets" {
 }
 
 resource "aws_lb" "this" {
+  #checkov:skip=CKV_AWS_150:On is the default; off, for a destroy, is the user's decision, in load_balancer.deletion_protection
+  #checkov:skip=CKV2_AWS_76:The rules of a web ACL are its owner's
   #checkov:skip=CKV2_AWS_28:A web ACL is the user's, in waf; there is none that would suit every model
   #checkov:skip=CKV2_AWS_20:Redirection is the default, and the other way is asked for in http
   name                       = var.name

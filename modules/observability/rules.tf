@@ -14,7 +14,7 @@ locals {
   _latency = { for name, endpoint in var.endpoints : name => endpoint.latency if endpoint.latency != null }
 
   # The server says le="1", and Prometheus 3 stores le="1.0".
-  _bounds = { for name, latency in local._latency : name => floor(latency.seconds) == latency.seconds ? "${latency.seconds}(\\\\.0)?" : replace("${latency.seconds}", ".", "\\\\.") }
+  _bounds = { for name, latency in local._latency : name => floor(latency.seconds) == latency.seconds ? "${latency.seconds}(\\\\.0)?" : replace(tostring(latency.seconds), ".", "\\\\.") }
 
   _recording_requests = [
     for window in local._windows : {

@@ -35,6 +35,7 @@ resource "aws_vpc_endpoint" "interface" {
 }
 
 resource "aws_security_group" "endpoints" {
+  #checkov:skip=CKV2_AWS_5:The interface endpoints above have it; the check does not know them as something to attach it to
   for_each = local.has_interface
 
   name        = "${var.name}-endpoints"

@@ -144,6 +144,7 @@ variable "nat" {
   }
 }
 
+# tflint-ignore: terraform_unused_declarations # Its validations compare it with cidr, and nothing is made of it
 variable "reserved_cidrs" {
   description = "Ranges that the VPC must not overlap, by name: peered VPCs, offices, other environments. They are compared at plan, and nothing is made of them."
   type        = map(string)
