@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mlops_core::artifacts::{
     Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, NoDigestCache,
+    StoredArtifact,
 };
 use mlops_core::{Error, Result};
 
@@ -13,6 +14,10 @@ use crate::artifacts::LocalArtifacts;
 
 /// The store `far`, whose artifacts are copied to `near` when they are asked for: after [`ArtifactStore::get`],
 /// [`ArtifactStore::path_of`] tells where a file lies. Everything else is `far`'s.
+///
+/// So is a removal: the copies of this machine stay, and are found by [`ArtifactStore::get`]. Servers may run from them, and a
+/// registry that lies in the same directory may name them. A sweep of that directory's own registry clears them; what is
+/// served after that is copied anew.
 pub struct Mirror {
     far: Arc<dyn ArtifactStore>,
     near: LocalArtifacts,
@@ -63,6 +68,18 @@ impl ArtifactStore for Mirror {
         }
     }
 
+    async fn list(&self) -> Result<Vec<StoredArtifact>> {
+        self.far.list().await
+    }
+
+    async fn check(&self, digest: &Digest) -> Result<()> {
+        self.far.check(digest).await
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<u64> {
+        self.far.remove(digest).await
+    }
+
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {
         self.far.open(digest, path).await
     }
@@ -109,6 +126,19 @@ mod tests {
             LocalArtifacts::new(&near),
         );
         assert_eq!(alone.get(&stored.digest).await.unwrap(), stored);
+        // What is removed there is served from here on, and only what is there counts as stored.
+        assert!(mirror.remove(&stored.digest).await.unwrap() > 0);
+        assert!(mirror.list().await.unwrap().is_empty());
+        assert!(far.get(&stored.digest).await.unwrap_err().is_not_found());
+        assert!(
+            mirror
+                .check(&stored.digest)
+                .await
+                .unwrap_err()
+                .is_not_found()
+        );
+        assert_eq!(mirror.get(&stored.digest).await.unwrap(), stored);
+
         let unknown = Digest::of(b"unknown");
         assert!(alone.get(&unknown).await.unwrap_err().is_not_found());
     }

@@ -18,6 +18,7 @@ fn action(operation: &str) -> &'static str {
         "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
         "ListParts" => "s3:ListMultipartUploadParts",
         "AbortMultipartUpload" => "s3:AbortMultipartUpload",
+        "DeleteObject" => "s3:DeleteObject",
         _ => "s3:PutObject",
     }
 }

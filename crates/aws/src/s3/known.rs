@@ -2,6 +2,8 @@
 //! copy from. A hint that no longer holds costs a call and nothing else: a copy is made only of
 //! the very object that the hint was written for, by its entity tag.
 
+use mlops_core::artifacts::Digest;
+
 use super::bucket::Bucket;
 use super::layout::LEAST_KNOWN;
 use super::survey::Surveyed;
@@ -39,6 +41,16 @@ pub(super) async fn remember(
     let text = format!("{HEADER}\n{}\n{}\n", known.tag, known.key);
     let key = bucket.layout.known(&file.entry.digest);
     bucket.put_text(&key, &text, None).await
+}
+
+/// Removes the hint about this content, if it points to an object below `prefix`.
+pub(super) async fn forget(bucket: &Bucket, content: &Digest, prefix: &str) -> Result<(), Failure> {
+    let key = bucket.layout.known(content);
+    let text = bucket.get_text(&key).await?;
+    match text.and_then(|(text, _)| read(&text)) {
+        Some(known) if known.key.starts_with(prefix) => bucket.delete(&key).await,
+        _ => Ok(()),
+    }
 }
 
 fn read(text: &str) -> Option<Known> {

@@ -28,6 +28,17 @@ impl Layout {
         format!("{}sha256/{}/", self.prefix, artifact.hex())
     }
 
+    /// The directory of all artifacts, with its last slash.
+    pub(super) fn artifacts(&self) -> String {
+        format!("{}sha256/", self.prefix)
+    }
+
+    /// Whose directory a key lies in; `None` for what is not the registry's.
+    pub(super) fn artifact_of(&self, key: &str) -> Option<Digest> {
+        let (hex, _) = key.strip_prefix(&self.artifacts())?.split_once('/')?;
+        format!("sha256:{hex}").parse().ok()
+    }
+
     pub(super) fn manifest(&self, artifact: &Digest) -> String {
         format!("{}manifest", self.artifact(artifact))
     }
@@ -66,6 +77,27 @@ mod tests {
         }
         assert_eq!(part_size(100, 8 << 20), 8 << 20);
         assert_eq!(part_size(GREATEST_OBJECT, 8 << 20), 525 << 20);
+    }
+
+    #[test]
+    fn keys_tell_their_artifact_and_those_of_others_none() {
+        let layout = Layout {
+            prefix: "ml/".to_owned(),
+        };
+        let digest = Digest::of(b"x");
+        let hex = digest.hex();
+        for key in [layout.manifest(&digest), layout.file(&digest, "a/b")] {
+            assert_eq!(layout.artifact_of(&key), Some(digest), "{key}");
+        }
+        for key in [
+            format!("sha256/{hex}/manifest"),
+            format!("ml/sha256/{hex}"),
+            format!("ml/sha256/{}/manifest", &hex[1..]),
+            format!("ml/known/{hex}"),
+            "ml/sha256/README/x".to_owned(),
+        ] {
+            assert_eq!(layout.artifact_of(&key), None, "{key}");
+        }
     }
 
     #[test]

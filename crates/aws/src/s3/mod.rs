@@ -8,6 +8,10 @@
 //!
 //! `docs/decisions/0012-s3-layout.md` says why. Every object is written under the condition that
 //! there is none, or that the one there is still the one that was found wrong.
+//!
+//! A removal deletes the manifest first, then the artifact's other objects, its unfinished uploads
+//! and the hints that point to it. In a bucket that keeps versions, what is deleted stays as
+//! noncurrent versions and costs money until a lifecycle rule of the bucket ends them.
 
 mod body;
 mod bucket;
@@ -15,7 +19,9 @@ mod download;
 mod explain;
 mod known;
 mod layout;
+mod listing;
 mod parts;
+mod removal;
 mod survey;
 mod sweep;
 mod upload;
@@ -25,7 +31,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mlops_core::artifacts::{
-    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry,
+    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, StoredArtifact,
 };
 use mlops_core::{Error, Result};
 
@@ -197,6 +203,18 @@ impl ArtifactStore for S3Artifacts {
 
     async fn get(&self, digest: &Digest) -> Result<Artifact> {
         download::manifest(&self.bucket, digest).await
+    }
+
+    async fn list(&self) -> Result<Vec<StoredArtifact>> {
+        removal::list(&self.bucket).await
+    }
+
+    async fn check(&self, digest: &Digest) -> Result<()> {
+        removal::check(&self.bucket, digest).await
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<u64> {
+        removal::remove(&self.bucket, digest).await
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {

@@ -77,7 +77,7 @@ pub(super) async fn abort(bucket: &Bucket, key: &str, id: &str) -> Result<(), Fa
 }
 
 pub(super) async fn uploads(bucket: &Bucket, age: Duration) -> Result<SweptUploads> {
-    let prefix = format!("{}sha256/", bucket.layout.prefix);
+    let prefix = bucket.layout.artifacts();
     let all = list(bucket, &prefix).await.map_err(Failure::into_error)?;
     let now = SystemTime::now();
     let mut swept = SweptUploads::default();

@@ -48,7 +48,8 @@ pub(super) async fn put(
     let files = survey(bucket, tree).await?;
     let artifact = Artifact::new(files.iter().map(|file| file.entry.clone()).collect())?;
     expected(&artifact)?;
-    let there = list(bucket, &artifact.digest)
+    let there = bucket
+        .sizes(&artifact.digest)
         .await
         .map_err(Failure::into_error)?;
     let mut groups: BTreeMap<Digest, Vec<&Surveyed>> = BTreeMap::new();
@@ -124,7 +125,8 @@ async fn stored_before(
     if found.is_none_or(|(text, _)| text != artifact.manifest()) {
         return Ok(None);
     }
-    let there = list(bucket, &artifact.digest)
+    let there = bucket
+        .sizes(&artifact.digest)
         .await
         .map_err(Failure::into_error)?;
     let whole = artifact.files.iter().all(|file| {
@@ -153,38 +155,6 @@ async fn survey(bucket: &Bucket, tree: SourceTree) -> Result<Vec<Surveyed>> {
         .buffered(READERS)
         .try_collect()
         .await
-}
-
-/// The objects of an artifact, and their sizes.
-async fn list(bucket: &Bucket, artifact: &Digest) -> Result<HashMap<String, u64>, Failure> {
-    let prefix = format!("{}files/", bucket.layout.artifact(artifact));
-    let call = bucket.about("ListObjectsV2", &prefix);
-    let mut found = HashMap::new();
-    let mut token: Option<String> = None;
-    loop {
-        let sent = bucket.run(&call, |client| {
-            let request = client
-                .list_objects_v2()
-                .bucket(bucket.name())
-                .prefix(&prefix)
-                .set_continuation_token(token.clone())
-                .set_expected_bucket_owner(bucket.owner())
-                .customize()
-                .config_override(bucket.limit(0));
-            Box::pin(request.send())
-        });
-        let page = sent.await?;
-        for object in page.contents() {
-            let size = object.size().and_then(|size| u64::try_from(size).ok());
-            if let (Some(key), Some(size)) = (object.key(), size) {
-                found.insert(key.to_owned(), size);
-            }
-        }
-        token = page.next_continuation_token;
-        if token.is_none() {
-            return Ok(found);
-        }
-    }
 }
 
 /// An upload of one artifact.

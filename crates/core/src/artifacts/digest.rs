@@ -1,5 +1,6 @@
 //! Digests and manifests.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -172,6 +173,12 @@ impl Artifact {
             self.digest
         ))
         .at("source"))
+    }
+
+    /// Each content once, with its size: files of one content have one digest.
+    pub fn contents(&self) -> BTreeMap<Digest, u64> {
+        let files = self.files.iter();
+        files.map(|file| (file.digest, file.size)).collect()
     }
 
     /// The file of this path.

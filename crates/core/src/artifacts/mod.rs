@@ -23,5 +23,5 @@ mod verified;
 pub use cache::{DigestCache, FileStamp, NoDigestCache, RunDigests};
 pub use digest::{Artifact, Digest, FileEntry};
 pub use source::{SourceFile, SourceTree, describe_source, hash_source};
-pub use store::{ArtifactReader, ArtifactStore};
+pub use store::{ArtifactReader, ArtifactStore, StoredArtifact};
 pub use verified::Verified;

@@ -12,7 +12,27 @@ use crate::error::Result;
 /// instead, if the bytes do not have the digest that was asked for.
 pub type ArtifactReader = Box<dyn AsyncRead + Send + Unpin>;
 
+/// What a store holds below one digest, as a sweep sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredArtifact {
+    /// The artifact's.
+    pub digest: Digest,
+    /// Bytes that lie below this digest, its manifest's among them, and that removing it would
+    /// free at most: files that other artifacts share stay.
+    pub size_bytes: u64,
+    /// When the youngest of it was written.
+    pub modified: jiff::Timestamp,
+    /// Whether the manifest is there; what a killed upload left has none.
+    pub complete: bool,
+}
+
 /// A content-addressed store. Every operation streams through a fixed amount of memory.
+///
+/// A removal never harms another artifact, whatever is uploaded meanwhile. Of a removal and an
+/// upload of the same artifact at the same time, either may win, and a store without locks may be
+/// left with a part of it: who registers what a sweep touched asks [`ArtifactStore::check`]. An
+/// upload that begins when the removal has ended stores the artifact whole, and a read of what is
+/// being removed fails as a read of what is not there, or of what is damaged.
 ///
 /// Conformance: [`crate::conformance::artifacts`].
 #[async_trait]
@@ -42,6 +62,22 @@ pub trait ArtifactStore: Send + Sync {
 
     /// What the manifest of this digest says; not found if the store has none.
     async fn get(&self, digest: &Digest) -> Result<Artifact>;
+
+    /// Everything that lies in the store, in any order: incomplete uploads too, as far as the
+    /// store can tell which artifact they were to be.
+    async fn list(&self) -> Result<Vec<StoredArtifact>>;
+
+    /// Fails (not found) unless the manifest and every file it names are there with their sizes.
+    /// Reads no file's content. Used by a registration whose artifact a sweep touched.
+    async fn check(&self, digest: &Digest) -> Result<()>;
+
+    /// Removes an artifact, manifest first, so that a killed removal leaves nothing that looks
+    /// whole; answers the bytes that were freed. What is not there is success (0). Files that
+    /// other artifacts share stay.
+    ///
+    /// A store that clears up what killed uploads and removals left, while it is at it, counts
+    /// those bytes too.
+    async fn remove(&self, digest: &Digest) -> Result<u64>;
 
     /// Opens one file of an artifact.
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader>;

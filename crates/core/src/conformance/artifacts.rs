@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinSet;
 
 use crate::Class;
-use crate::artifacts::{ArtifactStore, Digest, DigestCache, FileStamp, NoDigestCache, hash_source};
+use crate::artifacts::{
+    Artifact, ArtifactStore, Digest, DigestCache, FileStamp, NoDigestCache, hash_source,
+};
 
 /// Makes one test per check of this suite; `$make` is an expression that evaluates to something
 /// with a `store()` of type `Arc<dyn ArtifactStore>` and a `scratch()` of type `&Path`, an empty
@@ -23,6 +27,13 @@ macro_rules! artifacts_conformance {
             a_source_that_is_not_the_planned_one_is_refused
             a_source_that_cannot_be_a_model_is_refused_naming_it
             digests_are_remembered_by_an_apply
+            an_empty_store_lists_nothing_and_has_nothing_to_remove
+            what_is_stored_is_listed_with_its_size_and_time
+            a_removed_artifact_is_gone_and_its_bytes_are_counted_once
+            an_artifact_that_was_removed_can_be_stored_again
+            files_that_another_artifact_shares_survive_a_removal
+            removals_harm_no_upload_of_another_artifact_at_the_same_time
+            an_upload_after_removals_and_uploads_at_once_stores_the_artifact_whole
         );
     };
     (@each $make:expr, $($check:ident)*) => {$(
@@ -263,4 +274,208 @@ pub async fn digests_are_remembered_by_an_apply(store: Store, scratch: &Path) {
             .iter()
             .all(|file| file.digest == Digest::of(b"lie"))
     );
+}
+
+/// Asked before anything was written.
+pub async fn an_empty_store_lists_nothing_and_has_nothing_to_remove(store: Store, _: &Path) {
+    assert_eq!(store.list().await.expect("list"), []);
+    let unknown = Digest::of(b"unknown");
+    assert_eq!(store.remove(&unknown).await.expect("remove"), 0);
+    absent(&store, &unknown).await;
+}
+
+/// One entry for each artifact, however many files it has.
+pub async fn what_is_stored_is_listed_with_its_size_and_time(store: Store, scratch: &Path) {
+    // Stores tell times by the second.
+    let slack = SignedDuration::from_secs(2);
+    let begun = Timestamp::now() - slack;
+    let large = put(&store, &tree(scratch)).await;
+    let small = put(&store, &versions(scratch, "small", 1)[0]).await;
+    let ended = Timestamp::now() + slack;
+    let mut listed = store.list().await.expect("list");
+    listed.sort_by_key(|stored| stored.size_bytes);
+    let digests: Vec<Digest> = listed.iter().map(|stored| stored.digest).collect();
+    assert_eq!(digests, [small.digest, large.digest]);
+    for (stored, artifact) in listed.iter().zip([small, large]) {
+        assert!(stored.complete, "{stored:?}");
+        assert!(
+            (begun..=ended).contains(&stored.modified),
+            "{stored:?} was written between {begun} and {ended}"
+        );
+        // Files of one content lie there once, or each by itself.
+        let least = artifact.contents().values().sum::<u64>();
+        let manifest = artifact.manifest().len() as u64;
+        assert!(
+            (least + manifest..=artifact.size + manifest).contains(&stored.size_bytes),
+            "{stored:?}"
+        );
+    }
+}
+
+/// By every way to ask for it; a second removal finds nothing.
+pub async fn a_removed_artifact_is_gone_and_its_bytes_are_counted_once(
+    store: Store,
+    scratch: &Path,
+) {
+    let artifact = put(&store, &tree(scratch)).await;
+    store.check(&artifact.digest).await.expect("whole");
+    let listed = store.list().await.expect("list");
+    let freed = store.remove(&artifact.digest).await.expect("remove");
+    assert_eq!(freed, listed[0].size_bytes);
+    assert_eq!(store.list().await.expect("list"), []);
+    absent(&store, &artifact.digest).await;
+    let error = store.open(&artifact.digest, "config.json").await;
+    assert_eq!(error.err().expect("gone").class(), Class::NotFound);
+    let out = scratch.join("out");
+    let error = store.materialise(&artifact.digest, &out).await;
+    assert_eq!(error.expect_err("gone").class(), Class::NotFound);
+    assert_eq!(store.remove(&artifact.digest).await.expect("again"), 0);
+}
+
+/// As if it had never been there.
+pub async fn an_artifact_that_was_removed_can_be_stored_again(store: Store, scratch: &Path) {
+    let source = tree(scratch);
+    let first = put(&store, &source).await;
+    store.remove(&first.digest).await.expect("remove");
+    let again = put(&store, &source).await;
+    assert_eq!(again, first);
+    whole(&store, &again, scratch).await;
+    assert_eq!(store.list().await.expect("list").len(), 1);
+}
+
+/// And go with the last artifact that has them.
+pub async fn files_that_another_artifact_shares_survive_a_removal(store: Store, scratch: &Path) {
+    let sources = versions(scratch, "shared", 3);
+    let first = put(&store, &sources[0]).await;
+    let second = put(&store, &sources[1]).await;
+    let listed = store.list().await.expect("list");
+    let size = |artifact: &Artifact| {
+        let stored = listed.iter().find(|one| one.digest == artifact.digest);
+        stored.expect("listed").size_bytes
+    };
+    let freed = store.remove(&first.digest).await.expect("remove");
+    assert!(0 < freed && freed <= size(&first), "{freed} bytes");
+    absent(&store, &first.digest).await;
+    whole(&store, &second, scratch).await;
+    // What it was known by may be gone, and the next one is stored all the same.
+    let third = put(&store, &sources[2]).await;
+    whole(&store, &third, scratch).await;
+    store.remove(&second.digest).await.expect("remove");
+    whole(&store, &third, scratch).await;
+    store.remove(&third.digest).await.expect("remove");
+    assert_eq!(store.list().await.expect("list"), []);
+}
+
+/// Every artifact that was uploaded and not removed is whole, though others that share its files
+/// came and went meanwhile.
+pub async fn removals_harm_no_upload_of_another_artifact_at_the_same_time(
+    store: Store,
+    scratch: &Path,
+) {
+    const TASKS: usize = 4;
+    const ROUNDS: usize = 5;
+    let mut sources = versions(scratch, "versions", TASKS * (ROUNDS + 1));
+    let doomed = sources.split_off(TASKS * ROUNDS);
+    let mut removing = JoinSet::new();
+    for source in doomed {
+        let store = store.clone();
+        removing.spawn(async move {
+            for _ in 0..ROUNDS {
+                let artifact = put(&store, &source).await;
+                store.remove(&artifact.digest).await.expect("remove");
+                absent(&store, &artifact.digest).await;
+            }
+        });
+    }
+    let mut uploading = JoinSet::new();
+    for sources in sources.chunks(ROUNDS) {
+        let (store, sources) = (store.clone(), sources.to_owned());
+        uploading.spawn(async move {
+            let mut stored = Vec::new();
+            for source in &sources {
+                stored.push(put(&store, source).await);
+            }
+            stored
+        });
+    }
+    let kept = uploading.join_all().await.concat();
+    removing.join_all().await;
+    for artifact in &kept {
+        whole(&store, artifact, scratch).await;
+    }
+    let listed = store.list().await.expect("list");
+    assert_eq!(listed.len(), kept.len(), "{listed:?}");
+}
+
+/// While they are at it an upload may meet a conflict, or its artifact be gone when it returns.
+pub async fn an_upload_after_removals_and_uploads_at_once_stores_the_artifact_whole(
+    store: Store,
+    scratch: &Path,
+) {
+    const TASKS: usize = 3;
+    const ROUNDS: usize = 8;
+    let source = tree(scratch);
+    let artifact = hash_source(&source, &NoDigestCache).expect("hash");
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let (uploads, source) = (store.clone(), source.clone());
+        tasks.spawn(async move {
+            for _ in 0..ROUNDS {
+                match uploads.put_tree(&source, &NoDigestCache).await {
+                    Ok(stored) => assert_eq!(stored.digest, artifact.digest),
+                    Err(error) => assert_eq!(error.class(), Class::Conflict, "{}", error.chain()),
+                }
+            }
+        });
+        let removals = store.clone();
+        tasks.spawn(async move {
+            for _ in 0..ROUNDS {
+                removals.remove(&artifact.digest).await.expect("remove");
+            }
+        });
+    }
+    tasks.join_all().await;
+    let stored = put(&store, &source).await;
+    whole(&store, &stored, scratch).await;
+    store.remove(&stored.digest).await.expect("remove");
+    absent(&store, &stored.digest).await;
+    assert_eq!(store.list().await.expect("list"), []);
+}
+
+async fn put(store: &Store, source: &Path) -> Artifact {
+    store.put_tree(source, &NoDigestCache).await.expect("put")
+}
+
+/// Trees of one file that all have, under another name in each, and one of their own.
+fn versions(at: &Path, name: &str, count: usize) -> Vec<PathBuf> {
+    // Large enough for what a store remembers about larger files.
+    let shared = vec![9; 40_000];
+    let one = |number: usize| {
+        let root = at.join(format!("{name}-{number}"));
+        std::fs::create_dir_all(root.join("weights")).expect("directories");
+        std::fs::write(root.join(format!("weights/{number}.bin")), &shared).expect("file");
+        std::fs::write(root.join("config.json"), format!("{{\"n\":{number}}}")).expect("file");
+        root
+    };
+    (0..count).map(one).collect()
+}
+
+/// There, by every look that reads no content, and right in every byte.
+async fn whole(store: &Store, artifact: &Artifact, scratch: &Path) {
+    let digest = &artifact.digest;
+    assert_eq!(&store.get(digest).await.expect("get"), artifact);
+    store.check(digest).await.expect("whole");
+    let out = scratch.join(format!("out-{}", uuid::Uuid::new_v4()));
+    store.materialise(digest, &out).await.expect("materialise");
+    let copy = hash_source(&out, &NoDigestCache).expect("hash");
+    assert_eq!(copy.digest, *digest);
+}
+
+async fn absent(store: &Store, digest: &Digest) {
+    let got = store.get(digest).await.expect_err("not there");
+    let checked = store.check(digest).await.expect_err("not there");
+    for error in [got, checked] {
+        assert_eq!(error.class(), Class::NotFound, "{error}");
+        assert!(error.to_string().contains(&digest.to_string()), "{error}");
+    }
 }

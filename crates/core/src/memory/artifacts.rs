@@ -1,22 +1,30 @@
 //! Artifacts in a map.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::artifacts::{
-    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, Verified,
-    describe_source,
+    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, StoredArtifact,
+    Verified, describe_source,
 };
 use crate::error::{Error, Result};
 
 #[derive(Default)]
 struct State {
     blobs: HashMap<Digest, Vec<u8>>,
-    artifacts: HashMap<Digest, Artifact>,
+    artifacts: HashMap<Digest, (Artifact, Timestamp)>,
+}
+
+impl State {
+    fn keep(&mut self, artifact: &Artifact) {
+        let stored = (artifact.clone(), Timestamp::now());
+        self.artifacts.insert(artifact.digest, stored);
+    }
 }
 
 /// A store of artifacts that lives as long as this value. For small ones: it keeps their bytes.
@@ -34,7 +42,7 @@ impl MemoryArtifacts {
         let artifact = Artifact::new(vec![entry.clone()])?;
         let mut state = self.state();
         state.blobs.insert(entry.digest, bytes.to_vec());
-        state.artifacts.insert(artifact.digest, artifact.clone());
+        state.keep(&artifact);
         Ok(artifact)
     }
 
@@ -47,6 +55,19 @@ impl MemoryArtifacts {
             .and_then(|bytes| bytes.last_mut())
         {
             *byte ^= 1;
+        }
+    }
+
+    /// Loses a stored file, as a killed process or a damaged disk does.
+    pub fn lose(&self, file: &Digest) {
+        self.state().blobs.remove(file);
+    }
+
+    /// Has an artifact be written at this time: a test's clock is not the machine's, which this
+    /// store asks.
+    pub fn set_modified(&self, artifact: &Digest, at: Timestamp) {
+        if let Some((_, modified)) = self.state().artifacts.get_mut(artifact) {
+            *modified = at;
         }
     }
 
@@ -78,7 +99,7 @@ impl ArtifactStore for MemoryArtifacts {
         let artifact = Artifact::new(entries)?;
         let mut state = self.state();
         state.blobs.extend(blobs);
-        state.artifacts.insert(artifact.digest, artifact.clone());
+        state.keep(&artifact);
         Ok(artifact)
     }
 
@@ -86,8 +107,61 @@ impl ArtifactStore for MemoryArtifacts {
         self.state()
             .artifacts
             .get(digest)
-            .cloned()
+            .map(|(artifact, _)| artifact.clone())
             .ok_or_else(|| Error::not_found(format!("artifact {digest} is not in memory")))
+    }
+
+    async fn list(&self) -> Result<Vec<StoredArtifact>> {
+        let state = self.state();
+        let stored = state
+            .artifacts
+            .values()
+            .map(|(artifact, modified)| StoredArtifact {
+                digest: artifact.digest,
+                size_bytes: artifact.manifest().len() as u64
+                    + artifact.contents().values().sum::<u64>(),
+                modified: *modified,
+                complete: true,
+            });
+        Ok(stored.collect())
+    }
+
+    async fn check(&self, digest: &Digest) -> Result<()> {
+        let artifact = self.get(digest).await?;
+        let state = self.state();
+        let held = |file: &&FileEntry| {
+            let found = state.blobs.get(&file.digest);
+            found.is_some_and(|bytes| bytes.len() as u64 == file.size)
+        };
+        match artifact.files.iter().find(|file| !held(file)) {
+            None => Ok(()),
+            Some(file) => Err(Error::not_found(format!(
+                "artifact {digest} is not whole: its file {:?} is not in memory",
+                file.path
+            ))),
+        }
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<u64> {
+        let mut state = self.state();
+        let Some((artifact, _)) = state.artifacts.remove(digest) else {
+            return Ok(0);
+        };
+        let shared: HashSet<Digest> = state
+            .artifacts
+            .values()
+            .flat_map(|(other, _)| other.files.iter().map(|file| file.digest))
+            .collect();
+        let mut freed = artifact.manifest().len() as u64;
+        for content in artifact.contents().keys() {
+            if !shared.contains(content) {
+                freed += state
+                    .blobs
+                    .remove(content)
+                    .map_or(0, |bytes| bytes.len() as u64);
+            }
+        }
+        Ok(freed)
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {

@@ -53,6 +53,27 @@ mod artifacts {
     crate::artifacts_conformance!(Only(World::new()));
 }
 
+#[tokio::test]
+async fn an_artifact_that_lost_a_file_is_found_and_fails_its_check() {
+    let store = MemoryArtifacts::default();
+    let artifact = store.put_bytes("model.onnx", b"graph").unwrap();
+    store.check(&artifact.digest).await.unwrap();
+    store.lose(&artifact.files[0].digest);
+    assert_eq!(store.get(&artifact.digest).await.unwrap(), artifact);
+    let error = store.check(&artifact.digest).await.unwrap_err();
+    assert!(error.is_not_found(), "{error}");
+    assert!(error.to_string().contains("\"model.onnx\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_test_says_when_an_artifact_was_written() {
+    let store = MemoryArtifacts::default();
+    let artifact = store.put_bytes("model.onnx", b"graph").unwrap();
+    let at = jiff::Timestamp::from_second(1_767_225_600).unwrap();
+    store.set_modified(&artifact.digest, at);
+    assert_eq!(store.list().await.unwrap()[0].modified, at);
+}
+
 mod registry {
     use super::*;
     crate::registry_conformance!(World::new());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use mlops_core::artifacts::Digest;
 use mlops_core::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -31,6 +32,16 @@ impl Layout {
         self.below("manifests", digest)
     }
 
+    /// Where the files of all artifacts are.
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.root.join("sha256")
+    }
+
+    /// Where all manifests are.
+    pub(super) fn manifests(&self) -> PathBuf {
+        self.root.join("manifests")
+    }
+
     fn below(&self, kind: &str, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join(kind).join(&hex[..2]).join(&hex)
@@ -45,28 +56,54 @@ impl Layout {
     /// Makes the directories, sweeps what killed uploads left if nobody else uploads, and holds
     /// sweeps off until the returned file is dropped.
     pub(super) fn begin_upload(&self) -> Result<File> {
-        let tmp = self.root.join("tmp");
-        self.make_directory(&tmp)?;
-        let path = self.root.join("lock");
-        let lock = OpenOptions::new()
+        self.make_directory(&self.root.join("tmp"))?;
+        let lock = self.open_lock()?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            self.sweep_staged();
+        }
+        flock(&lock, FlockOperation::LockShared)
+            .map_err(|error| self.fault(&self.lock(), "locked", error.into()))?;
+        Ok(lock)
+    }
+
+    /// Holds uploads off until the returned file is dropped; `None` while one is at work.
+    pub(super) fn try_alone(&self) -> Result<Option<File>> {
+        let lock = self.open_lock()?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(lock)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(self.fault(&self.lock(), "locked", error.into())),
+        }
+    }
+
+    /// Removes what killed uploads left in `tmp/`; its bytes. For whoever is alone here.
+    pub(super) fn sweep_staged(&self) -> u64 {
+        let mut freed = 0;
+        let entries = std::fs::read_dir(self.root.join("tmp"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let size = entry.metadata().map_or(0, |found| found.len());
+            // What cannot be swept now is swept next time.
+            if std::fs::remove_file(entry.path()).is_ok() {
+                freed += size;
+            }
+        }
+        freed
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    fn open_lock(&self) -> Result<File> {
+        let path = self.lock();
+        OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .open(&path)
-            .map_err(|error| self.fault(&path, "opened for writing", error))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let entries =
-                std::fs::read_dir(&tmp).map_err(|error| self.fault(&tmp, "read", error))?;
-            for entry in entries.flatten() {
-                // What cannot be swept now is swept next time.
-                let _ = std::fs::remove_file(entry.path());
-            }
-        }
-        flock(&lock, FlockOperation::LockShared)
-            .map_err(|error| self.fault(&path, "locked", error.into()))?;
-        Ok(lock)
+            .map_err(|error| self.fault(&path, "opened for writing", error))
     }
 
     /// A fresh file in `tmp/`, filled by `write`, and what that returned.
@@ -98,7 +135,14 @@ impl Layout {
         let directory = place.parent().unwrap_or(&self.root);
         self.make_directory(directory)?;
         std::fs::rename(&staged.0, place).map_err(|error| self.fault(place, "written", error))?;
-        sync(directory).map_err(|error| self.fault(directory, "synced", error))
+        self.sync(directory)
+    }
+
+    /// Makes what was made and removed in a directory last.
+    pub(super) fn sync(&self, directory: &Path) -> Result<()> {
+        File::open(directory)
+            .and_then(|opened| opened.sync_all())
+            .map_err(|error| self.fault(directory, "synced", error))
     }
 
     /// Makes a directory for this user alone; every new entry is durable.
@@ -115,7 +159,7 @@ impl Layout {
             Err(error) => return Err(self.fault(directory, "made", error)),
         }
         match directory.parent() {
-            Some(parent) => sync(parent).map_err(|error| self.fault(parent, "synced", error)),
+            Some(parent) => self.sync(parent),
             None => Ok(()),
         }
     }
@@ -146,8 +190,4 @@ impl Drop for Staged {
         // Gone already if it was settled; else a later upload sweeps what is left.
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

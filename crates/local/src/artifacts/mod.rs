@@ -4,16 +4,21 @@
 //! artifacts/sha256/ab/<hex>      a file, named by the digest of its bytes
 //! artifacts/manifests/ab/<hex>   a manifest, named by the digest of its text
 //! artifacts/tmp/                 files on their way in
-//! artifacts/lock                 held shared by uploads, exclusively by a sweep of tmp/
+//! artifacts/lock                 held shared by uploads, exclusively by removals and sweeps of tmp/
 //! ```
 //!
 //! All files of an artifact are written to `tmp/` while they are hashed. If they are what was planned,
 //! each is synced, renamed to its place, and its directory synced; the manifest comes last, so an
 //! artifact that can be found is whole. What a killed upload left in `tmp/` is swept by the next one
 //! that finds nobody else at work.
+//!
+//! A removal is alone: no upload of any process is between finding a file here and writing the
+//! manifest that names it. It removes the manifest, then the files that no other manifest names,
+//! whoever left them. The locks end with their processes.
 
 mod copy;
 mod layout;
+mod removal;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,8 +26,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mlops_core::artifacts::{
-    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, Verified,
-    describe_source,
+    Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, StoredArtifact,
+    Verified, describe_source,
 };
 use mlops_core::{Error, Result};
 
@@ -142,6 +147,20 @@ impl ArtifactStore for LocalArtifacts {
     async fn get(&self, digest: &Digest) -> Result<Artifact> {
         let (layout, digest) = (Arc::clone(&self.layout), *digest);
         blocking(move || Self::load(&layout, &digest)).await
+    }
+
+    async fn list(&self) -> Result<Vec<StoredArtifact>> {
+        let layout = Arc::clone(&self.layout);
+        blocking(move || removal::list(&layout)).await
+    }
+
+    async fn check(&self, digest: &Digest) -> Result<()> {
+        let (layout, digest) = (Arc::clone(&self.layout), *digest);
+        blocking(move || removal::check(&layout, &digest)).await
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<u64> {
+        removal::remove(&self.layout, digest, removal::PATIENCE).await
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {
