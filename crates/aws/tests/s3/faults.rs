@@ -1,4 +1,5 @@
-//! Every call of an upload and a download fails in turn, in every way. Prints a table.
+//! Every call of uploads, a download, a list and a removal fails in turn, in every way. Prints a
+//! table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,7 +7,9 @@ use std::path::{Path, PathBuf};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
 use futures::{StreamExt as _, stream};
 use mlops_aws::s3::S3Settings;
-use mlops_core::artifacts::{ArtifactStore as _, Digest, NoDigestCache, hash_source};
+use mlops_core::artifacts::{
+    ArtifactStore as _, Digest, NoDigestCache, StoredArtifact, hash_source,
+};
 
 use crate::bucket::{self, noise, tree};
 use crate::proxy::{FAULTS, Fault, Proxy};
@@ -49,9 +52,17 @@ async fn scenario(
         ..bucket::small_parts(name)
     };
     let store = bucket::store_with(&proxy.url, settings);
-    store.put_tree(&sources.first, &NoDigestCache).await?;
+    let first = store.put_tree(&sources.first, &NoDigestCache).await?;
     let artifact = store.put_tree(&sources.second, &NoDigestCache).await?;
     store.materialise(&artifact.digest, out).await?;
+    let listed = store.list().await?;
+    let freed = store.remove(&first.digest).await?;
+    let size = |stored: &&StoredArtifact| stored.digest == first.digest;
+    assert_eq!(
+        listed.iter().find(size).map(|stored| stored.size_bytes),
+        Some(freed)
+    );
+    store.check(&artifact.digest).await?;
     Ok(artifact.digest)
 }
 
@@ -96,6 +107,18 @@ async fn run(
             return Err(format!("{key} is wrong"));
         }
     }
+    // Of the one that was removed, nothing is left, nor anything that points to it.
+    let root = format!("ml/sha256/{}/", digest.hex());
+    for key in bucket::keys(url, &name).await {
+        let known = key.starts_with("ml/known/");
+        let text = match known {
+            true => String::from_utf8_lossy(&bucket::read(url, &name, &key).await).into_owned(),
+            false => key.clone(),
+        };
+        if !text.contains(&root) {
+            return Err(format!("{key} is left"));
+        }
+    }
     let left = bucket::uploads(url, &name).await;
     if !left.is_empty() {
         return Err(format!("left under way: {left:?}"));
@@ -118,7 +141,7 @@ async fn every_call_may_fail_once_in_every_way() {
     let reached: BTreeSet<&str> = counts.keys().copied().collect();
     assert_eq!(
         reached.len(),
-        12,
+        13,
         "every operation of the store: {reached:?}"
     );
     let cases = counts.iter().flat_map(|(operation, count)| {

@@ -10,4 +10,5 @@ mod faults;
 mod interrupted;
 mod proxy;
 mod refusals;
+mod removal;
 mod upload;
