@@ -1,9 +1,10 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down test test-full test-modules modules-real check docs bench
+.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check docs bench
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
 	@echo 'make demo-down   take the demo down again'
+	@echo 'make demo-aws    the same with the registry in DynamoDB and S3, on an emulator; takes itself down'
 	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
@@ -17,6 +18,9 @@ demo:
 
 demo-down:
 	@examples/quickstart/demo-down
+
+demo-aws:
+	@examples/quickstart/demo-aws
 
 test:
 	@scripts/test

@@ -1,7 +1,9 @@
 # Sourced by demo and demo-down: Terraform with nothing of the user's settings, and the builds that they need.
 
+# Where the configuration lies, and the provider for it; demo-aws has its own.
+DEMO="${DEMO:-$HERE}"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
-PLUGINS="$TARGET/demo/plugins"
+PLUGINS="${PLUGINS:-$TARGET/demo/plugins}"
 DIGITS="$TARGET/debug/digits"
 
 # The user's mirrors, overrides, workspace and extra arguments are for the user's own work.
