@@ -10,16 +10,21 @@ locals {
       can = access.can
       readable = concat(
         local.common_partitions,
-        [for pattern in access.models : "model#${pattern}"],
+        # A sweep removes what no version of any model names.
+        [for pattern in access.can == "sweep" ? ["*"] : access.models : "model#${pattern}"],
         [for pattern in access.models : "events#model#${pattern}"],
         # Whether a version is served by an endpoint is asked before it is deleted.
         ["endpoint#*", "events#endpoint#*", "journal#*", "lease#*"],
+        contains(["publish", "sweep"], access.can) ? ["swept"] : [],
       )
       writable = concat(
         access.can == "read" ? [] : local.common_partitions,
         # A deployment binds a version, which keeps it from being deleted: that is written beside the version.
         access.can == "read" ? [] : [for pattern in access.models : "model#${pattern}"],
         access.can == "read" ? [] : [for pattern in access.models : "events#model#${pattern}"],
+        # A registration and a sweep of one artifact meet there.
+        contains(["publish", "sweep"], access.can) ? ["swept"] : [],
+        access.can == "sweep" ? ["lease#sweep"] : [],
         access.can != "deploy" ? [] : flatten([for pattern in access.endpoints : ["endpoint#${pattern}", "events#endpoint#${pattern}", "journal#${pattern}", "lease#endpoint ${pattern}"]]),
       )
     }
@@ -96,7 +101,7 @@ data "aws_iam_policy_document" "access" {
 
   # By its bucket alone: the call knows no condition by prefix.
   dynamic "statement" {
-    for_each = each.value.can == "publish" ? ["write"] : []
+    for_each = contains(["publish", "sweep"], each.value.can) ? ["write"] : []
 
     content {
       sid       = "FindUploads"
@@ -111,6 +116,17 @@ data "aws_iam_policy_document" "access" {
     content {
       sid       = "WriteArtifacts"
       actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+      resources = [local.artifacts_arn]
+    }
+  }
+
+  # Objects of a bucket with versions become noncurrent: what removes them for good is the bucket's lifecycle.
+  dynamic "statement" {
+    for_each = each.value.can == "sweep" ? ["remove"] : []
+
+    content {
+      sid       = "RemoveArtifacts"
+      actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts"]
       resources = [local.artifacts_arn]
     }
   }

@@ -1,7 +1,7 @@
 variable "access" {
   description = <<-EOT
     IAM policies that are made, by a name of your choice, to be attached to roles. `can`: read (plan, download), publish (read; register and promote models,
-    push images) or deploy (read; put models behind endpoints). `models`: patterns of model names, such as risk-*. `endpoints`: patterns of endpoint ids, such as
+    push images), deploy (read; put models behind endpoints) or sweep (read; delete what retention does not keep, and remove what no version names). `models`: patterns of model names, such as risk-*. `endpoints`: patterns of endpoint ids, such as
     ecs/prod/risk-*; only where `can` is deploy.
   EOT
   type = map(object({
@@ -22,8 +22,8 @@ variable "access" {
   }
 
   validation {
-    condition     = alltrue([for access in values(var.access) : contains(["read", "publish", "deploy"], access.can)])
-    error_message = "access.*.can is read, publish or deploy. Who does both gets both policies."
+    condition     = alltrue([for access in values(var.access) : contains(["read", "publish", "deploy", "sweep"], access.can)])
+    error_message = "access.*.can is read, publish, deploy or sweep. Who does several gets several policies."
   }
 
   validation {

@@ -4,6 +4,8 @@
 //! (counters, tombstones, gates, leases, journal) are written once, above it, in
 //! [`crate::registry`], and an adapter is only a store.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
@@ -109,6 +111,12 @@ pub enum CommitError {
 /// The number of writes that one commit takes at most (DynamoDB's TransactWriteItems limit).
 pub const COMMIT_LIMIT: usize = 100;
 
+/// Whether the records of a partition are the same in every namespace of a store. The artifacts
+/// are one store for all namespaces, so what guards them is one set of records as well.
+pub fn is_shared(partition: &str) -> bool {
+    matches!(partition, "swept" | "lease#sweep")
+}
+
 /// Refuses a commit that no store takes: nothing in it, too much, or one key twice. Adapters call
 /// it first.
 pub fn check_commit(writes: &[Write]) -> Result<(), CommitError> {
@@ -160,6 +168,12 @@ pub trait Records: Send + Sync {
 
     /// A page of one partition.
     async fn query(&self, partition: &str, range: Range) -> Result<Page>;
+
+    /// The store's other namespaces, as they are now: a sweep of the artifacts asks all of them.
+    /// Empty for a store that has one.
+    async fn neighbours(&self) -> Result<Vec<Arc<dyn Records>>> {
+        Ok(Vec::new())
+    }
 
     /// All writes or none; durable when it returns. The new revision of each put, in order
     /// (0 for other changes). A key stands at most once in `writes`.

@@ -55,6 +55,16 @@ impl Namespace {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name under which records of `partition` are kept: of those that all namespaces share,
+    /// the empty one, which is nobody's.
+    pub(crate) fn of_partition(&self, partition: &str) -> &str {
+        if mlops_core::records::is_shared(partition) {
+            ""
+        } else {
+            &self.0
+        }
+    }
 }
 
 impl Default for Namespace {

@@ -119,6 +119,37 @@ async fn namespaces_of_one_file_do_not_see_each_other() {
 }
 
 #[tokio::test]
+async fn what_guards_the_bytes_that_namespaces_share_is_one_set_of_records() {
+    let parent = tempfile::tempdir().unwrap();
+    let (dev, prod) = (store(parent.path(), "dev"), store(parent.path(), "prod"));
+    assert!(dev.neighbours().await.unwrap().is_empty(), "nothing yet");
+    dev.commit(vec![put("a", 1)]).await.unwrap();
+    let mut mark = put("digest", 1);
+    mark.key.partition = "swept".into();
+    prod.commit(vec![mark.clone()]).await.unwrap();
+
+    assert!(dev.get(&[mark.key.clone()]).await.unwrap()[0].is_some());
+    let page = dev.query("swept", Range::default()).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+    let again = dev.commit(vec![mark.clone()]).await.unwrap_err();
+    assert!(
+        matches!(again, CommitError::Condition { index: 0 }),
+        "{again:?}"
+    );
+    mark.expect = Expect::Revision(page.items[0].revision);
+    mark.change = Change::Delete;
+    dev.commit(vec![mark.clone()]).await.unwrap();
+    assert!(prod.get(&[mark.key]).await.unwrap()[0].is_none());
+
+    // What all share makes no namespace.
+    assert!(dev.neighbours().await.unwrap().is_empty());
+    let seen = prod.neighbours().await.unwrap();
+    assert_eq!(seen.len(), 1);
+    let page = seen[0].query("p", Range::default()).await.unwrap();
+    assert_eq!(page.items.len(), 1, "it is dev");
+}
+
+#[tokio::test]
 async fn a_registry_that_was_replaced_under_a_running_process_is_seen() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join(".mlops");

@@ -118,6 +118,44 @@ run "a_team_is_confined_to_its_names" {
   }
 }
 
+run "a_sweep_reads_every_model_and_removes_objects_and_nobody_else_does" {
+  command = apply
+
+  variables {
+    access = {
+      deployer  = { can = "deploy" }
+      publisher = { can = "publish" }
+      sweeper   = { can = "sweep", models = ["risk-*"] }
+    }
+  }
+
+  assert {
+    condition = [
+      for name in ["deployer", "publisher", "sweeper"] : length([
+        for statement in jsondecode(aws_iam_policy.access[name].policy).Statement : statement if contains(flatten([statement.Action]), "s3:DeleteObject")
+      ])
+    ] == [0, 0, 1]
+    error_message = "Others than a sweeper remove objects, or a sweeper does not."
+  }
+
+  assert {
+    condition     = contains([for statement in jsondecode(aws_iam_policy.access["sweeper"].policy).Statement : statement if statement.Sid == "ReadRecords"][0].Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "model#*")
+    error_message = "A sweeper does not see which versions name an artifact."
+  }
+
+  assert {
+    condition = toset([for statement in jsondecode(aws_iam_policy.access["sweeper"].policy).Statement : statement if statement.Sid == "WriteRecords"][0].Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) == toset([
+      "registry", "models#*", "pending", "sessions", "session#*", "model#risk-*", "events#model#risk-*", "swept", "lease#sweep",
+    ])
+    error_message = "A sweeper writes beyond its names."
+  }
+
+  assert {
+    condition     = contains([for statement in jsondecode(aws_iam_policy.access["publisher"].policy).Statement : statement if statement.Sid == "WriteRecords"][0].Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "swept")
+    error_message = "A publisher cannot tell that a sweep touched its artifact."
+  }
+}
+
 run "a_prefix_confines_what_is_read" {
   command = apply
 

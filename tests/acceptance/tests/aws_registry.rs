@@ -1,10 +1,7 @@
 //! The same configuration with its registry on AWS, as an emulator plays it: records in DynamoDB, artifacts in S3.
 
-use std::fs;
-use std::process::Command;
-
 use mlops_acceptance::stack::{CANARY, ENDPOINT, VERSION};
-use mlops_acceptance::{Builds, Engine, Part, Stack, Workspace, builds, skip};
+use mlops_acceptance::{Part, RegistryModule, Stack, Workspace, skip};
 
 const TABLE: &str = "acme-mlops";
 const BUCKET: &str = "acme-models";
@@ -98,53 +95,6 @@ fn a_model_in_dynamodb_and_s3_is_served_updated_and_destroyed() {
     assert!(!stack.listens(), "the server is gone");
 }
 
-/// Makes modules/registry's table, bucket and key in `part`, through the stand-in for the AWS provider.
-fn made_by_the_module(part: &Part) {
-    let root = builds::root();
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let module = root.join("modules/registry");
-    let configuration = format!(
-        r#"provider "aws" {{
-  region = "eu-west-1"
-}}
-
-module "registry" {{
-  source = {module:?}
-
-  name      = {TABLE:?}
-  artifacts = {{ prefix = "ml" }}
-}}
-
-output "registry" {{
-  value = module.registry.registry
-}}
-"#
-    );
-    fs::write(dir.path().join("main.tf"), configuration).expect("the configuration is written");
-    let stub = Builds::get().provider.with_file_name("tfplugin-stub");
-    let plugins = dir.path().join("plugins");
-    let placed = Command::new("bash")
-        .args([
-            "-c",
-            r#"set -eu; ROOT=$1; . "$ROOT/scripts/tools.sh"; install_stub "$2" "$3""#,
-            "bash",
-        ])
-        .args([&root, &stub, &plugins])
-        .status()
-        .expect("bash runs");
-    assert!(placed.success(), "{} is not placed", stub.display());
-    for arguments in [
-        &["init", "-input=false", "-plugin-dir=plugins"][..],
-        &["apply", "-input=false", "-auto-approve"],
-    ] {
-        let mut command = Engine::get().command(dir.path(), dir.path(), arguments);
-        command.env("TFPLUGIN_STUB_ENDPOINT", &part.url);
-        let ended = command.output().expect("the engine runs");
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(ended.status.success(), "{arguments:?}: {said}");
-    }
-}
-
 #[test]
 fn a_registry_that_the_module_made_is_taken_as_it_is() {
     let name = "a_registry_that_the_module_made_is_taken_as_it_is";
@@ -152,7 +102,7 @@ fn a_registry_that_the_module_made_is_taken_as_it_is() {
         Ok(part) => part,
         Err(reason) => return skip(name, &reason),
     };
-    made_by_the_module(&part);
+    RegistryModule::apply(&part, TABLE);
     let mut work = Workspace::new();
     // The name that the module's README tells, for the account of the emulator.
     let place = format!(
@@ -225,6 +175,25 @@ fn the_command_sees_the_endpoint_of_a_registry_on_aws() {
     let read = |file: &str| std::fs::read(work.path(file)).expect("it is there");
     assert_eq!(read("pulled/model.onnx"), read("model.onnx"));
     work.destroy();
+
+    // The model is gone, and its versions with it: nothing names the bytes.
+    assert!(objects(&part).contains("model.onnx"), "{}", objects(&part));
+    let gc = work.mlops([
+        "artifact",
+        "gc",
+        "--delete",
+        "--grace",
+        "0s",
+        "--table",
+        TABLE,
+        "--bucket",
+        BUCKET,
+        "--prefix",
+        "ml",
+        "--s3-use-path-style",
+    ]);
+    assert_eq!(gc.status.code(), Some(0), "{}", gc.story());
+    assert!(!objects(&part).contains("<Key>"), "{}", objects(&part));
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //! | `sessions` | `ID` | a session that is open, or died open |
 //! | `session#ID` | `KIND#OBJECT` | what the session created and did not acknowledge yet |
 //! | `pending` | `NAME/NUMBER` | index of the registrations that are under way |
+//! | `swept` | `DIGEST` | that a sweep of the artifacts found it unnamed, removes it, or removed it |
 //! | `lease#NAME` | `lease`, `beat` | a lease and its heartbeat |
 //! | `journal#ENDPOINT` | `DEPLOYMENT#ENTRY` | journal of deployments |
 //! | `events#SUBJECT` | `MICROS#ID` | events, oldest first |
@@ -35,10 +36,13 @@ mod hash;
 pub mod journal;
 mod keys;
 pub mod leases;
+mod marks;
 mod models;
 mod pending;
+mod retention;
 mod retry;
 pub mod sessions;
+mod sweep;
 mod types;
 mod versions;
 
@@ -53,7 +57,9 @@ use crate::records::{Identity, Records};
 
 pub use aliases::{AliasMove, promotion_rules};
 pub use pending::{NewPending, PendingUpdate, PendingVersion};
+pub use retention::Retention;
 pub use retry::RetryBudget;
+pub use sweep::{InUse, Sweep, SweepReport, Unnamed};
 pub use types::*;
 pub use versions::bindable;
 

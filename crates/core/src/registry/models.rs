@@ -47,6 +47,9 @@ impl ModelSpec {
                 return wrong(&format!("has min {min} above max {max}; swap them"));
             }
         }
+        if let Some(retention) = &self.retention {
+            retention.validate()?;
+        }
         let Some(promotion) = &self.promotion else {
             return Ok(());
         };

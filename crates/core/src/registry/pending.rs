@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{self, Document};
 use super::events::NewEvent;
 use super::hash::spec_hash;
+use super::marks::{self, Admission};
 use super::models::{Counter, busy, merge};
 use super::versions::{missing, subject};
 use super::{Lineage, NewVersion, Origin, Registry, Version, VersionSpec, keys};
@@ -174,7 +175,7 @@ impl Registry {
         id: &VersionId,
         spec: VersionSpec,
     ) -> Result<Version> {
-        self.inner.artifacts.get(&spec.artifact.digest).await?;
+        self.expect_stored(&spec.artifact.digest).await?;
         let mut attempts = self.attempts();
         loop {
             let Some(pending) = self.pending_document(id).await? else {
@@ -184,6 +185,15 @@ impl Registry {
             model.body.spec.check_metrics(&pending.body.metrics)?;
             self.check_signature(&model.body.spec, &id.model, spec.signature.as_ref())
                 .await?;
+            let digest = &spec.artifact.digest;
+            let unswept = match self
+                .admit(digest, self.document(&marks::key(digest)).await?)
+                .await?
+            {
+                Admission::Go(write) => write,
+                Admission::Wait if attempts.again().await => continue,
+                Admission::Wait => return Err(marks::removing(digest)),
+            };
             let asked = pending.body.clone();
             let new = NewVersion {
                 model: id.model.clone(),
@@ -210,6 +220,7 @@ impl Registry {
                 documents::create(keys::version(id), &version)?,
                 pending.delete(),
                 self.registered_event(&version)?,
+                unswept,
             ];
             writes.extend(self.forget_unfinished(id).await?);
             match self.commit(writes).await {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Retention;
 use crate::artifacts::{Artifact, Digest};
 use crate::gates::Gate;
 use crate::names::{AliasName, ModelName, VersionId};
@@ -112,6 +113,9 @@ pub struct ModelSpec {
     /// What must hold before an alias moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// Which archived versions a sweep keeps; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// What destroying does.
     #[serde(default)]
     pub deletion_policy: ModelDeletionPolicy,

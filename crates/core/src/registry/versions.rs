@@ -8,6 +8,7 @@ use serde_json::json;
 use super::documents::{self, Document};
 use super::events::{NewEvent, Subject};
 use super::hash::spec_hash;
+use super::marks::{self, Admission};
 use super::models::{Counter, busy, few, merge};
 use super::sessions::object;
 use super::{
@@ -22,11 +23,14 @@ use crate::signature::{self, Compatibility, Signature};
 impl Registry {
     /// Registers a version under the model's next number. The artifact must have been stored.
     ///
+    /// # Errors
+    /// Not found if the artifact is not in the store; unavailable if a sweep removed it: store it again.
+    ///
     /// If a killed run registered a version from an equal specification, and no state holds it,
     /// that one is adopted instead.
     pub async fn register_version(&self, new: NewVersion) -> Result<Version> {
         let digest = new.spec.artifact.digest;
-        if let Err(error) = self.inner.artifacts.get(&digest).await {
+        if let Err(error) = self.expect_stored(&digest).await {
             return Err(Error::new(
                 error.class(),
                 format!("a version of model {} was not registered: its artifact {digest} is not in the store", new.model),
@@ -47,7 +51,11 @@ impl Registry {
             let found = self
                 .inner
                 .records
-                .get(&[keys::model(&new.model), keys::counter(&new.model)])
+                .get(&[
+                    keys::model(&new.model),
+                    keys::counter(&new.model),
+                    marks::key(&digest),
+                ])
                 .await?;
             let mut found = found.into_iter();
             let model = found.next().flatten().map(Document::read).transpose()?;
@@ -69,12 +77,19 @@ impl Registry {
                         new.model
                     ))
                 })?;
+            let mark = found.next().flatten().map(Document::read).transpose()?;
+            let unswept = match self.admit(&digest, mark).await? {
+                Admission::Go(write) => write,
+                Admission::Wait if attempts.again().await => continue,
+                Admission::Wait => return Err(marks::removing(&digest)),
+            };
             counter.body.last += 1;
             let version = self.minted(&new, counter.body.last, &hash, &nonce);
             let mut writes = vec![
                 counter.write()?,
                 documents::create(keys::version(&version.id), &version)?,
                 self.registered_event(&version)?,
+                unswept,
             ];
             writes.extend(
                 self.created_write(&object("version", &version.id), &hash, &nonce)

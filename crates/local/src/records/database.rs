@@ -131,7 +131,11 @@ impl Database {
             for key in keys {
                 let row = statement
                     .query_row(
-                        params![namespace.as_str(), key.partition, key.sort],
+                        params![
+                            namespace.of_partition(&key.partition),
+                            key.partition,
+                            key.sort
+                        ],
                         |row| item(key.clone(), row, 0),
                     )
                     .optional()?;
@@ -140,6 +144,21 @@ impl Database {
         }
         transaction.finish()?;
         Ok(found)
+    }
+
+    /// The namespaces that hold anything.
+    pub(super) fn namespaces(&self) -> Result<Vec<String>, rusqlite::Error> {
+        // The first column of the primary key: SQLite hops from one name to the next.
+        let mut statement = self.connection.prepare(
+            "WITH RECURSIVE names(name) AS (
+                 SELECT min(namespace) FROM records
+                 UNION ALL
+                 SELECT (SELECT min(namespace) FROM records WHERE namespace > name) FROM names WHERE name IS NOT NULL
+             )
+             SELECT name FROM names WHERE name IS NOT NULL AND name <> ''",
+        )?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        rows.collect()
     }
 
     pub(super) fn query(
@@ -167,7 +186,7 @@ impl Database {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
             params![
-                namespace.as_str(),
+                namespace.of_partition(partition),
                 partition,
                 range.prefix,
                 successor(&range.prefix),

@@ -155,6 +155,21 @@ impl Records for LocalRecords {
         .await
     }
 
+    async fn neighbours(&self) -> Result<Vec<Arc<dyn Records>>> {
+        let names = self.read(Vec::new(), Database::namespaces).await?;
+        let ours = self.inner.namespace.as_str();
+        names
+            .into_iter()
+            .filter(|name| name != ours)
+            .map(|name| -> Result<Arc<dyn Records>> {
+                Ok(Arc::new(Self::new(
+                    &self.inner.directory,
+                    Namespace::new(name)?,
+                )))
+            })
+            .collect()
+    }
+
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError> {
         check_commit(&writes)?;
         let answer = {

@@ -151,7 +151,11 @@ fn write_one(database: &Database, job: &Job) -> Result<Result<Vec<u64>, usize>, 
         let key = &write.key;
         let found: Option<i64> = find
             .query_row(
-                params![job.namespace.as_str(), key.partition, key.sort],
+                params![
+                    job.namespace.of_partition(&key.partition),
+                    key.partition,
+                    key.sort
+                ],
                 |row| row.get(0),
             )
             .optional()?;
@@ -179,14 +183,18 @@ fn write_one(database: &Database, job: &Job) -> Result<Result<Vec<u64>, usize>, 
         revisions.push(match &write.change {
             Change::Check => 0,
             Change::Delete => {
-                delete.execute(params![job.namespace.as_str(), key.partition, key.sort])?;
+                delete.execute(params![
+                    job.namespace.of_partition(&key.partition),
+                    key.partition,
+                    key.sort
+                ])?;
                 0
             }
             Change::Put(body) => {
                 let text = serde_json::to_string(body)
                     .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
                 put.execute(params![
-                    job.namespace.as_str(),
+                    job.namespace.of_partition(&key.partition),
                     key.partition,
                     key.sort,
                     revision,

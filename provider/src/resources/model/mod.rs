@@ -183,6 +183,7 @@ fn blank() -> State {
         metrics: Attr::Null,
         signature_compatibility: Attr::Null,
         promotion: Attr::Null,
+        retention: Attr::Null,
         deletion_policy: Attr::Null,
         force_destroy: Attr::Null,
         tags: Attr::Null,

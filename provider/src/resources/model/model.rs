@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mlops_core::gates::Gate;
 use mlops_core::names::ModelName;
-use mlops_core::registry::{MetricSpec, Model, ModelSpec, ModelUpdate, Promotion};
+use mlops_core::registry::{MetricSpec, Model, ModelSpec, ModelUpdate, Promotion, Retention};
 use tfplugin::{Attr, Diagnostics};
 
 use super::schema::{self, State};
@@ -24,6 +24,7 @@ pub(crate) fn spec(state: &State) -> Option<ModelSpec> {
         metrics: metrics(&state.metrics)?,
         signature_compatibility: convert::word_or_default(&state.signature_compatibility)?,
         promotion: promotion(&state.promotion)?,
+        retention: retention(&state.retention)?,
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
         tags: convert::known_map(&state.tags)?.unwrap_or_default(),
     })
@@ -55,6 +56,18 @@ fn promotion(promotion: &Attr<schema::Promotion>) -> Option<Option<Promotion>> {
             .unwrap_or_default()
             .into_iter()
             .collect(),
+    }))
+}
+
+fn retention(retention: &Attr<schema::Retention>) -> Option<Option<Retention>> {
+    let retention = match retention {
+        Attr::Known(retention) => retention,
+        Attr::Null => return Some(None),
+        Attr::Unknown => return None,
+    };
+    Some(Some(Retention {
+        keep_last: convert::known(&retention.keep_last)?,
+        keep_days: convert::known(&retention.keep_days)?,
     }))
 }
 
@@ -107,6 +120,13 @@ pub(crate) fn state(model: &Model, known: &State) -> State {
         ),
         signature_compatibility: convert::text(&spec.signature_compatibility).into(),
         promotion: promotion_state(spec.promotion.as_ref(), &known.promotion),
+        retention: spec.retention.map_or(Attr::Null, |kept| {
+            schema::Retention {
+                keep_last: kept.keep_last.into(),
+                keep_days: kept.keep_days.into(),
+            }
+            .into()
+        }),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
         force_destroy: known
             .force_destroy

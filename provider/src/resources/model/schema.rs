@@ -28,6 +28,8 @@ tfplugin::object! {
         pub(crate) signature_compatibility: Attr<String>,
         /// What an alias demands of a version.
         pub(crate) promotion: Attr<Promotion>,
+        /// Which archived versions stay.
+        pub(crate) retention: Attr<Retention>,
         /// What happens to the model on destroy.
         pub(crate) deletion_policy: Attr<String>,
         /// Whether versions of other owners go with it.
@@ -60,6 +62,14 @@ tfplugin::object! {
         pub(crate) approvals_required: Attr<u32>,
         /// The parts of the lineage that a version must name.
         pub(crate) require_lineage: ListOf<String>,
+    }
+
+    /// The block `retention`.
+    pub(crate) struct Retention {
+        /// So many of the newest versions.
+        pub(crate) keep_last: Attr<u64>,
+        /// So many days after they were archived.
+        pub(crate) keep_days: Attr<u32>,
     }
 
     /// One gate.
@@ -146,7 +156,8 @@ pub(crate) fn schema() -> Schema {
             .attribute("tags", shared::tags())
             .attribute("tags_all", shared::tags_all())
             .attribute("created_at", shared::created_at())
-            .single("promotion", promotion()),
+            .single("promotion", promotion())
+            .single("retention", retention()),
     )
 }
 
@@ -198,6 +209,32 @@ fn promotion() -> Block {
                 .validate(no_nulls())
                 .validate(validate::each(validate::one_of(LINEAGE)))
                 .describe("The parts of the lineage that a version must name: `run_id`, `git_repo`, `git_commit`, `parent_version`, `datasets`."),
+        )
+}
+
+fn retention() -> Block {
+    Block::new()
+        .describe(
+            "Which archived versions stay in the registry. `mlops artifact gc --delete` deletes those that neither rule keeps; \
+             nothing else acts on it. Versions that are not archived, that an alias points to or that an endpoint serves always stay, \
+             and without the block all do.",
+        )
+        .validate(validate::at_least_one_of(["keep_last", "keep_days"]))
+        .attribute(
+            "keep_last",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::between(1, 1_000_000))
+                .describe("How many of the model's newest versions stay, archived or not."),
+        )
+        .attribute(
+            "keep_days",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::between(1, 36_500))
+                .describe("How many days a version stays after it was archived."),
         )
 }
 

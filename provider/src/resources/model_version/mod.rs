@@ -313,21 +313,34 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
     };
     let digest = planned.artifact_digest.as_str().map(str::parse::<Digest>);
     let digest = digest.transpose().map_err(fail)?;
-    let stored = source::store(source, digest.as_ref(), client).await;
-    let (stored, inspected) = stored.map_err(|error| {
-        if error.is_conflict() {
-            diagnose::failed("The source changed", &error)
-        } else {
-            fail(error)
+    let mut again = true;
+    loop {
+        let stored = source::store(source, digest.as_ref(), client).await;
+        let (stored, inspected) = stored.map_err(|error| {
+            if error.is_conflict() {
+                diagnose::failed("The source changed", &error)
+            } else {
+                fail(error)
+            }
+        })?;
+        let stored_digest = stored.digest;
+        let registration = model::registration(name.clone(), planned, stored, inspected)
+            .ok_or_else(shared::unknown_at_apply)?;
+        match client.registry.register_version(registration).await {
+            // A sweep of the artifacts passed between the two steps.
+            Err(error) if again && !is_stored(client, &stored_digest).await => {
+                tracing::info!(%error, "the artifact is stored once more");
+                again = false;
+            }
+            outcome => return Ok(outcome.map_err(fail)?),
         }
-    })?;
-    let registration = model::registration(name.clone(), planned, stored, inspected)
-        .ok_or_else(shared::unknown_at_apply)?;
-    Ok(client
-        .registry
-        .register_version(registration)
-        .await
-        .map_err(fail)?)
+    }
+}
+
+/// Whether the artifact is there; a store that does not answer says nothing.
+async fn is_stored(client: &Client, digest: &Digest) -> bool {
+    let found = client.registry.artifacts().check(digest).await;
+    !found.is_err_and(|error| error.is_not_found())
 }
 
 fn id(state: &State) -> Result<VersionId, Diagnostics> {

@@ -5,6 +5,8 @@ mod aliases;
 mod model_check;
 mod models;
 mod pending;
+mod sweep;
+mod sweep_races;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use mlops_core::artifacts::Artifact as Tree;
 use mlops_core::names::{AliasId, VersionId};
 use mlops_core::registry::{Registry, Version};
@@ -10,18 +10,10 @@ use mlops_core::{Error, Result};
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::place::{Open, RegistryPlace};
+use crate::place::RegistryPlace;
 
 /// What a store calls a file that it has not finished.
 const UNFINISHED: &str = ".mlops-";
-
-/// `mlops artifact`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Artifact {
-    /// Writes the files of a version into a directory, and verifies each. What is there and right stays, so a pull that
-    /// was interrupted goes on when it is repeated.
-    Pull(Pull),
-}
 
 /// `mlops artifact pull`.
 #[derive(Debug, Args)]
@@ -33,7 +25,7 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     #[command(flatten)]
-    registry: RegistryPlace,
+    pub(super) registry: RegistryPlace,
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
@@ -49,27 +41,17 @@ struct Pulled<'a> {
     directory: &'a Path,
 }
 
-/// Runs one verb to its end.
-pub(crate) fn run(verb: &Artifact, open: Open) -> Result<Exit> {
-    let Artifact::Pull(pull) = verb;
-    // Nothing is written to the bucket, so no key is asked for.
-    let registry = pull.registry.open(open, None)?.registry;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
-    runtime.block_on(async {
-        let version = find(&registry, &pull.what, pull.registry.hint()).await?;
-        let artifact = registry.artifacts().get(version.digest()).await?;
-        only_its_own(&pull.to, &artifact, &version.id)?;
-        registry
-            .artifacts()
-            .materialise(version.digest(), &pull.to)
-            .await?;
-        tell(pull, &version, &artifact);
-        Ok(Exit::Ok)
-    })
+/// Runs it to its end.
+pub(super) async fn run(pull: &Pull, registry: &Registry) -> Result<Exit> {
+    let version = find(registry, &pull.what, pull.registry.hint()).await?;
+    let artifact = registry.artifacts().get(version.digest()).await?;
+    only_its_own(&pull.to, &artifact, &version.id)?;
+    registry
+        .artifacts()
+        .materialise(version.digest(), &pull.to)
+        .await?;
+    tell(pull, &version, &artifact);
+    Ok(Exit::Ok)
 }
 
 async fn find(registry: &Registry, what: &str, hint: &str) -> Result<Version> {

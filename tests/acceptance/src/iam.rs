@@ -1,0 +1,8 @@
+//! A gate before a part that lets through what an IAM policy allows, as AWS would. The part itself asks for no permission.
+
+mod call;
+mod gate;
+mod policy;
+
+pub use gate::Gate;
+pub use policy::Policy;
