@@ -1,5 +1,5 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check docs bench
+.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check-modules check docs bench
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
@@ -9,6 +9,7 @@ help:
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
 	@echo 'make modules-real  init and validate of the modules with the providers of the registry'
+	@echo 'make check-modules  tflint and checkov on the modules'
 	@echo 'make check       format, lints, documentation, arrows, licences'
 	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
@@ -33,6 +34,9 @@ test-modules:
 
 modules-real:
 	@scripts/test-modules --real $(MODULES)
+
+check-modules:
+	@scripts/check-modules
 
 check:
 	@scripts/check
