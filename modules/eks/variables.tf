@@ -104,6 +104,14 @@ variable "addons" {
   }
 
   validation {
+    condition = alltrue(flatten([for addon in values(coalesce(var.addons, {})) : [for identity in values(addon.identities) : concat(
+      [for document in values(identity.policies) : can(jsondecode(document).Statement)],
+      [for arn in values(identity.policy_arns) : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", arn))],
+    )]]))
+    error_message = "policies in identities of addons are documents of IAM in JSON, and policy_arns are such as arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy."
+  }
+
+  validation {
     condition     = alltrue(flatten([for addon in values(coalesce(var.addons, {})) : [for account in keys(addon.identities) : can(regex("^[a-z0-9][a-z0-9-]{0,23}[a-z0-9]$", account))]]))
     error_message = "Keys of identities of addons are service accounts, such as ebs-csi-controller-sa: 2 to 25 lower-case letters, digits and hyphens."
   }

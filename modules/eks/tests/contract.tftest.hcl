@@ -155,6 +155,14 @@ run "a_role_of_an_add_on_without_rights_is_refused" {
   expect_failures = [var.addons]
 }
 
+run "a_policy_of_an_add_on_by_its_name_is_refused" {
+  command = plan
+  variables {
+    addons = { aws-ebs-csi-driver = { identities = { ebs-csi-controller-sa = { policy_arns = { ebs = "AmazonEBSCSIDriverPolicy" } } } }, coredns = {}, eks-pod-identity-agent = {}, kube-proxy = {}, vpc-cni = {} }
+  }
+  expect_failures = [var.addons]
+}
+
 run "a_service_account_of_an_add_on_too_long_for_a_role_is_refused" {
   command = plan
   variables {
