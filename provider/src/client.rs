@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::diagnose;
 use crate::provider::Config;
 use crate::siblings::Siblings;
+use crate::tags::TagRules;
 
 /// Where the `provider` block says that the registry is. Not printable: there are secrets in it.
 pub(crate) enum Settings {
@@ -59,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) digests: Arc<dyn DigestCache>,
     /// What this run plans.
     pub(crate) siblings: Siblings,
+    /// Default and ignored tags.
+    pub(crate) tags: TagRules,
 }
 
 /// The key in private state under which the registry's UUID is kept.
@@ -66,7 +69,7 @@ const REGISTRY: &str = "registry";
 
 impl Client {
     /// A client on these adapters, with nothing planned yet.
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, tags: TagRules) -> Self {
         let Parts {
             registry,
             target,
@@ -77,6 +80,7 @@ impl Client {
             target,
             digests: Arc::new(RunDigests::new(digests)),
             siblings: Siblings::default(),
+            tags,
         }
     }
 

@@ -10,6 +10,7 @@ mod diagnose;
 mod provider;
 mod resources;
 mod siblings;
+mod tags;
 
 use std::process::ExitCode;
 

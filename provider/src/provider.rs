@@ -1,5 +1,6 @@
 //! The provider: its block, and the list of what it offers.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,8 @@ use tfplugin::{
 };
 
 use crate::client::{Client, Open, Settings};
-use crate::{aws, data_sources, diagnose, resources};
+use crate::tags::{DefaultTags, IgnoreTags, TagRules};
+use crate::{aws, data_sources, diagnose, resources, tags};
 
 tfplugin::object! {
     /// The `provider` block.
@@ -70,6 +72,10 @@ tfplugin::object! {
         pub(crate) assume_role_with_web_identity: Option<aws::WebIdentity>,
         /// Where services answer.
         pub(crate) endpoints: Option<aws::Endpoints>,
+        /// Tags of every object.
+        pub(crate) default_tags: Attr<DefaultTags>,
+        /// Tags that belong to others.
+        pub(crate) ignore_tags: Attr<IgnoreTags>,
     }
 
     /// The block `local`.
@@ -118,17 +124,27 @@ impl Provider for Mlops {
             .describe("Models, versions, aliases and endpoints. Without configuration the registry is embedded: no account is needed.")
             .validate(validate::at_most_one_of(["local", "registry"]))
             .single("local", local);
-        Schema::new(aws::declare(block))
+        Schema::new(tags::declare(aws::declare(block)))
     }
 
-    async fn configure(&self, _: &Context, config: Config) -> Result<Arc<Client>, Diagnostics> {
+    async fn configure(
+        &self,
+        cx: &Context,
+        mut config: Config,
+    ) -> Result<Arc<Client>, Diagnostics> {
+        let (default, ignore) = (
+            take(&mut config.default_tags),
+            take(&mut config.ignore_tags),
+        );
+        let rules = TagRules::new(default, ignore, environment())?;
+        rules.warn_of_ignored_defaults(cx);
         let settings = settings(config)?;
         let what = match settings {
             Settings::Embedded { .. } => "Cannot use the embedded registry",
             Settings::Aws(_) => "Cannot use the registry on AWS",
         };
         let parts = (self.open)(settings).map_err(|error| diagnose::failed(what, &error))?;
-        Ok(Arc::new(Client::new(parts)))
+        Ok(Arc::new(Client::new(parts, rules)))
     }
 
     fn resources(&self) -> Vec<Arc<dyn AnyResource<Client>>> {
@@ -159,6 +175,12 @@ impl Provider for Mlops {
             tracing::warn!(error = %error.chain(), "the session was not closed");
         }
     }
+}
+
+/// The environment variables that are text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn settings(config: Config) -> Result<Settings, Diagnostics> {

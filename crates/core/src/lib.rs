@@ -23,6 +23,7 @@ pub mod rollout;
 pub mod saga;
 pub mod serving;
 pub mod signature;
+pub mod tags;
 pub mod target;
 
 pub use error::{Class, Error, Result};

@@ -57,7 +57,7 @@ impl DataSource<Client> for EndpointData {
                 .attribute("revision", number("How many deployments of this name succeeded."))
                 .attribute("target_versions", numbers("The version of each variant."))
                 .attribute("models", texts("The model of each variant."))
-                .attribute("tags", texts("All tags."))
+                .attribute("tags", texts("All tags but those that the provider's `ignore_tags` names."))
                 .attribute("deployment_id", text("The last deployment that succeeded."))
                 .attribute("created_at", text("When it was created, RFC 3339."))
                 .attribute("updated_at", text("When it was last deployed, RFC 3339.")),
@@ -65,7 +65,8 @@ impl DataSource<Client> for EndpointData {
     }
 
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
-        let record = find(cx.client(), &config.name).await?;
+        let client = cx.client();
+        let record = find(client, &config.name).await?;
         let running = record.running.iter();
         let models: BTreeMap<_, _> = running
             .map(|(name, revision)| (name.to_string(), revision.model.to_string()))
@@ -81,7 +82,7 @@ impl DataSource<Client> for EndpointData {
             revision: record.revision.into(),
             target_versions: versions.collect::<BTreeMap<_, _>>().into(),
             models: models.into(),
-            tags: record.spec.tags.clone().into(),
+            tags: client.tags.shown(record.spec.tags.clone()).into(),
             deployment_id: record.deployment.to_string().into(),
             created_at: record.created_at.to_string().into(),
             updated_at: record.updated_at.to_string().into(),

@@ -55,7 +55,7 @@ impl DataSource<Client> for ModelData {
                 .attribute("owner", text("Who answers for it."))
                 .attribute("task", text("The kind of task."))
                 .attribute("signature_compatibility", text("Which signatures a new version may have."))
-                .attribute("tags", texts("All tags, those added outside of Terraform included."))
+                .attribute("tags", texts("All tags, those added outside of Terraform included, but for those that the provider's `ignore_tags` names."))
                 .attribute("aliases", numbers("The version that each alias points to; null for an alias without a target."))
                 .attribute("latest_version", number("The number of the newest version; null without one."))
                 .attribute("created_at", text("When it was created, RFC 3339.")),
@@ -90,7 +90,7 @@ impl DataSource<Client> for ModelData {
             owner: spec.owner.into(),
             task: spec.task.as_ref().map(convert::text).into(),
             signature_compatibility: convert::text(&spec.signature_compatibility).into(),
-            tags: spec.tags.into(),
+            tags: client.tags.shown(spec.tags).into(),
             aliases: aliases
                 .into_iter()
                 .map(|alias| (alias.alias.to_string(), alias.version.into()))

@@ -97,7 +97,7 @@ impl DataSource<Client> for ModelVersionData {
                 .attribute("signature", text("Inputs and outputs, JSON."))
                 .attribute("metrics", numbers("All metrics, by name."))
                 .attribute("params", texts("What it was trained with."))
-                .attribute("tags", texts("All tags."))
+                .attribute("tags", texts("All tags but those that the provider's `ignore_tags` names."))
                 .attribute("artifact_uri", text("Where the artifact lies."))
                 .attribute("artifact_digest", text("SHA-256 of the artifact's manifest."))
                 .attribute("artifact_size_bytes", number("The artifact's size in bytes."))
@@ -111,7 +111,7 @@ impl DataSource<Client> for ModelVersionData {
         let version = find(cx.client(), &model, &config)
             .await
             .map_err(|error| failed(&object, &error))?;
-        let entry = entry_of(&version);
+        let entry = entry_of(&version, &cx.client().tags);
         let spec = version.spec;
         Ok(State {
             id: entry.id,

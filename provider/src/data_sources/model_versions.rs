@@ -74,7 +74,9 @@ impl DataSource<Client> for ModelVersionsData {
             .all_versions(&model)
             .await
             .map_err(|error| failed(&object, &error))?;
-        let entries = versions.iter().map(entry_of);
+        let entries = versions
+            .iter()
+            .map(|version| entry_of(version, &client.tags));
         let wanted =
             entries.filter(|entry| config.status.is_null() || entry.status == config.status);
         Ok(State {

@@ -11,6 +11,7 @@ use tfplugin::{Attr, DataSource, Diagnostics, ReadContext};
 use super::shared::{failed, text, texts};
 use crate::client::Client;
 use crate::resources::convert;
+use crate::tags::TagRules;
 
 tfplugin::object! {
     /// Configuration and result.
@@ -56,7 +57,10 @@ impl DataSource<Client> for ModelsData {
             .attribute("description", text("What the model is for."))
             .attribute("owner", text("Who answers for it."))
             .attribute("task", text("The kind of task."))
-            .attribute("tags", texts("All tags."))
+            .attribute(
+                "tags",
+                texts("All tags but those that the provider's `ignore_tags` names."),
+            )
             .attribute("created_at", text("When it was created, RFC 3339."));
         Schema::new(
             Block::new()
@@ -98,7 +102,7 @@ impl DataSource<Client> for ModelsData {
             models.extend(
                 page.into_iter()
                     .filter(|model| wanted(model, &config))
-                    .map(|model| (model.name.to_string(), entry(model))),
+                    .map(|model| (model.name.to_string(), entry(model, &cx.client().tags))),
             );
             if !more || after.is_none() {
                 break;
@@ -124,13 +128,13 @@ fn wanted(model: &Model, config: &State) -> bool {
     named && tagged
 }
 
-fn entry(model: Model) -> Entry {
+fn entry(model: Model, rules: &TagRules) -> Entry {
     let spec = model.spec;
     Entry {
         task: spec.task.as_ref().map(convert::text).into(),
         description: spec.description.into(),
         owner: spec.owner.into(),
-        tags: spec.tags.into(),
+        tags: rules.shown(spec.tags).into(),
         created_at: model.created_at.to_string().into(),
     }
 }

@@ -10,6 +10,7 @@ use tfplugin::{Attr, Diagnostics};
 
 use crate::diagnose;
 use crate::resources::convert;
+use crate::tags::TagRules;
 
 /// A failed lookup.
 pub(crate) fn failed(object: &str, error: &Error) -> Diagnostics {
@@ -74,7 +75,10 @@ pub(crate) fn version_entry() -> Nested {
             text("The last word on it; null if nobody spoke."),
         )
         .attribute("metrics", numbers("All metrics, by name."))
-        .attribute("tags", texts("All tags."))
+        .attribute(
+            "tags",
+            texts("All tags but those that the provider's `ignore_tags` names."),
+        )
         .attribute(
             "artifact_digest",
             text("SHA-256 of the artifact's manifest."),
@@ -83,7 +87,7 @@ pub(crate) fn version_entry() -> Nested {
 }
 
 /// The entry for a version.
-pub(crate) fn entry_of(version: &Version) -> VersionEntry {
+pub(crate) fn entry_of(version: &Version, rules: &TagRules) -> VersionEntry {
     VersionEntry {
         id: version.id.to_string().into(),
         version: version.id.version.into(),
@@ -94,7 +98,7 @@ pub(crate) fn entry_of(version: &Version) -> VersionEntry {
             .map(|approval| approval.status.as_str().to_owned())
             .into(),
         metrics: version.metrics.clone().into(),
-        tags: version.tags.clone().into(),
+        tags: rules.shown(version.tags.clone()).into(),
         artifact_digest: version.digest().to_string().into(),
         created_at: version.created_at.to_string().into(),
     }

@@ -1,6 +1,5 @@
 //! What means the same on every resource, said once: attributes, their values, and common refusals.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -10,12 +9,9 @@ use tfplugin::schema::Attribute;
 use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState, validate};
 
-use super::convert::{self, MapOf};
+use super::convert;
 use crate::client::Client;
-use crate::diagnose;
-
-/// Tags by key.
-pub(crate) type Tags = MapOf<String>;
+use crate::{diagnose, tags};
 
 /// The computed id, which never changes.
 pub(crate) fn id(what: &str) -> Attribute {
@@ -46,8 +42,10 @@ pub(crate) fn tags() -> Attribute {
     Attribute::map(Type::String)
         .optional()
         .validate(convert::no_nulls())
+        .validate(tags::legal())
         .describe(
-            "Tags. Only the keys named here are managed; keys that others add are left alone.",
+            "Tags. They win over the provider's `default_tags`. Only the keys named in either are managed; keys that others add \
+             are left alone.",
         )
 }
 
@@ -55,7 +53,10 @@ pub(crate) fn tags() -> Attribute {
 pub(crate) fn tags_all() -> Attribute {
     Attribute::map(Type::String)
         .computed()
-        .describe("All tags that Terraform manages on the object.")
+        .describe(
+            "All tags that Terraform manages on the object: the provider's `default_tags` with `tags` over them, without those \
+             that `ignore_tags` names.",
+        )
 }
 
 /// What destroying the resource does to the object; the first of `policies` that is in use is named
@@ -74,23 +75,6 @@ pub(crate) fn deletion_policy<const N: usize>(policies: [&str; N], default: &str
         .describe(format!(
             "What destroying the resource does to the object: {list}. Default `{default}`."
         ))
-}
-
-/// The value of [`tags_all`] for these tags.
-pub(crate) fn tags_all_of(tags: &Tags) -> Tags {
-    match tags {
-        Attr::Null => Attr::Known(BTreeMap::new()),
-        tags => tags.clone(),
-    }
-}
-
-/// The tags of an imported object: nothing is managed yet, so all that are there become Terraform's.
-pub(crate) fn imported_tags(there: &BTreeMap<String, String>) -> Tags {
-    if there.is_empty() {
-        Attr::Null
-    } else {
-        convert::elements(there.clone()).into()
-    }
 }
 
 /// What the id of an import names.

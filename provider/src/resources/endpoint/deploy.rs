@@ -15,8 +15,8 @@ use super::bind::{self, Bindings};
 use super::plan;
 use super::schema::State;
 use crate::client::{Client, actor};
-use crate::diagnose;
 use crate::resources::{convert, shared};
+use crate::{diagnose, tags};
 
 /// Makes the endpoint what `planned` says. An error leaves it as it was, or says that it could not.
 pub(crate) async fn deploy(
@@ -32,9 +32,16 @@ pub(crate) async fn deploy(
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
     }
-    let draft = plan::draft(client, planned, &bindings)?
+    let mut draft = plan::draft(client, planned, &bindings)?
         .filter(|draft| draft.is_bound)
         .ok_or_else(shared::unknown_at_apply)?;
+    let tags = match (prior, &record) {
+        (Some(prior), Some(record)) => {
+            (client.tags).merged(&record.spec.tags, &prior.tags_all, &planned.tags_all)
+        }
+        _ => tags::to_set(&planned.tags_all),
+    };
+    draft.spec.tags = tags.ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,

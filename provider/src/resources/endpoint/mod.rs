@@ -53,7 +53,7 @@ impl Resource<Client> for EndpointResource {
             client.expect_registry(&request.private).await?;
         }
         let mut state = request.proposed;
-        state.tags_all = shared::tags_all_of(&state.tags);
+        state.tags_all = client.tags.plan(cx, &state.tags)?;
         if !state.name.is_known() {
             return Ok(Planned::new(state));
         }
@@ -136,6 +136,7 @@ impl Resource<Client> for EndpointResource {
         Ok(Some(Refreshed::new(model::state(
             &request.state,
             &record,
+            &client.tags,
             serves,
         ))))
     }
@@ -180,7 +181,7 @@ impl ImportState<Client, State> for EndpointResource {
         let id: LocalId = shared::import_id("endpoint", &request)?;
         let found = endpoint::record(&client.registry, KIND, &id.0).await;
         let record = shared::import_found(client, "endpoint", &id, found)?;
-        Ok(Imported::new(model::imported(&record)).private(client.private().await?))
+        Ok(Imported::new(model::imported(&record, &client.tags)).private(client.private().await?))
     }
 }
 

@@ -13,7 +13,8 @@ use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::schema::{self, State};
 use crate::diagnose;
-use crate::resources::{convert, shared};
+use crate::resources::convert;
+use crate::tags::{Held, TagRules};
 
 /// The version that a variant is bound to, and the bytes behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) struct Bound {
 
 /// The specification for what is planned, with each variant bound to what `bound` says.
 ///
-/// `None` while something in it is unknown, or a variant's version is. A value that the domain does
+/// It is without tags, on which no plan depends. `None` while something in it is unknown, or a variant's version is. A value that the domain does
 /// not take is an error that names its attribute.
 pub(crate) fn spec(
     state: &State,
@@ -60,7 +61,7 @@ fn read(
         drain_seconds: convert::known(&state.drain_seconds)?
             .unwrap_or(spec::default_drain_seconds()),
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
-        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
+        tags: BTreeMap::new(),
     })
 }
 
@@ -260,10 +261,14 @@ pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
 pub(crate) fn state(
     known: &State,
     record: &EndpointRecord,
+    rules: &TagRules,
     serves: impl Fn(&VariantName) -> bool,
 ) -> State {
+    let Held { tags, tags_all } = rules.read(&record.spec.tags, &known.tags, &known.tags_all);
     State {
         target_versions: versions(record, serves),
+        tags,
+        tags_all,
         ..deployed(known, record)
     }
 }
@@ -284,9 +289,9 @@ fn versions(
 }
 
 /// The state of an endpoint that Terraform did not know: its configuration, read from what runs.
-pub(crate) fn imported(record: &EndpointRecord) -> State {
+pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
     let spec = &record.spec;
-    let tags = shared::imported_tags(&spec.tags);
+    let Held { tags, tags_all } = rules.imported(&spec.tags);
     let TargetSpec::Local(local) = &spec.target else {
         // Other targets have other ids, and an import by such an id is refused before.
         return blank();
@@ -307,8 +312,8 @@ pub(crate) fn imported(record: &EndpointRecord) -> State {
         health_check: health_check_state(&spec.health_check),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
         drain_seconds: spec.drain_seconds.into(),
-        tags_all: shared::tags_all_of(&tags),
         tags,
+        tags_all,
         model_diff: Attr::Known(BTreeMap::new()),
         ..blank()
     };

@@ -18,7 +18,7 @@ use crate::diagnose;
 
 /// The endpoint as it will be asked for, as far as the plan knows it.
 pub(crate) struct Draft {
-    /// Complete, but for variants whose version is not known: those have number 0.
+    /// Complete, but for the tags, and for variants whose version is not known: those have number 0.
     pub(crate) spec: EndpointSpec,
     /// Whether all versions are known.
     pub(crate) is_bound: bool,

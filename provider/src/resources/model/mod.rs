@@ -23,6 +23,7 @@ use crate::client::Client;
 use crate::diagnose;
 use crate::resources::shared;
 use crate::siblings::PlannedModel;
+use crate::tags::Held;
 use schema::State;
 
 /// The resource.
@@ -44,7 +45,7 @@ impl Resource<Client> for ModelResource {
     ) -> Result<Planned<State>, Diagnostics> {
         let client = cx.client();
         let mut state = request.proposed;
-        state.tags_all = shared::tags_all_of(&state.tags);
+        state.tags_all = client.tags.plan(cx, &state.tags)?;
         if state.name.is_known() {
             let name = model::name(&state)?;
             if request.prior.is_some() {
@@ -90,11 +91,12 @@ impl Resource<Client> for ModelResource {
     ) -> Result<Applied<State>, ApplyFailed<State>> {
         let client = cx.client();
         let name = model::name(&request.planned)?;
-        let spec = model::spec(&request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let spec = model::tagged_spec(&request.planned).ok_or_else(shared::unknown_at_apply)?;
         let created = client.registry.create_model(&name, spec).await;
         let created = created
             .map_err(|error| diagnose::failed(format!("Cannot create model {name}"), &error))?;
-        Ok(Applied::new(model::state(&created, &request.planned)).private(client.private().await?))
+        let state = model::state(&created, &request.planned, &client.tags);
+        Ok(Applied::new(state).private(client.private().await?))
     }
 
     async fn read(
@@ -108,7 +110,7 @@ impl Resource<Client> for ModelResource {
         let found = client.registry.model(&name).await;
         let found =
             found.map_err(|error| diagnose::failed(format!("Cannot read model {name}"), &error))?;
-        Ok(found.map(|model| Refreshed::new(model::state(&model, &request.state))))
+        Ok(found.map(|model| Refreshed::new(model::state(&model, &request.state, &client.tags))))
     }
 
     async fn update(
@@ -119,12 +121,16 @@ impl Resource<Client> for ModelResource {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let name = model::name(&request.planned)?;
-        let update =
-            model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let update = model::update(&request.prior, &request.planned, &client.tags)
+            .ok_or_else(shared::unknown_at_apply)?;
         let updated = client.registry.update_model(&name, update).await;
         let updated = updated
             .map_err(|error| diagnose::failed(format!("Cannot update model {name}"), &error))?;
-        Ok(Applied::new(model::state(&updated, &request.planned)))
+        Ok(Applied::new(model::state(
+            &updated,
+            &request.planned,
+            &client.tags,
+        )))
     }
 
     async fn delete(
@@ -163,12 +169,14 @@ impl ImportState<Client, State> for ModelResource {
         let name: ModelName = shared::import_id("model", &request)?;
         let found = client.registry.model(&name).await;
         let found = shared::import_found(client, "model", &name, found)?;
-        // Nothing is managed yet: all tags that are there become Terraform's.
+        let Held { tags, tags_all } = client.tags.imported(&found.spec.tags);
         let known = State {
-            tags: shared::imported_tags(&found.spec.tags),
+            tags,
+            tags_all,
             ..blank()
         };
-        Ok(Imported::new(model::state(&found, &known)).private(client.private().await?))
+        Ok(Imported::new(model::state(&found, &known, &client.tags))
+            .private(client.private().await?))
     }
 }
 

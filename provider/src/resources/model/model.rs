@@ -9,13 +9,14 @@ use tfplugin::{Attr, Diagnostics};
 
 use super::schema::{self, State};
 use crate::resources::convert;
+use crate::tags::{self, Held, TagRules};
 
 /// The name, checked again as the domain sees it.
 pub(crate) fn name(state: &State) -> Result<ModelName, Diagnostics> {
     convert::name(&state.name, "name")
 }
 
-/// What the configuration chooses; `None` while part of it is unknown.
+/// What the configuration chooses but for the tags, on which no plan depends; `None` while part of it is unknown.
 pub(crate) fn spec(state: &State) -> Option<ModelSpec> {
     Some(ModelSpec {
         description: convert::known(&state.description)?,
@@ -26,7 +27,15 @@ pub(crate) fn spec(state: &State) -> Option<ModelSpec> {
         promotion: promotion(&state.promotion)?,
         retention: retention(&state.retention)?,
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
-        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
+        tags: BTreeMap::new(),
+    })
+}
+
+/// The same with the tags, for a model that is created.
+pub(crate) fn tagged_spec(state: &State) -> Option<ModelSpec> {
+    Some(ModelSpec {
+        tags: tags::to_set(&state.tags_all)?,
+        ..spec(state)?
     })
 }
 
@@ -87,24 +96,21 @@ fn gates(gates: &Attr<BTreeMap<String, schema::Gate>>) -> Option<BTreeMap<String
     })
 }
 
-/// The change from what the state says to what is planned. Keys of `tags` that neither names are
-/// somebody else's and stay.
-pub(crate) fn update(prior: &State, planned: &State) -> Option<ModelUpdate> {
+/// The change from what the state says to what is planned. Tags that neither names are somebody else's
+/// and stay.
+pub(crate) fn update(prior: &State, planned: &State, rules: &TagRules) -> Option<ModelUpdate> {
     Some(ModelUpdate {
         spec: spec(planned)?,
-        tags: convert::changed(
-            &convert::known_map(&prior.tags)?,
-            &convert::known_map(&planned.tags)?,
-        ),
+        tags: rules.changed(&prior.tags_all, &planned.tags_all)?,
         if_revision: None,
     })
 }
 
 /// The state for what the registry holds. `known` is what Terraform last knew: it says which tags are
 /// managed and which empty collections the user wrote.
-pub(crate) fn state(model: &Model, known: &State) -> State {
+pub(crate) fn state(model: &Model, known: &State, rules: &TagRules) -> State {
     let spec = &model.spec;
-    let tags = convert::managed(&spec.tags, &known.tags);
+    let Held { tags, tags_all } = rules.read(&spec.tags, &known.tags, &known.tags_all);
     State {
         id: model.id().into(),
         name: model.name.to_string().into(),
@@ -135,8 +141,8 @@ pub(crate) fn state(model: &Model, known: &State) -> State {
             .copied()
             .unwrap_or(false)
             .into(),
-        tags_all: tags.known().cloned().unwrap_or_default().into(),
         tags,
+        tags_all,
         created_at: model.created_at.to_string().into(),
     }
 }

@@ -24,6 +24,7 @@ use tfplugin::{
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::{convert, shared};
+use crate::tags::Held;
 use schema::State;
 use source::Source;
 
@@ -56,7 +57,7 @@ impl Resource<Client> for ModelVersionResource {
         }
         let source = source::look(&request.config, request.prior.as_ref(), &client.digests).await?;
         let mut state = request.proposed;
-        state.tags_all = shared::tags_all_of(&state.tags);
+        state.tags_all = client.tags.plan(cx, &state.tags)?;
         let replaced = plan_artifact(&mut state, &request.config, request.prior.as_ref(), source);
         let unchanged = !replaced
             && request
@@ -108,7 +109,7 @@ impl Resource<Client> for ModelVersionResource {
                 return Err(Diagnostic::error("Registering was interrupted", detail).into());
             }
         };
-        let mut state = model::state(&version, &request.planned);
+        let mut state = model::state(&version, &request.planned, &cx.client().tags);
         if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
             settle_review(cx.client(), &version, &mut state).await?;
         }
@@ -132,7 +133,8 @@ impl Resource<Client> for ModelVersionResource {
         if found.as_ref().is_some_and(Version::is_archived) && !in_use(client, &id).await? {
             return Ok(None);
         }
-        Ok(found.map(|version| Refreshed::new(model::state(&version, &request.state))))
+        Ok(found
+            .map(|version| Refreshed::new(model::state(&version, &request.state, &client.tags))))
     }
 
     async fn update(
@@ -143,12 +145,12 @@ impl Resource<Client> for ModelVersionResource {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
         let id = id(&request.prior)?;
-        let update =
-            model::update(&request.prior, &request.planned).ok_or_else(shared::unknown_at_apply)?;
+        let update = model::update(&request.prior, &request.planned, &client.tags)
+            .ok_or_else(shared::unknown_at_apply)?;
         let updated = client.registry.update_version(&id, update).await;
         let updated = updated
             .map_err(|error| diagnose::failed(format!("Cannot update version {id}"), &error))?;
-        let mut state = model::state(&updated, &request.planned);
+        let mut state = model::state(&updated, &request.planned, &client.tags);
         if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
             settle_review(client, &updated, &mut state).await?;
         }
@@ -198,12 +200,15 @@ impl ImportState<Client, State> for ModelVersionResource {
         } else {
             convert::elements(found.metrics.clone()).into()
         };
+        let Held { tags, tags_all } = client.tags.imported(&found.tags);
         let known = State {
-            tags: shared::imported_tags(&found.tags),
+            tags,
+            tags_all,
             metrics,
             ..model::blank()
         };
-        Ok(Imported::new(model::state(&found, &known)).private(client.private().await?))
+        Ok(Imported::new(model::state(&found, &known, &client.tags))
+            .private(client.private().await?))
     }
 }
 
@@ -261,6 +266,8 @@ fn same_but_review(prior: &State, planned: &State) -> bool {
     let unreviewed = |state: &State| State {
         gate_report: Attr::Null,
         model_diff: Attr::Null,
+        tags: Attr::Null,
+        tags_all: Attr::Null,
         timeouts: Attr::Null,
         ..state.clone()
     };

@@ -13,7 +13,8 @@ use tfplugin::{Attr, Diagnostics};
 
 use super::schema::{self, State};
 use crate::client;
-use crate::resources::{convert, shared};
+use crate::resources::convert;
+use crate::tags::{self, Held, TagRules};
 
 /// The model's name.
 pub(crate) fn model(state: &State) -> Result<ModelName, Diagnostics> {
@@ -52,7 +53,7 @@ pub(crate) fn registration(
             }),
         },
         metrics: convert::known_map(&state.metrics)?.unwrap_or_default(),
-        tags: convert::known_map(&state.tags)?.unwrap_or_default(),
+        tags: tags::to_set(&state.tags_all)?,
         approval: approval(state)?,
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
         nonce: None,
@@ -88,17 +89,14 @@ pub(crate) fn lineage(lineage: &Attr<schema::Lineage>) -> Option<Option<Lineage>
 }
 
 /// The change in place from what the state says to what is planned.
-pub(crate) fn update(prior: &State, planned: &State) -> Option<VersionUpdate> {
+pub(crate) fn update(prior: &State, planned: &State, rules: &TagRules) -> Option<VersionUpdate> {
     let approval = approval(planned)?;
     Some(VersionUpdate {
         metrics: convert::changed(
             &convert::known_map(&prior.metrics)?,
             &convert::known_map(&planned.metrics)?,
         ),
-        tags: convert::changed(
-            &convert::known_map(&prior.tags)?,
-            &convert::known_map(&planned.tags)?,
-        ),
+        tags: rules.changed(&prior.tags_all, &planned.tags_all)?,
         approval: if approval == self::approval(prior)? {
             None
         } else {
@@ -117,9 +115,9 @@ pub(crate) fn signature_text(signature: &Signature) -> String {
 
 /// The state for what the registry holds. `known` is what Terraform last knew: it says which keys
 /// are managed, and holds what only the configuration says.
-pub(crate) fn state(version: &Version, known: &State) -> State {
+pub(crate) fn state(version: &Version, known: &State, rules: &TagRules) -> State {
     let spec = &version.spec;
-    let tags = convert::managed(&version.tags, &known.tags);
+    let Held { tags, tags_all } = rules.read(&version.tags, &known.tags, &known.tags_all);
     let approval = version
         .approval
         .as_ref()
@@ -144,8 +142,8 @@ pub(crate) fn state(version: &Version, known: &State) -> State {
         gate_for: known.gate_for.clone(),
         smoke: spec.smoke.as_ref().map(smoke_state).into(),
         deletion_policy: convert::text(&version.deletion_policy).into(),
-        tags_all: shared::tags_all_of(&tags),
         tags,
+        tags_all,
         artifact_uri: version.artifact_uri.clone().into(),
         artifact_digest: version.digest().to_string().into(),
         artifact_size_bytes: spec.artifact.size.into(),
