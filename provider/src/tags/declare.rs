@@ -65,8 +65,8 @@ fn default_tags() -> Block {
 fn ignore_tags() -> Block {
     Block::new()
         .describe(
-            "Tags that belong to others. They are in no attribute of a resource or data source, and they are neither set nor \
-             removed, even where `tags` or `default_tags` name them.",
+            "Tags that belong to others. They are never read, by resources, data sources and imports alike, and they are neither \
+             set nor removed, even where `tags` or `default_tags` name them.",
         )
         .attribute(
             "keys",
