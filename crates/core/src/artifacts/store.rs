@@ -75,6 +75,8 @@ pub trait ArtifactStore: Send + Sync {
     /// whole; answers the bytes that were freed. What is not there is success (0). Files that
     /// other artifacts share stay.
     ///
+    /// If the future is dropped, nothing more is removed but what is under way in that moment.
+    ///
     /// A store that clears up what killed uploads and removals left, while it is at it, counts
     /// those bytes too.
     async fn remove(&self, digest: &Digest) -> Result<u64>;

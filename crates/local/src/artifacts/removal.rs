@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mlops_core::artifacts::{Artifact, Digest, StoredArtifact};
 use mlops_core::{Error, Result};
+use tokio_util::sync::CancellationToken;
 
 use super::layout::Layout;
 use super::{LocalArtifacts, blocking};
@@ -68,8 +69,11 @@ pub(super) async fn remove(
     patience: Duration,
 ) -> Result<u64> {
     let deadline = tokio::time::Instant::now() + patience;
+    // Work off the async threads goes on when this future is dropped, unless it is told.
+    let given_up = CancellationToken::new();
+    let _guard = given_up.clone().drop_guard();
     loop {
-        let (here, digest) = (Arc::clone(layout), *digest);
+        let (here, digest, given_up) = (Arc::clone(layout), *digest, given_up.clone());
         let removed = blocking(move || {
             if !here.root().is_dir() {
                 return Ok(Some(0));
@@ -77,7 +81,7 @@ pub(super) async fn remove(
             let Some(_lock) = here.try_alone()? else {
                 return Ok(None);
             };
-            alone(&here, &digest).map(Some)
+            alone(&here, &digest, &given_up).map(Some)
         });
         if let Some(freed) = removed.await? {
             return Ok(freed);
@@ -94,13 +98,21 @@ pub(super) async fn remove(
 }
 
 /// Removes the manifest, then every file that none of the others names: its own, and those that
-/// a killed upload or removal left.
-fn alone(layout: &Layout, digest: &Digest) -> Result<u64> {
+/// a killed upload or removal left. Takes nothing more away once nobody waits for it.
+fn alone(layout: &Layout, digest: &Digest, given_up: &CancellationToken) -> Result<u64> {
+    let wanted = || match given_up.is_cancelled() {
+        false => Ok(()),
+        true => Err(Error::cancelled(format!(
+            "the removal of artifact {digest} was given up; run the operation again"
+        ))),
+    };
     let named = named_by_others(layout, digest)?;
+    wanted()?;
     let mut freed = discard(layout, &layout.manifest(digest))?;
     let mut touched = BTreeSet::new();
     for entry in each(layout, &layout.blobs())? {
         if !named.contains(&entry.digest) {
+            wanted()?;
             freed += unlink(layout, &entry.path)?;
             touched.extend(entry.path.parent().map(Path::to_owned));
         }
@@ -252,5 +264,19 @@ mod tests {
         assert!(freed.unwrap() > 5);
         // It holds nobody off when it has ended.
         artifacts.put_tree(&source, &NoDigestCache).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_removal_that_nobody_waits_for_takes_nothing_more_away() {
+        let parent = tempfile::tempdir().unwrap();
+        let source = parent.path().join("model.onnx");
+        std::fs::write(&source, b"graph").unwrap();
+        let artifacts = LocalArtifacts::new(&parent.path().join(".mlops"));
+        let stored = artifacts.put_tree(&source, &NoDigestCache).await.unwrap();
+        let given_up = CancellationToken::new();
+        drop(given_up.clone().drop_guard());
+        let error = alone(&artifacts.layout, &stored.digest, &given_up).unwrap_err();
+        assert_eq!(error.class(), Class::Cancelled, "{error}");
+        artifacts.check(&stored.digest).await.unwrap();
     }
 }
