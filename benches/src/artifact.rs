@@ -17,7 +17,7 @@ use crate::terraform::{Provider, Spent, Workspace, requiring};
 
 const TIMES_TOOLS: f64 = 1.5;
 const MEMORY_OVER_IDLE_MB: f64 = 64.0;
-const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
 
 /// What registering cost.
 struct Registered {
@@ -162,7 +162,7 @@ fn register(
 
 /// Bytes that neither compress nor repeat, and are on the disk when this returns: write-back of the file during the
 /// measurement would be charged to whoever runs then.
-fn write_noise(path: &Path, bytes: u64) -> Result<()> {
+pub(crate) fn write_noise(path: &Path, bytes: u64) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut file = BufWriter::with_capacity(MIB as usize, file);
     // xorshift64, any odd seed.

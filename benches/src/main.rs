@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod accounting;
 mod artifact;
+mod aws;
 mod builds;
 mod handshake;
 mod load;
@@ -62,6 +63,8 @@ enum Part {
     Server,
     /// One large artifact registered on this machine.
     Artifact,
+    /// Calls and a large upload of the registry on AWS, on emulators.
+    Aws,
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Part::Handshake,
         Part::Server,
         Part::Artifact,
+        Part::Aws,
     ] {
         if !cli.only.is_empty() && !cli.only.contains(&part) {
             continue;
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
             Part::Handshake => handshake::run(&builds),
             Part::Server => serving::run(&builds, cli.seconds),
             Part::Artifact => artifact::run(&builds, cli.artifact_mib),
+            Part::Aws => aws::run(&builds, cli.resources, cli.artifact_mib),
         };
         if let Err(error) = measured {
             let name = format!("{part:?}").to_lowercase();

@@ -1,0 +1,46 @@
+//! The registry on AWS, as emulators play it: how many calls a refresh and an apply make, and what a large upload costs.
+
+mod calls;
+mod cli;
+mod counter;
+mod part;
+mod upload;
+
+use anyhow::Result;
+
+use crate::builds::Builds;
+
+const TABLE: &str = "bench";
+const BUCKET: &str = "bench";
+
+/// Measures and prints.
+pub(crate) fn run(builds: &Builds, resources: usize, size_mib: u64) -> Result<()> {
+    calls::run(builds, resources)?;
+    upload::run(builds, size_mib)
+}
+
+/// A provider block for a registry whose records and artifacts lie at these URLs.
+fn block(dynamodb: &str, s3: &str) -> String {
+    format!(
+        r#"provider "mlops" {{
+  region                      = "eu-west-1"
+  access_key                  = "{access}"
+  secret_key                  = "{secret}"
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  endpoints {{
+    dynamodb = "{dynamodb}"
+    s3       = "{s3}"
+  }}
+  registry {{
+    table  = "{TABLE}"
+    bucket = "{BUCKET}"
+  }}
+}}
+
+"#,
+        access = part::ACCESS_KEY,
+        secret = part::SECRET_KEY,
+    )
+}
