@@ -43,7 +43,7 @@ struct Planned {
 struct Alias {
     /// Where it will point, once that is planned.
     planned: Option<PlannedAlias>,
-    /// Where it pointed before this run changed it, once that is about to happen.
+    /// Where it pointed before this run changed it, once that is about to happen or a review asked.
     before: Option<Option<u64>>,
 }
 
@@ -72,7 +72,7 @@ impl Siblings {
         self.lock().aliases.entry(id).or_default().planned = Some(target);
     }
 
-    /// This run is about to create, move or delete an alias that points to `target` now.
+    /// An alias points to `target`, and this run is about to create, move or delete it, or has not yet.
     pub(crate) fn note_before(&self, id: AliasId, target: Option<u64>) {
         let mut planned = self.lock();
         planned
@@ -83,7 +83,7 @@ impl Siblings {
             .get_or_insert(target);
     }
 
-    /// Where an alias pointed before this run changed it; the outer `None`: it did not.
+    /// Where an alias pointed before this run changed it; the outer `None`: nobody noted it yet.
     ///
     /// A plan is made again during apply and must say the same, so what it says of an alias is what
     /// was true when the run began.

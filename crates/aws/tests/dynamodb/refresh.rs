@@ -8,10 +8,12 @@ use mlops_aws::read_ahead::ReadAhead;
 use mlops_core::Error;
 use mlops_core::artifacts::Artifact;
 use mlops_core::clock::{RandomIds, SystemClock};
-use mlops_core::memory::MemoryArtifacts;
+use mlops_core::memory::{MemoryArtifacts, MemorySessions};
 use mlops_core::names::{ModelName, VersionId};
 use mlops_core::records::Records;
+use mlops_core::registry::sessions::HeldInMemory;
 use mlops_core::registry::{ModelSpec, NewVersion, Registry, VersionDeletionPolicy, VersionSpec};
+use mlops_core::signature::{DYNAMIC, Datatype, Signature, Tensor};
 
 use crate::support::proxy::Proxy;
 use crate::support::{part, table};
@@ -29,6 +31,11 @@ fn registry(records: Arc<dyn Records>) -> (Registry, Artifact) {
         artifacts,
         Arc::new(SystemClock::default()),
         Arc::new(RandomIds),
+    )
+    // As the provider has them: what a session created is written down until a state has it.
+    .with_sessions(
+        Arc::new(MemorySessions::default()),
+        Arc::new(HeldInMemory::default()),
     );
     (registry, artifact)
 }
@@ -43,7 +50,14 @@ fn new_version(model: ModelName, artifact: &Artifact) -> NewVersion {
         spec: VersionSpec {
             artifact: artifact.clone(),
             framework: "onnx".into(),
-            signature: None,
+            signature: Some(Signature {
+                inputs: vec![Tensor {
+                    name: "x".into(),
+                    datatype: Datatype::Fp32,
+                    shape: vec![DYNAMIC, 64],
+                }],
+                outputs: vec![],
+            }),
             params: BTreeMap::from([("depth".to_owned(), "7".to_owned())]),
             lineage: None,
             smoke: None,

@@ -78,7 +78,9 @@ struct Inner {
     held: Arc<dyn sessions::HeldHints>,
     budget: RetryBudget,
     /// Registrations of one model wait here rather than at the store.
-    queues: Mutex<HashMap<ModelName, Arc<tokio::sync::Mutex<()>>>>,
+    queues: Mutex<HashMap<ModelName, versions::Queue>>,
+    /// The newest signatures of models, as plans saw them a moment ago.
+    newest: Mutex<HashMap<ModelName, versions::Newest>>,
     opened: tokio::sync::OnceCell<()>,
     dead: Mutex<Option<sessions::DeadSessions>>,
     last_event: std::sync::atomic::AtomicI64,
@@ -112,6 +114,7 @@ impl Registry {
                 held: Arc::new(sessions::HeldInMemory::default()),
                 budget: RetryBudget::default(),
                 queues: Mutex::default(),
+                newest: Mutex::default(),
                 opened: tokio::sync::OnceCell::new(),
                 dead: Mutex::default(),
                 last_event: std::sync::atomic::AtomicI64::new(0),
@@ -150,6 +153,7 @@ impl Registry {
             held: old.held.clone(),
             budget: old.budget,
             queues: Mutex::default(),
+            newest: Mutex::default(),
             opened: tokio::sync::OnceCell::new(),
             dead: Mutex::default(),
             last_event: std::sync::atomic::AtomicI64::new(0),

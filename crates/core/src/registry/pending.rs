@@ -183,7 +183,7 @@ impl Registry {
             };
             let model = self.usable_model(&id.model).await?;
             model.body.spec.check_metrics(&pending.body.metrics)?;
-            self.check_signature(&model.body.spec, &id.model, spec.signature.as_ref())
+            self.check_with_newest((&model.body.spec, &id.model, spec.signature.as_ref()))
                 .await?;
             let digest = &spec.artifact.digest;
             let unswept = match self

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{self, Document};
 use super::{Registry, keys};
 use crate::error::{Error, Result};
-use crate::records::{COMMIT_LIMIT, CommitError, Expect, Write};
+use crate::records::{COMMIT_LIMIT, CommitError, Expect, Key, Write};
 
 /// A process that uses the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +133,8 @@ pub(super) struct DeadSessions {
     ids: Vec<uuid::Uuid>,
 }
 
-/// For how long refreshes trust what they saw.
-const FRESH: Duration = Duration::from_secs(1);
+/// For how long refreshes and registrations trust what they saw: a thousand resources ask within a few seconds.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
 
 /// What an object is called in a session's rows.
 pub(super) fn object(kind: &str, id: impl std::fmt::Display) -> String {
@@ -145,6 +145,14 @@ pub(super) fn object(kind: &str, id: impl std::fmt::Display) -> String {
 /// name that is made again after a destroy, by a session that is killed, is not held.
 fn hint(session: uuid::Uuid, id: &str) -> String {
     format!("{session} {id}")
+}
+
+fn created_row(key: Key, expect: Expect, spec_hash: &str, nonce: &str) -> Result<Write> {
+    let row = CreatedRow {
+        spec_hash: spec_hash.to_owned(),
+        nonce: nonce.to_owned(),
+    };
+    documents::put(key, expect, &row)
 }
 
 /// A record that a dead session created and never acknowledged.
@@ -210,10 +218,6 @@ impl Registry {
         if !self.inner.sessions.is_tracked() {
             return Ok(None);
         }
-        let row = CreatedRow {
-            spec_hash: spec_hash.to_owned(),
-            nonce: nonce.to_owned(),
-        };
         let key = keys::created(self.session().id, object);
         let before = self
             .inner
@@ -223,7 +227,21 @@ impl Registry {
             .pop()
             .flatten();
         let expect = before.map_or(Expect::Absent, |row| Expect::Revision(row.revision));
-        documents::put(key, expect, &row).map(Some)
+        created_row(key, expect, spec_hash, nonce).map(Some)
+    }
+
+    /// As [`Self::created_write`], of an object whose name no other ever has: nothing is looked up.
+    pub(super) fn created_once(
+        &self,
+        object: &str,
+        spec_hash: &str,
+        nonce: &str,
+    ) -> Result<Option<Write>> {
+        if !self.inner.sessions.is_tracked() {
+            return Ok(None);
+        }
+        let key = keys::created(self.session().id, object);
+        created_row(key, Expect::Absent, spec_hash, nonce).map(Some)
     }
 
     async fn session_records(&self) -> Result<Vec<Document<SessionRecord>>> {
@@ -249,14 +267,58 @@ impl Registry {
             .collect())
     }
 
+    /// As [`Self::dead_sessions`], a moment ago.
+    async fn dead_sessions_lately(&self) -> Result<Vec<uuid::Uuid>> {
+        let lock = || {
+            let dead = self.inner.dead.lock();
+            dead.unwrap_or_else(PoisonError::into_inner)
+        };
+        let now = self.inner.clock.elapsed();
+        if let Some(dead) = lock().as_ref()
+            && now.saturating_sub(dead.seen) < FRESH
+        {
+            return Ok(dead.ids.clone());
+        }
+        let ids = self.dead_sessions().await?;
+        *lock() = Some(DeadSessions {
+            seen: now,
+            ids: ids.clone(),
+        });
+        Ok(ids)
+    }
+
     /// What dead sessions created with this specification and nobody acknowledged or holds.
     /// `prefix` is an object, or the beginning of several. Held ones are acknowledged here.
     pub(super) async fn abandoned(&self, prefix: &str, spec_hash: &str) -> Result<Vec<Abandoned>> {
-        let mut found = Vec::new();
         if !self.inner.sessions.is_tracked() {
-            return Ok(found);
+            return Ok(Vec::new());
         }
-        for session in self.dead_sessions().await? {
+        let dead = self.dead_sessions().await?;
+        self.abandoned_by(dead, prefix, spec_hash).await
+    }
+
+    /// As [`Self::abandoned`], by those who were dead a moment ago: for what is created by the thousand. Who died
+    /// since leaves what he made to the next run.
+    pub(super) async fn abandoned_lately(
+        &self,
+        prefix: &str,
+        spec_hash: &str,
+    ) -> Result<Vec<Abandoned>> {
+        if !self.inner.sessions.is_tracked() {
+            return Ok(Vec::new());
+        }
+        let dead = self.dead_sessions_lately().await?;
+        self.abandoned_by(dead, prefix, spec_hash).await
+    }
+
+    async fn abandoned_by(
+        &self,
+        dead: Vec<uuid::Uuid>,
+        prefix: &str,
+        spec_hash: &str,
+    ) -> Result<Vec<Abandoned>> {
+        let mut found = Vec::new();
+        for session in dead {
             let partition = keys::session_partition(session);
             for row in self.all_documents::<CreatedRow>(&partition, prefix).await? {
                 let Some((_, id)) = row.key.sort.split_once('#') else {
@@ -291,32 +353,7 @@ impl Registry {
         if !self.inner.sessions.is_tracked() {
             return Ok(());
         }
-        let now = self.inner.clock.elapsed();
-        let known = {
-            let dead = self
-                .inner
-                .dead
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            dead.as_ref()
-                .filter(|dead| now.saturating_sub(dead.seen) < FRESH)
-                .map(|dead| dead.ids.clone())
-        };
-        let ids = match known {
-            Some(ids) => ids,
-            None => {
-                let ids = self.dead_sessions().await?;
-                *self
-                    .inner
-                    .dead
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(DeadSessions {
-                    seen: now,
-                    ids: ids.clone(),
-                });
-                ids
-            }
-        };
+        let ids = self.dead_sessions_lately().await?;
         if ids.is_empty() {
             return Ok(());
         }

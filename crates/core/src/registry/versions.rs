@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::events::{NewEvent, Subject};
 use super::hash::spec_hash;
 use super::marks::{self, Admission};
 use super::models::{Counter, busy, few, merge};
-use super::sessions::object;
+use super::sessions::{FRESH, object};
 use super::{
     Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, ModelSpec, NewVersion,
     Registry, Select, Version, VersionStatus, VersionUpdate, keys,
@@ -19,6 +20,25 @@ use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
 use crate::records::{CommitError, Item, Range, Write};
 use crate::signature::{self, Compatibility, Signature};
+
+/// Where the registrations of one model by this process wait for each other, and what the last one did.
+pub(super) type Queue = Arc<tokio::sync::Mutex<Option<Last>>>;
+
+/// The last version that this process registered of a model.
+pub(super) struct Last {
+    /// The revision that this gave to the counter.
+    counter: u64,
+    signature: Option<(VersionId, Signature)>,
+}
+
+/// The newest signature of a model, as seen at a time.
+pub(super) struct Newest {
+    seen: Duration,
+    signature: Option<(VersionId, Signature)>,
+}
+
+/// A model's rules, its name, and the signature of a new version of it.
+type Protected<'a> = (&'a ModelSpec, &'a ModelName, Option<&'a Signature>);
 
 impl Registry {
     /// Registers a version under the model's next number. The artifact must have been stored.
@@ -45,39 +65,45 @@ impl Registry {
             .clone()
             .unwrap_or_else(|| self.inner.ids.uuid().to_string());
         let queue = self.queue(&new.model);
-        let _turn = queue.lock().await;
+        let mut last = queue.lock().await;
         let mut attempts = self.attempts();
         loop {
-            let found = self
-                .inner
-                .records
-                .get(&[
-                    keys::model(&new.model),
-                    keys::counter(&new.model),
-                    marks::key(&digest),
-                ])
-                .await?;
+            let wanted = [
+                keys::model(&new.model),
+                keys::counter(&new.model),
+                marks::key(&digest),
+            ];
+            let found = self.inner.records.get(&wanted).await?;
             let mut found = found.into_iter();
             let model = found.next().flatten().map(Document::read).transpose()?;
             let model = self.usable(&new.model, model)?;
             model.body.spec.check_metrics(&new.metrics)?;
-            self.check_signature(&model.body.spec, &new.model, new.spec.signature.as_ref())
-                .await?;
+            let counter = found.next().flatten();
+            let mark = found.next().flatten().map(Document::read).transpose()?;
+            let protected = (&model.body.spec, &new.model, new.spec.signature.as_ref());
+            // If nobody has taken a number since, ours is the newest. It may have been deleted: what it allows, the
+            // one before allows too, and what it refuses is asked again.
+            let ours = match (&*last, &counter) {
+                (Some(last), Some(counter)) => last.counter == counter.revision,
+                _ => false,
+            };
+            let ours = last
+                .as_ref()
+                .filter(|_| ours)
+                .map(|last| last.signature.clone());
+            if ours.is_none_or(|ours| compare(protected, ours).is_err()) {
+                self.check_with_newest(protected).await?;
+            }
             if let Some(adopted) = self.adopt_version(&new.model, &hash).await? {
                 return Ok(adopted);
             }
-            let mut counter: Document<Counter> = found
-                .next()
-                .flatten()
-                .map(Document::read)
-                .transpose()?
-                .ok_or_else(|| {
+            let mut counter: Document<Counter> =
+                counter.map(Document::read).transpose()?.ok_or_else(|| {
                     Error::corrupt(format!(
                         "model {} has lost its version counter; restore the registry",
                         new.model
                     ))
                 })?;
-            let mark = found.next().flatten().map(Document::read).transpose()?;
             let unswept = match self.admit(&digest, mark).await? {
                 Admission::Go(write) => write,
                 Admission::Wait if attempts.again().await => continue,
@@ -91,12 +117,14 @@ impl Registry {
                 self.registered_event(&version)?,
                 unswept,
             ];
-            writes.extend(
-                self.created_write(&object("version", &version.id), &hash, &nonce)
-                    .await?,
-            );
+            writes.extend(self.created_once(&object("version", &version.id), &hash, &nonce)?);
             match self.commit(writes).await {
                 Ok(revisions) => {
+                    let signature = version.spec.signature.clone();
+                    *last = Some(Last {
+                        counter: revisions[0],
+                        signature: signature.map(|signature| (version.id.clone(), signature)),
+                    });
                     return Ok(Version {
                         revision: revisions[1],
                         ..version
@@ -120,35 +148,57 @@ impl Registry {
     }
 
     /// Refuses a signature that breaks the callers whom the model's `signature_compatibility`
-    /// protects, compared with the newest version. Plans ask too; a signature that nobody could
-    /// read is not compared.
+    /// protects, compared with the newest version as it was a second ago at most. Plans ask; a registration compares again,
+    /// exactly. A signature that nobody could read is not compared.
     pub async fn check_signature(
         &self,
         spec: &ModelSpec,
         model: &ModelName,
         signature: Option<&Signature>,
     ) -> Result<()> {
-        let Some(new) = signature.filter(|_| spec.signature_compatibility != Compatibility::None)
-        else {
-            return Ok(());
-        };
-        let (newest, _) = self.list_versions(model, None, 1).await?;
-        let Some((id, old)) = newest
-            .into_iter()
-            .find_map(|version| Some((version.id, version.spec.signature?)))
-        else {
-            return Ok(());
-        };
-        let broken = signature::compatible(&old, new, spec.signature_compatibility);
-        if broken.is_empty() {
+        let protected = (spec, model, signature);
+        if !is_protected(protected) {
             return Ok(());
         }
-        let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        Err(Error::invalid(format!(
-            "the signature is not compatible with {id}: {}; keep the signature, or set signature_compatibility = \"NONE\" on model {model} if every caller changes with it",
-            reasons.join("; ")
-        ))
-        .at("source"))
+        let lock = || {
+            let newest = self.inner.newest.lock();
+            newest.unwrap_or_else(PoisonError::into_inner)
+        };
+        let now = self.inner.clock.elapsed();
+        let known = {
+            let mut newest = lock();
+            newest.retain(|_, newest| now.saturating_sub(newest.seen) < FRESH);
+            newest.get(model).map(|newest| newest.signature.clone())
+        };
+        let newest = match known {
+            Some(newest) => newest,
+            None => {
+                let found = self.newest_signature(model).await?;
+                let seen = Newest {
+                    seen: now,
+                    signature: found.clone(),
+                };
+                lock().insert(model.clone(), seen);
+                found
+            }
+        };
+        compare(protected, newest)
+    }
+
+    /// As [`Registry::check_signature`], with the newest version as it is now.
+    pub(super) async fn check_with_newest(&self, protected: Protected<'_>) -> Result<()> {
+        if !is_protected(protected) {
+            return Ok(());
+        }
+        compare(protected, self.newest_signature(protected.1).await?)
+    }
+
+    async fn newest_signature(&self, model: &ModelName) -> Result<Option<(VersionId, Signature)>> {
+        let (newest, _) = self.list_versions(model, None, 1).await?;
+        let mut signed = newest
+            .into_iter()
+            .filter_map(|version| Some((version.id, version.spec.signature?)));
+        Ok(signed.next())
     }
 
     pub(super) fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
@@ -188,7 +238,7 @@ impl Registry {
 
     async fn adopt_version(&self, model: &ModelName, hash: &str) -> Result<Option<Version>> {
         let prefix = object("version", format_args!("{model}/"));
-        for found in self.abandoned(&prefix, hash).await? {
+        for found in self.abandoned_lately(&prefix, hash).await? {
             let id: VersionId = found.id.parse()?;
             let Some(version) = self.version_document(&id).await? else {
                 continue;
@@ -220,7 +270,7 @@ impl Registry {
         Ok(None)
     }
 
-    pub(super) fn queue(&self, model: &ModelName) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn queue(&self, model: &ModelName) -> Queue {
         let mut queues = self
             .inner
             .queues
@@ -509,6 +559,30 @@ impl Registry {
             None => Err(self.absent(id).await?),
         }
     }
+}
+
+/// Whether there is anything to compare.
+fn is_protected((spec, _, signature): Protected<'_>) -> bool {
+    signature.is_some() && spec.signature_compatibility != Compatibility::None
+}
+
+fn compare(protected: Protected<'_>, newest: Option<(VersionId, Signature)>) -> Result<()> {
+    let (spec, model, Some(new)) = protected else {
+        return Ok(());
+    };
+    let Some((id, old)) = newest.filter(|_| is_protected(protected)) else {
+        return Ok(());
+    };
+    let broken = signature::compatible(&old, new, spec.signature_compatibility);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    Err(Error::invalid(format!(
+        "the signature is not compatible with {id}: {}; keep the signature, or set signature_compatibility = \"NONE\" on model {model} if every caller changes with it",
+        reasons.join("; ")
+    ))
+    .at("source"))
 }
 
 pub(super) fn subject(model: &ModelName) -> Subject {

@@ -259,7 +259,11 @@ async fn diff(
         }),
         None => {
             let alias = client.registry.alias(&id).await?;
-            alias.and_then(|alias| alias.target())
+            let target = alias.and_then(|alias| alias.target());
+            // A thousand versions ask for the same alias.
+            let version = target.as_ref().map(|target| target.version);
+            client.siblings.note_before(id, version);
+            target
         }
     };
     let Some(target) = target.filter(|target| Some(target) != model::id(state).as_ref()) else {

@@ -461,3 +461,35 @@ async fn a_signature_that_breaks_callers_is_refused_unless_the_model_allows_it()
     registry.update_model(&fraud(), update).await.unwrap();
     registry.register_version(wide(65)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_registration_is_compared_with_the_newest_version_whoever_made_or_deleted_it() {
+    use crate::signature::{DYNAMIC, Datatype, Signature, Tensor};
+    let world = World::new();
+    let (one, two) = (world.registry(), world.registry());
+    one.create_model(&fraud(), accuracy()).await.unwrap();
+    let takes = |rows: i64| {
+        let mut new = world.version(0.5);
+        new.spec.signature = Some(Signature {
+            inputs: vec![Tensor {
+                name: "x".into(),
+                datatype: Datatype::Fp32,
+                shape: vec![rows],
+            }],
+            outputs: vec![],
+        });
+        new
+    };
+    one.register_version(takes(4)).await.unwrap();
+    // Wider, by another process: what is enough for the first version breaks callers of the second.
+    two.register_version(takes(DYNAMIC)).await.unwrap();
+    let error = one.register_version(takes(4)).await.unwrap_err();
+    assert!(error.to_string().contains("fraud/2"), "{error}");
+    one.register_version(takes(DYNAMIC)).await.unwrap();
+    // The one that this process remembers is gone, and so are the others.
+    for number in 1..=3 {
+        let id = id(&format!("fraud/{number}"));
+        two.delete_version(&id).await.unwrap();
+    }
+    one.register_version(takes(4)).await.unwrap();
+}
