@@ -44,7 +44,8 @@ pub(super) fn run(builds: &Builds, count: usize) -> Result<()> {
         std::fs::copy(&graph, workspace.path().join("model.onnx"))
             .with_context(|| format!("cannot copy {}", graph.display()))?;
         workspace.run(&["plan", "-input=false", "-out=planned"])?;
-        (dynamodb.take(), s3.take());
+        dynamodb.take();
+        s3.take();
         workspace.run(&["apply", "-input=false", "planned"])?;
         let (records, objects) = (dynamodb.take(), s3.take());
         let each = total(&records) as f64 / versions as f64;
@@ -79,7 +80,8 @@ pub(super) fn run(builds: &Builds, count: usize) -> Result<()> {
             told(&objects),
         ]);
         workspace.run(&["destroy", "-input=false", "-auto-approve"])?;
-        (dynamodb.take(), s3.take());
+        dynamodb.take();
+        s3.take();
     }
     print!("{table}");
     Ok(())
