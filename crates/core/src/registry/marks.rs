@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Registry;
 use super::documents::{self, Document};
+use super::retry::Attempts;
 use crate::artifacts::Digest;
 use crate::error::{Error, Result};
 use crate::records::{Expect, Key, Write};
@@ -63,7 +64,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// Whether a sweep may be removing the artifact at this moment.
-    pub(super) fn is_removing(&self, now: Timestamp) -> bool {
+    fn is_removing(&self, now: Timestamp) -> bool {
         self.state == State::Condemned && now.duration_since(self.at) < ABANDONED
     }
 }
@@ -73,41 +74,37 @@ pub(super) fn key(digest: &Digest) -> Key {
     Key::new(PARTITION, digest.hex())
 }
 
-/// What a mark means for a registration.
-pub(super) enum Admission {
-    /// Go on, with this write in the commit.
-    Go(Write),
-    /// A sweep is removing the artifact: look again in a moment.
-    Wait,
-}
-
 impl Registry {
-    /// Whether a version may name `digest`, of which the store was just asked, and whose mark is `mark`.
+    /// The write with which a version may come to name `digest`, of which the store was just asked, and whose mark is
+    /// `mark`. `None`: a sweep is removing the artifact, and it is time to look again.
     ///
     /// # Errors
-    /// Unavailable if a sweep removed the artifact, or part of it: store it again, then register again.
+    /// Unavailable if a sweep removed the artifact, or part of it (store it again, then register again), and if one was at
+    /// it through all `attempts`.
     pub(super) async fn admit(
         &self,
         digest: &Digest,
         mark: Option<Document<Mark>>,
-    ) -> Result<Admission> {
+        attempts: &mut Attempts<'_>,
+    ) -> Result<Option<Write>> {
         let Some(mark) = mark else {
-            return Ok(Admission::Go(documents::check(key(digest), Expect::Absent)));
+            return Ok(Some(documents::check(key(digest), Expect::Absent)));
         };
-        Ok(match mark.body.state {
+        if mark.body.state == State::Unnamed {
             // It is named from now on.
-            State::Unnamed => Admission::Go(mark.delete()),
-            _ if mark.body.is_removing(self.inner.clock.now()) => Admission::Wait,
-            _ => {
-                let checked = self.inner.artifacts.check(digest).await;
-                checked.map_err(|error| swept(digest, error))?;
-                Admission::Go(mark.check())
-            }
-        })
+            return Ok(Some(mark.delete()));
+        }
+        if mark.body.is_removing(self.inner.clock.now()) {
+            return match attempts.again().await {
+                true => Ok(None),
+                false => Err(removing(digest)),
+            };
+        }
+        let checked = self.inner.artifacts.check(digest).await;
+        checked.map_err(|error| swept(digest, error))?;
+        Ok(Some(mark.check()))
     }
-}
 
-impl Registry {
     /// Refuses a digest whose artifact is not in the store, and says whether a sweep removed it.
     pub(super) async fn expect_stored(&self, digest: &Digest) -> Result<()> {
         let Err(error) = self.inner.artifacts.get(digest).await else {
@@ -132,7 +129,7 @@ fn swept(digest: &Digest, error: Error) -> Error {
 }
 
 /// The refusal of a registration that waited for a sweep too long.
-pub(super) fn removing(digest: &Digest) -> Error {
+fn removing(digest: &Digest) -> Error {
     Error::unavailable(format!(
         "artifact {digest} is being swept away (`mlops artifact gc`); run the operation again when that has ended, or after {} minutes if it was killed",
         ABANDONED.as_mins()

@@ -30,6 +30,7 @@
 //! the same to its model.
 
 mod aliases;
+mod compatibility;
 pub mod documents;
 pub mod events;
 mod hash;
@@ -80,7 +81,7 @@ struct Inner {
     /// Registrations of one model wait here rather than at the store.
     queues: Mutex<HashMap<ModelName, versions::Queue>>,
     /// The newest signatures of models, as plans saw them a moment ago.
-    newest: Mutex<HashMap<ModelName, versions::Newest>>,
+    newest: Mutex<HashMap<ModelName, compatibility::Newest>>,
     opened: tokio::sync::OnceCell<()>,
     dead: Mutex<Option<sessions::DeadSessions>>,
     last_event: std::sync::atomic::AtomicI64,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::documents::{self, Document};
 use super::events::NewEvent;
 use super::hash::spec_hash;
-use super::marks::{self, Admission};
+use super::marks;
 use super::models::{Counter, busy, merge};
 use super::versions::{missing, subject};
 use super::{Lineage, NewVersion, Origin, Registry, Version, VersionSpec, keys};
@@ -186,13 +186,9 @@ impl Registry {
             self.check_with_newest((&model.body.spec, &id.model, spec.signature.as_ref()))
                 .await?;
             let digest = &spec.artifact.digest;
-            let unswept = match self
-                .admit(digest, self.document(&marks::key(digest)).await?)
-                .await?
-            {
-                Admission::Go(write) => write,
-                Admission::Wait if attempts.again().await => continue,
-                Admission::Wait => return Err(marks::removing(digest)),
+            let mark = self.document(&marks::key(digest)).await?;
+            let Some(unswept) = self.admit(digest, mark, &mut attempts).await? else {
+                continue;
             };
             let asked = pending.body.clone();
             let new = NewVersion {

@@ -2,24 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use serde_json::json;
 
+use super::compatibility::compare;
 use super::documents::{self, Document};
 use super::events::{NewEvent, Subject};
 use super::hash::spec_hash;
-use super::marks::{self, Admission};
+use super::marks;
 use super::models::{Counter, busy, few, merge};
-use super::sessions::{FRESH, object};
+use super::sessions::object;
 use super::{
-    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, ModelSpec, NewVersion,
-    Registry, Select, Version, VersionStatus, VersionUpdate, keys,
+    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, NewVersion, Registry, Select,
+    Version, VersionStatus, VersionUpdate, keys,
 };
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
 use crate::records::{CommitError, Item, Range, Write};
-use crate::signature::{self, Compatibility, Signature};
+use crate::signature::Signature;
 
 /// Where the registrations of one model by this process wait for each other, and what the last one did.
 pub(super) type Queue = Arc<tokio::sync::Mutex<Option<Last>>>;
@@ -28,17 +28,9 @@ pub(super) type Queue = Arc<tokio::sync::Mutex<Option<Last>>>;
 pub(super) struct Last {
     /// The revision that this gave to the counter.
     counter: u64,
-    signature: Option<(VersionId, Signature)>,
+    /// Of a version without one nothing is remembered.
+    signature: (VersionId, Signature),
 }
-
-/// The newest signature of a model, as seen at a time.
-pub(super) struct Newest {
-    seen: Duration,
-    signature: Option<(VersionId, Signature)>,
-}
-
-/// A model's rules, its name, and the signature of a new version of it.
-type Protected<'a> = (&'a ModelSpec, &'a ModelName, Option<&'a Signature>);
 
 impl Registry {
     /// Registers a version under the model's next number. The artifact must have been stored.
@@ -83,15 +75,12 @@ impl Registry {
             let protected = (&model.body.spec, &new.model, new.spec.signature.as_ref());
             // If nobody has taken a number since, ours is the newest. It may have been deleted: what it allows, the
             // one before allows too, and what it refuses is asked again.
-            let ours = match (&*last, &counter) {
-                (Some(last), Some(counter)) => last.counter == counter.revision,
-                _ => false,
-            };
-            let ours = last
-                .as_ref()
-                .filter(|_| ours)
-                .map(|last| last.signature.clone());
-            if ours.is_none_or(|ours| compare(protected, ours).is_err()) {
+            let ours = last.as_ref().filter(|last| {
+                let counter = counter.as_ref();
+                counter.is_some_and(|counter| last.counter == counter.revision)
+            });
+            let allowed = ours.is_some_and(|ours| compare(protected, &ours.signature).is_ok());
+            if !allowed {
                 self.check_with_newest(protected).await?;
             }
             if let Some(adopted) = self.adopt_version(&new.model, &hash).await? {
@@ -104,10 +93,8 @@ impl Registry {
                         new.model
                     ))
                 })?;
-            let unswept = match self.admit(&digest, mark).await? {
-                Admission::Go(write) => write,
-                Admission::Wait if attempts.again().await => continue,
-                Admission::Wait => return Err(marks::removing(&digest)),
+            let Some(unswept) = self.admit(&digest, mark, &mut attempts).await? else {
+                continue;
             };
             counter.body.last += 1;
             let version = self.minted(&new, counter.body.last, &hash, &nonce);
@@ -120,10 +107,9 @@ impl Registry {
             writes.extend(self.created_once(&object("version", &version.id), &hash, &nonce)?);
             match self.commit(writes).await {
                 Ok(revisions) => {
-                    let signature = version.spec.signature.clone();
-                    *last = Some(Last {
+                    *last = version.spec.signature.clone().map(|signature| Last {
                         counter: revisions[0],
-                        signature: signature.map(|signature| (version.id.clone(), signature)),
+                        signature: (version.id.clone(), signature),
                     });
                     return Ok(Version {
                         revision: revisions[1],
@@ -145,60 +131,6 @@ impl Registry {
                 Err(CommitError::Store(error)) => return Err(error),
             }
         }
-    }
-
-    /// Refuses a signature that breaks the callers whom the model's `signature_compatibility`
-    /// protects, compared with the newest version as it was a second ago at most. Plans ask; a registration compares again,
-    /// exactly. A signature that nobody could read is not compared.
-    pub async fn check_signature(
-        &self,
-        spec: &ModelSpec,
-        model: &ModelName,
-        signature: Option<&Signature>,
-    ) -> Result<()> {
-        let protected = (spec, model, signature);
-        if !is_protected(protected) {
-            return Ok(());
-        }
-        let lock = || {
-            let newest = self.inner.newest.lock();
-            newest.unwrap_or_else(PoisonError::into_inner)
-        };
-        let now = self.inner.clock.elapsed();
-        let known = {
-            let mut newest = lock();
-            newest.retain(|_, newest| now.saturating_sub(newest.seen) < FRESH);
-            newest.get(model).map(|newest| newest.signature.clone())
-        };
-        let newest = match known {
-            Some(newest) => newest,
-            None => {
-                let found = self.newest_signature(model).await?;
-                let seen = Newest {
-                    seen: now,
-                    signature: found.clone(),
-                };
-                lock().insert(model.clone(), seen);
-                found
-            }
-        };
-        compare(protected, newest)
-    }
-
-    /// As [`Registry::check_signature`], with the newest version as it is now.
-    pub(super) async fn check_with_newest(&self, protected: Protected<'_>) -> Result<()> {
-        if !is_protected(protected) {
-            return Ok(());
-        }
-        compare(protected, self.newest_signature(protected.1).await?)
-    }
-
-    async fn newest_signature(&self, model: &ModelName) -> Result<Option<(VersionId, Signature)>> {
-        let (newest, _) = self.list_versions(model, None, 1).await?;
-        let mut signed = newest
-            .into_iter()
-            .filter_map(|version| Some((version.id, version.spec.signature?)));
-        Ok(signed.next())
     }
 
     pub(super) fn minted(&self, new: &NewVersion, number: u64, hash: &str, nonce: &str) -> Version {
@@ -559,30 +491,6 @@ impl Registry {
             None => Err(self.absent(id).await?),
         }
     }
-}
-
-/// Whether there is anything to compare.
-fn is_protected((spec, _, signature): Protected<'_>) -> bool {
-    signature.is_some() && spec.signature_compatibility != Compatibility::None
-}
-
-fn compare(protected: Protected<'_>, newest: Option<(VersionId, Signature)>) -> Result<()> {
-    let (spec, model, Some(new)) = protected else {
-        return Ok(());
-    };
-    let Some((id, old)) = newest.filter(|_| is_protected(protected)) else {
-        return Ok(());
-    };
-    let broken = signature::compatible(&old, new, spec.signature_compatibility);
-    if broken.is_empty() {
-        return Ok(());
-    }
-    let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
-    Err(Error::invalid(format!(
-        "the signature is not compatible with {id}: {}; keep the signature, or set signature_compatibility = \"NONE\" on model {model} if every caller changes with it",
-        reasons.join("; ")
-    ))
-    .at("source"))
 }
 
 pub(super) fn subject(model: &ModelName) -> Subject {
