@@ -186,39 +186,51 @@ need_dynamodb_local() {
 }
 
 need_ministack() {
-    local made requirements="$ROOT/scripts/parts/ministack.txt"
+    python_packages ministack
+    MINISTACK="$FETCHED"
+}
+
+# The packages of scripts/parts/NAME.txt, in an environment of their own. Sets FETCHED to its directory.
+python_packages() { # NAME
+    local made requirements="$ROOT/scripts/parts/$1.txt"
     # The pinned files name the directory: others make another one.
-    MINISTACK="$TOOLS/ministack-$(sha256 "$requirements" | cut -c 1-12)"
-    if [ -d "$MINISTACK" ]; then return; fi
+    FETCHED="$TOOLS/$1-$(sha256 "$requirements" | cut -c 1-12)"
+    if [ -d "$FETCHED" ]; then return; fi
     command -v python3 >/dev/null && python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
-        || missing "Python 3.10 or newer with venv (for ministack)" "Debian, Ubuntu: apt-get install python3 python3-venv"
+        || missing "Python 3.10 or newer with venv (for $1)" "Debian, Ubuntu: apt-get install python3 python3-venv"
     mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.ministack-XXXXXX")
-    say "fetching ministack"
+    made=$(mktemp -d "$TOOLS/.$1-XXXXXX")
+    say "fetching $1"
     if ! python3 -m venv "$made" || ! "$made/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2; then
         rm -rf "$made"
-        missing "ministack, which pip cannot fetch" "let this machine reach a Python package index"
+        missing "$1, which pip cannot fetch" "let this machine reach a Python package index"
     fi
     # Its python finds the packages wherever the directory lies.
-    place "$made" "$(basename "$MINISTACK")"
+    place "$made" "$(basename "$FETCHED")"
 }
 
 # versitygw, of this version; Go checks what it fetches against its checksum database.
 VERSITYGW_VERSION=1.8.0
 
 need_versitygw() {
+    go_program versitygw "github.com/versity/versitygw/cmd/versitygw" "$VERSITYGW_VERSION"
+    VERSITYGW="$BUILT"
+}
+
+# A program that Go fetches and builds. Sets BUILT to its directory.
+go_program() { # NAME PACKAGE VERSION [and what to say of it]
     local made
-    VERSITYGW="$TOOLS/versitygw-$VERSITYGW_VERSION"
-    if [ -d "$VERSITYGW" ]; then return; fi
-    command -v go >/dev/null || missing "Go (to build versitygw)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
+    BUILT="$TOOLS/$1-$3"
+    if [ -x "$BUILT/$1" ]; then return; fi
+    command -v go >/dev/null || missing "Go (to build $1)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
     mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.versitygw-XXXXXX")
-    say "building versitygw $VERSITYGW_VERSION"
-    if ! GOBIN="$made" go install "github.com/versity/versitygw/cmd/versitygw@v$VERSITYGW_VERSION" >&2; then
+    made=$(mktemp -d "$TOOLS/.$1-XXXXXX")
+    say "building $1 $3${4:-}"
+    if ! GOBIN="$made" go install "$2@v$3" >&2; then
         rm -rf "$made"
-        missing "versitygw, which Go cannot fetch and build" "let this machine reach a Go module proxy"
+        missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
-    place "$made" "$(basename "$VERSITYGW")"
+    place "$made" "$1-$3"
 }
 
 # amtool, promtool and Prometheus, of these versions; Go checks what it fetches against its checksum database.
@@ -226,18 +238,8 @@ ALERTMANAGER_VERSION=0.34.2
 PROMETHEUS_VERSION=0.313.5
 
 need_amtool() {
-    local made
-    export AMTOOL="$TOOLS/amtool-$ALERTMANAGER_VERSION/amtool"
-    if [ -x "$AMTOOL" ]; then return; fi
-    command -v go >/dev/null || missing "Go (to build amtool)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
-    mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.amtool-XXXXXX")
-    say "building amtool $ALERTMANAGER_VERSION"
-    if ! GOBIN="$made" go install "github.com/prometheus/alertmanager/cmd/amtool@v$ALERTMANAGER_VERSION" >&2; then
-        rm -rf "$made"
-        missing "amtool, which Go cannot fetch and build" "let this machine reach a Go module proxy"
-    fi
-    place "$made" "amtool-$ALERTMANAGER_VERSION"
+    go_program amtool "github.com/prometheus/alertmanager/cmd/amtool" "$ALERTMANAGER_VERSION"
+    export AMTOOL="$BUILT/amtool"
 }
 
 need_promtool() { build_prometheus promtool && export PROMTOOL="$BUILT"; }
@@ -264,36 +266,13 @@ build_prometheus() { # COMMAND
 TFLINT_VERSION=0.64.0
 
 need_checkov() {
-    local made requirements="$ROOT/scripts/parts/checkov.txt"
-    # The pinned files name the directory: others make another one.
-    CHECKOV="$TOOLS/checkov-$(sha256 "$requirements" | cut -c 1-12)"
-    if [ -d "$CHECKOV" ]; then return; fi
-    command -v python3 >/dev/null && python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
-        || missing "Python 3.10 or newer with venv (for checkov)" "Debian, Ubuntu: apt-get install python3 python3-venv"
-    mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.checkov-XXXXXX")
-    say "fetching checkov"
-    if ! python3 -m venv "$made" || ! "$made/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2; then
-        rm -rf "$made"
-        missing "checkov, which pip cannot fetch" "let this machine reach a Python package index"
-    fi
-    # Its python finds the packages wherever the directory lies.
-    place "$made" "$(basename "$CHECKOV")"
+    python_packages checkov
+    CHECKOV="$FETCHED"
 }
 
 need_tflint() {
-    local made
-    TFLINT="$TOOLS/tflint-$TFLINT_VERSION/tflint"
-    if [ -x "$TFLINT" ]; then return; fi
-    command -v go >/dev/null || missing "Go (to build tflint)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
-    mkdir -p "$TOOLS"
-    made=$(mktemp -d "$TOOLS/.tflint-XXXXXX")
-    say "building tflint $TFLINT_VERSION, which takes minutes"
-    if ! GOBIN="$made" go install "github.com/terraform-linters/tflint@v$TFLINT_VERSION" >&2; then
-        rm -rf "$made"
-        missing "tflint, which Go cannot fetch and build" "let this machine reach a Go module proxy"
-    fi
-    place "$made" "tflint-$TFLINT_VERSION"
+    go_program tflint "github.com/terraform-linters/tflint" "$TFLINT_VERSION" ", which takes minutes"
+    TFLINT="$BUILT/tflint"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.
