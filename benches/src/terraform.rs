@@ -150,10 +150,14 @@ impl Workspace {
     }
 }
 
-/// The head of a configuration that uses one of our providers.
+/// The head of a configuration that uses one of our providers, as it is without settings.
 pub(crate) fn requiring(name: &str) -> String {
+    requiring_with(name, &format!("provider \"{name}\" {{}}"))
+}
+
+/// The same, with this provider block.
+pub(crate) fn requiring_with(name: &str, block: &str) -> String {
     format!(
-        "terraform {{\n  required_providers {{\n    {name} = {{ source = \"mlops-rs/{name}\", version = \"0.1.0\" }}\n  }}\n}}\n\n\
-         provider \"{name}\" {{}}\n\n"
+        "terraform {{\n  required_providers {{\n    {name} = {{ source = \"mlops-rs/{name}\", version = \"0.1.0\" }}\n  }}\n}}\n\n{block}\n\n"
     )
 }

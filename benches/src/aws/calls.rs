@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 
 use super::counter::Counter;
 use super::part::Part;
-use super::{block, cli};
+use super::{cli, head};
 use crate::builds::Builds;
 use crate::table::{Table, at_most};
-use crate::terraform::{Provider, Workspace, requiring};
+use crate::terraform::{Provider, Workspace};
 
 /// Calls of DynamoDB in the refresh of that many versions of one model, and of that many models of one version each. An AWS
 /// provider makes three a resource.
@@ -39,7 +39,7 @@ pub(super) fn run(builds: &Builds, count: usize) -> Result<()> {
         ("models of one version each", count, count, MODELS_REFRESH),
     ] {
         println!("aws: {shape}");
-        let config = config(&block(&dynamodb.url, &s3.url), models, versions);
+        let config = config(&head(&dynamodb.url, &s3.url), models, versions);
         let workspace = Workspace::new(builds, Some(&provider), &config)?;
         std::fs::copy(&graph, workspace.path().join("model.onnx"))
             .with_context(|| format!("cannot copy {}", graph.display()))?;
@@ -87,9 +87,8 @@ pub(super) fn run(builds: &Builds, count: usize) -> Result<()> {
     Ok(())
 }
 
-fn config(block: &str, models: usize, versions: usize) -> String {
+fn config(head: &str, models: usize, versions: usize) -> String {
     // Models of one shape are named after their number, so that both shapes live in one registry.
-    let head = requiring("mlops").replace("provider \"mlops\" {}\n\n", block);
     format!(
         "{head}resource \"mlops_model\" \"each\" {{\n  count         = {models}\n  name          = \"bench-{models}-${{count.index}}\"\n  force_destroy = true\n}}\n\n\
          resource \"mlops_model_version\" \"each\" {{\n  count           = {versions}\n  model           = mlops_model.each[count.index % {models}].name\n  \

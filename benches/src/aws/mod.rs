@@ -9,6 +9,7 @@ mod upload;
 use anyhow::Result;
 
 use crate::builds::Builds;
+use crate::terraform::requiring_with;
 
 const TABLE: &str = "bench";
 const BUCKET: &str = "bench";
@@ -19,9 +20,9 @@ pub(crate) fn run(builds: &Builds, resources: usize, size_mib: u64) -> Result<()
     upload::run(builds, size_mib)
 }
 
-/// A provider block for a registry whose records and artifacts lie at these URLs.
-fn block(dynamodb: &str, s3: &str) -> String {
-    format!(
+/// The head of a configuration for a registry whose records and artifacts lie at these URLs.
+fn head(dynamodb: &str, s3: &str) -> String {
+    let block = format!(
         r#"provider "mlops" {{
   region                      = "eu-west-1"
   access_key                  = "{access}"
@@ -37,10 +38,9 @@ fn block(dynamodb: &str, s3: &str) -> String {
     table  = "{TABLE}"
     bucket = "{BUCKET}"
   }}
-}}
-
-"#,
+}}"#,
         access = part::ACCESS_KEY,
         secret = part::SECRET_KEY,
-    )
+    );
+    requiring_with("mlops", &block)
 }

@@ -8,11 +8,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::part::Part;
-use super::{BUCKET, block, cli};
+use super::{BUCKET, cli, head};
 use crate::artifact::{MIB, write_noise};
 use crate::builds::Builds;
 use crate::table::{Table, at_least, at_most};
-use crate::terraform::{Provider, Workspace, requiring};
+use crate::terraform::{Provider, Workspace};
 
 const OF_PEER_CPU: f64 = 0.6;
 const OF_PEER_RATE: f64 = 1.0;
@@ -29,10 +29,7 @@ pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
     cli::make_table(builds, &records.url)?;
     cli::make_bucket(builds, &objects.url)?;
 
-    let head = requiring("mlops").replace(
-        "provider \"mlops\" {}\n\n",
-        &block(&records.url, &objects.url),
-    );
+    let head = head(&records.url, &objects.url);
     let config = format!(
         "{head}resource \"mlops_model\" \"big\" {{\n  name = \"big\"\n}}\n\n\
          resource \"mlops_model_version\" \"big\" {{\n  model  = mlops_model.big.name\n  source = \"${{path.module}}/artifact\"\n}}\n"
