@@ -69,18 +69,6 @@ impl Part {
         }
     }
 
-    /// What a program that speaks to AWS finds in its environment, so that it asks this part.
-    #[must_use]
-    pub fn environment(&self) -> [(&'static str, String); 5] {
-        [
-            ("AWS_ENDPOINT_URL", self.url.clone()),
-            ("AWS_REGION", "eu-west-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush".to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ]
-    }
-
     /// Makes a table with the keys of a registry.
     ///
     /// # Panics
@@ -132,6 +120,38 @@ impl Part {
         let answer = Client::new(&self.url).request(method, path, &headers, body.as_bytes());
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
+}
+
+/// What a program that speaks to AWS finds in its environment, so that it asks at this URL: a part's, or one before it.
+#[must_use]
+pub fn environment(url: &str) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT_URL", url.to_owned()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ]
+}
+
+/// What stands in the provider block, so that it asks at this URL; `registry` is what its `registry` block says.
+#[must_use]
+pub fn provider(url: &str, registry: &str) -> String {
+    format!(
+        r#"region                      = "eu-west-1"
+  access_key                  = "AKIDEXAMPLE"
+  secret_key                  = "hush-hush-hush"
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  endpoints {{
+    dynamodb = "{url}"
+    s3       = "{url}"
+  }}
+  registry {{
+    {registry}
+  }}"#
+    )
 }
 
 /// It tells the service; nobody checks the signature.

@@ -2,7 +2,7 @@
 //! enforces them.
 
 use mlops_acceptance::iam::Gate;
-use mlops_acceptance::{Part, RegistryModule, Workspace, http, skip};
+use mlops_acceptance::{Part, RegistryModule, Workspace, http, part, skip};
 
 const TABLE: &str = "acme-mlops";
 const BUCKET: &str = "acme-mlops-000000000000-eu-west-1";
@@ -35,33 +35,12 @@ impl World {
     fn workspace(&self) -> Workspace {
         let mut work = Workspace::new();
         let url = &self.gate.url;
-        work.provider(&format!(
-            r#"region                      = "eu-west-1"
-  access_key                  = "AKIDEXAMPLE"
-  secret_key                  = "hush-hush-hush"
-  s3_use_path_style           = true
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  endpoints {{
-    dynamodb = {url:?}
-    s3       = {url:?}
-  }}
-  registry {{
-    table  = {TABLE:?}
-    bucket = {BUCKET:?}
-    prefix = "ml"
-  }}"#
-        ));
+        let place = format!("table = {TABLE:?}\n    bucket = {BUCKET:?}\n    prefix = \"ml\"");
+        work.provider(&part::provider(url, &place));
         let cache = work.path("cache").display().to_string();
         work.env("XDG_CACHE_HOME", &cache);
-        for (variable, value) in [
-            ("AWS_ENDPOINT_URL", url.as_str()),
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ] {
-            work.env(variable, value);
+        for (variable, value) in part::environment(url) {
+            work.env(variable, &value);
         }
         work
     }

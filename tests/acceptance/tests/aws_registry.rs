@@ -1,30 +1,10 @@
 //! The same configuration with its registry on AWS, as an emulator plays it: records in DynamoDB, artifacts in S3.
 
 use mlops_acceptance::stack::{CANARY, ENDPOINT, VERSION};
-use mlops_acceptance::{Part, RegistryModule, Stack, Workspace, skip};
+use mlops_acceptance::{Part, RegistryModule, Stack, Workspace, part, skip};
 
 const TABLE: &str = "acme-mlops";
 const BUCKET: &str = "acme-models";
-
-/// The provider block for the registry in `part`.
-fn block(part: &Part, registry: &str) -> String {
-    let url = &part.url;
-    format!(
-        r#"region                      = "eu-west-1"
-  access_key                  = "AKIDEXAMPLE"
-  secret_key                  = "hush-hush-hush"
-  s3_use_path_style           = true
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  endpoints {{
-    dynamodb = "{url}"
-    s3       = "{url}"
-  }}
-  registry {{
-    {registry}
-  }}"#
-    )
-}
 
 /// A part with the table and the bucket of a registry, and a workspace that uses them.
 fn world(test: &str, stack: &Stack) -> Option<(Part, Workspace)> {
@@ -40,7 +20,7 @@ fn world(test: &str, stack: &Stack) -> Option<(Part, Workspace)> {
     let mut work = Workspace::new();
     let cache = work.path("cache").display().to_string();
     let place = format!("table = {TABLE:?}\n    bucket = {BUCKET:?}\n    prefix = \"ml\"");
-    work.provider(&block(&part, &place))
+    work.provider(&part::provider(&part.url, &place))
         .env("XDG_CACHE_HOME", &cache);
     work.copy_model("digits-v1", "model.onnx");
     stack.configure(&mut work);
@@ -108,7 +88,7 @@ fn a_registry_that_the_module_made_is_taken_as_it_is() {
     let place = format!(
         "table = {TABLE:?}\n    bucket = \"{TABLE}-000000000000-eu-west-1\"\n    prefix = \"ml\""
     );
-    work.provider(&block(&part, &place));
+    work.provider(&part::provider(&part.url, &place));
     work.copy_model("digits-v1", "model.onnx");
     work.config(
         "resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n\nresource \"mlops_model_version\" \"digits\" {\n  \
@@ -126,7 +106,7 @@ fn the_command_sees_the_endpoint_of_a_registry_on_aws() {
         return;
     };
     work.apply();
-    for (variable, value) in part.environment() {
+    for (variable, value) in part::environment(&part.url) {
         work.env(variable, &value);
     }
     let status = |work: &Workspace, more: &[&str]| {
@@ -207,7 +187,7 @@ fn another_workspace_finds_what_is_in_the_table() {
     work.apply();
     let mut other = Workspace::new();
     let place = format!("table = {TABLE:?}\n    bucket = {BUCKET:?}");
-    other.provider(&block(&part, &place));
+    other.provider(&part::provider(&part.url, &place));
     other.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
     other.apply_fails(&["digits", "already exists"]);
     work.destroy();
@@ -221,7 +201,7 @@ fn a_table_that_is_missing_is_one_error_that_names_the_module() {
         return;
     };
     let place = format!("table = \"no-such-table\"\n    bucket = {BUCKET:?}");
-    work.provider(&block(&part, &place));
+    work.provider(&part::provider(&part.url, &place));
     work.config("resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n");
     work.apply_fails(&["no-such-table", "modules/registry"]);
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mlops_acceptance::http::Client;
-use mlops_acceptance::{Builds, Part, builds, process, skip, wait};
+use mlops_acceptance::{Builds, Part, builds, part, process, skip, wait};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -207,7 +207,7 @@ fn the_real_mlflow_client_does_the_same_on_a_registry_on_aws() {
         "--s3-use-path-style",
     ];
     let mut command = command(&dir, &place);
-    command.envs(part.environment());
+    command.envs(part::environment(&part.url));
     let server = Server::of(dir, command);
     let model = server.model("model.onnx");
     server.run(
