@@ -11,7 +11,12 @@ locals {
     flatten([for name, service in var.services : [
       { title = "${name}: CPU, percent", stat = "Average", metrics = [["AWS/ECS", "CPUUtilization", "ClusterName", service.cluster, "ServiceName", service.service]] },
       { title = "${name}: memory, percent", stat = "Average", metrics = [["AWS/ECS", "MemoryUtilization", "ClusterName", service.cluster, "ServiceName", service.service]] },
-      { title = "${name}: running tasks", stat = "Minimum", metrics = [["ECS/ContainerInsights", "RunningTaskCount", "ClusterName", service.cluster, "ServiceName", service.service]] },
+      { title = "${name}: tasks, running and desired", stat = "Minimum", metrics = [for metric in ["RunningTaskCount", "DesiredTaskCount"] : ["ECS/ContainerInsights", metric, "ClusterName", service.cluster, "ServiceName", service.service]] },
+    ]]),
+    flatten([for name, group in var.auto_scaling_groups : [
+      { title = "${name}: instances, in service, desired and at most", stat = "Minimum", metrics = [for metric in ["GroupInServiceInstances", "GroupDesiredCapacity", "GroupMaxSize"] : ["AWS/AutoScaling", metric, "AutoScalingGroupName", group.name]] },
+      { title = "${name}: CPU, percent", stat = "Average", metrics = [["AWS/EC2", "CPUUtilization", "AutoScalingGroupName", group.name]] },
+      { title = "${name}: failed status checks", stat = "Maximum", metrics = [["AWS/EC2", "StatusCheckFailed", "AutoScalingGroupName", group.name]] },
     ]]),
   )
 }

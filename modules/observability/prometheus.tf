@@ -3,6 +3,15 @@ locals {
   managed        = { for key, prometheus in { workspace = var.prometheus } : key => prometheus if prometheus != null }
   made_workspace = { for key, prometheus in local.managed : key => prometheus if prometheus.workspace == null }
   workspace_id   = one([for key, prometheus in local.managed : prometheus.workspace == null ? aws_prometheus_workspace.this[key].id : prometheus.workspace.id])
+  workspace_arn  = one(concat([for workspace in aws_prometheus_workspace.this : workspace.arn], [for workspace in data.aws_prometheus_workspace.given : workspace.arn]))
+
+  workspace_endpoint = one(concat([for workspace in aws_prometheus_workspace.this : workspace.prometheus_endpoint], [for workspace in data.aws_prometheus_workspace.given : workspace.prometheus_endpoint]))
+}
+
+data "aws_prometheus_workspace" "given" {
+  for_each = { for key, prometheus in local.managed : key => prometheus.workspace if prometheus.workspace != null }
+
+  workspace_id = each.value.id
 }
 
 resource "aws_prometheus_workspace" "this" {

@@ -31,6 +31,35 @@ variable "alertmanager" {
   }
 }
 
+variable "auto_scaling_groups" {
+  description = <<-EOT
+    Auto Scaling groups with alarms and a place on the dashboard; keys are names of your choice. `name`: modules/ecs gives it in instances. `missing_minutes`: fewer instances in service than
+    desired for so long; `largest_minutes`: as large as it may become for so long, so that it cannot grow. Both are multiples of 5, need metrics of the group, and 0 has no such alarm.
+  EOT
+  type = map(object({
+    largest_minutes = optional(number, 30)
+    missing_minutes = optional(number, 15)
+    name            = string
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for group in values(var.auto_scaling_groups) : !startswith(group.name, "arn:") && length(group.name) > 0])
+    error_message = "name of auto_scaling_groups is the group's name, which metrics have; not its ARN."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for group in values(var.auto_scaling_groups) : [for minutes in [group.largest_minutes, group.missing_minutes] : minutes >= 0 && minutes <= 1440 && minutes % 5 == 0]]))
+    error_message = "largest_minutes and missing_minutes of auto_scaling_groups are multiples of 5, up to 1440, or 0 for no alarm."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.auto_scaling_groups) : can(regex("^[a-z][a-z0-9-]{0,30}$", name))])
+    error_message = "Keys of auto_scaling_groups are up to 31 lower-case letters, digits and hyphens."
+  }
+}
+
 variable "endpoints" {
   description = <<-EOT
     Objectives of endpoints, by the name of the endpoint. `availability_percent`: of the requests that are not refused, how many are not answered with 5xx, over 30 days.
@@ -87,6 +116,74 @@ variable "endpoints" {
   validation {
     condition     = alltrue(flatten([for endpoint in values(var.endpoints) : [for seconds in [endpoint.no_traffic_seconds, endpoint.rollout_seconds] : seconds == 0 || seconds >= 300 && floor(seconds) == seconds]]))
     error_message = "no_traffic_seconds and rollout_seconds of endpoints are whole seconds, 300 or more, or 0 for no alert."
+  }
+}
+
+variable "grafana" {
+  description = <<-EOT
+    `dashboards`: dashboards of your own, built as those of this module are; keys are names of your choice. A panel has a `title`, a `unit` as Grafana names it, and `queries`: PromQL by legend.
+    `workspace`: Amazon Managed Grafana; null has none. `authentication`: AWS_SSO, SAML or both. `groups`: ids of groups of IAM Identity Center by role (ADMIN, EDITOR, VIEWER).
+    `reachable_from`: only from these prefix lists and VPC endpoints; null means from anywhere, for those who sign in. `version`: of Grafana.
+  EOT
+  type = object({
+    dashboards = optional(map(object({
+      panels = list(object({
+        queries = map(string)
+        title   = string
+        unit    = optional(string, "short")
+      }))
+    })), {})
+    workspace = optional(object({
+      authentication = optional(list(string), ["AWS_SSO"])
+      groups         = optional(map(list(string)), {})
+      reachable_from = optional(object({
+        prefix_list_ids  = optional(list(string), [])
+        vpc_endpoint_ids = optional(list(string), [])
+      }))
+      version = optional(string, "10.4")
+    }))
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.grafana.dashboards) : can(regex("^[a-z][a-z0-9-]{0,30}$", name)) && !contains(["cost", "endpoint", "fleet", "rollout"], name)])
+    error_message = "Keys of grafana.dashboards are up to 31 lower-case letters, digits and hyphens; cost, endpoint, fleet and rollout are this module's own."
+  }
+
+  validation {
+    condition     = alltrue([for dashboard in values(var.grafana.dashboards) : length(dashboard.panels) > 0 && length(distinct(dashboard.panels[*].title)) == length(dashboard.panels)])
+    error_message = "Each of grafana.dashboards has one panel or more, and titles of its panels differ."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for dashboard in values(var.grafana.dashboards) : [for panel in dashboard.panels : length(panel.queries) > 0 && length(panel.queries) <= 26 && alltrue([for query in values(panel.queries) : length(trimspace(query)) > 0])]]))
+    error_message = "Each panel of grafana.dashboards has 1 to 26 queries, none of them empty."
+  }
+
+  validation {
+    condition     = var.grafana.workspace == null || try(length(var.grafana.workspace.authentication) > 0 && length(setsubtract(var.grafana.workspace.authentication, ["AWS_SSO", "SAML"])) == 0, false)
+    error_message = "grafana.workspace.authentication holds AWS_SSO, SAML or both."
+  }
+
+  validation {
+    condition     = var.grafana.workspace == null || try(length(setsubtract(keys(var.grafana.workspace.groups), ["ADMIN", "EDITOR", "VIEWER"])) == 0 && alltrue([for groups in values(var.grafana.workspace.groups) : length(groups) > 0]), false)
+    error_message = "Keys of grafana.workspace.groups are ADMIN, EDITOR and VIEWER, each with one id of a group or more."
+  }
+
+  validation {
+    condition     = try(length(var.grafana.workspace.groups) == 0 || contains(var.grafana.workspace.authentication, "AWS_SSO"), var.grafana.workspace == null)
+    error_message = "grafana.workspace.groups are those of IAM Identity Center, which needs AWS_SSO among authentication. With SAML alone, the identity provider says who has which role."
+  }
+
+  validation {
+    condition     = try(var.grafana.workspace.reachable_from, null) == null || try(length(var.grafana.workspace.reachable_from.prefix_list_ids) + length(var.grafana.workspace.reachable_from.vpc_endpoint_ids) > 0 && length(var.grafana.workspace.reachable_from.prefix_list_ids) <= 5 && length(var.grafana.workspace.reachable_from.vpc_endpoint_ids) <= 5, false)
+    error_message = "grafana.workspace.reachable_from names a prefix list or a VPC endpoint, and at most 5 of each. null admits every network."
+  }
+
+  validation {
+    condition     = var.grafana.workspace == null || can(regex("^[0-9]+\\.[0-9]+$", var.grafana.workspace.version))
+    error_message = "grafana.workspace.version is a version of Grafana as AWS names it, such as 10.4."
   }
 }
 
@@ -176,9 +273,18 @@ variable "name" {
 variable "prometheus" {
   description = <<-EOT
     Amazon Managed Prometheus, which evaluates the rules. `workspace`: one that is there, by its id; null makes one. `retention_days`: of samples, 1 to 1095, in one that is made.
-    `kms_key`: a customer's key for one that is made; null leaves encryption to AWS. null has no workspace: rules and dashboards are outputs, for kube-prometheus-stack.
+    `kms_key`: a customer's key for one that is made; null leaves encryption to AWS. `collectors`: containers beside model servers in tasks of ECS, which scrape them into the workspace, as outputs;
+    keys are names of servers. `log_group`: where they write their log to; modules/ecs gives it in servers. `port`: the model server's. `image`: an AWS Distro for OpenTelemetry of one version.
+    null has no workspace: rules and dashboards are outputs, for kube-prometheus-stack.
   EOT
   type = object({
+    collectors = optional(map(object({
+      image            = optional(string, "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.3")
+      interval_seconds = optional(number, 15)
+      log_group        = string
+      memory_mib       = optional(number, 256)
+      port             = optional(number, 8080)
+    })), {})
     kms_key        = optional(object({ arn = string }))
     retention_days = optional(number, 150)
     workspace      = optional(object({ id = string }))
@@ -199,16 +305,49 @@ variable "prometheus" {
     condition     = try(var.prometheus.kms_key, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.prometheus.kms_key.arn))
     error_message = "prometheus.kms_key.arn is the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias and not an id."
   }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for name in keys(var.prometheus.collectors) : can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", name))]), false)
+    error_message = "Keys of prometheus.collectors are names of servers: 1 to 20 lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) :
+    can(regex("^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$", collector.image)) && !endswith(collector.image, ":latest")]), false)
+    error_message = "image of prometheus.collectors names its registry and one version, as a tag or a digest: HOST/NAME:v0.43.3. What latest is differs from one start to the next."
+  }
+
+  validation {
+    condition = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) :
+    collector.interval_seconds >= 5 && collector.interval_seconds <= 60 && floor(collector.interval_seconds) == collector.interval_seconds]), false)
+    error_message = "interval_seconds of prometheus.collectors is a whole number from 5 to 60: alerts look at 5 minutes, and rates need several samples."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) : collector.port >= 1 && collector.port <= 65535 && floor(collector.port) == collector.port]), false)
+    error_message = "port of prometheus.collectors is a whole number from 1 to 65535."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) : collector.memory_mib >= 128 && floor(collector.memory_mib) == collector.memory_mib]), false)
+    error_message = "memory_mib of prometheus.collectors is a whole number, 128 or more."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) : can(regex("^[a-zA-Z0-9_/.#-]{1,512}$", collector.log_group))]), false)
+    error_message = "log_group of prometheus.collectors is the name of a log group: letters, digits and _ / . # -, up to 512; not an ARN."
+  }
 }
 
 variable "services" {
-  description = "Services of ECS with alarms and a place on the dashboard; keys are names of your choice. `cluster`, `service`: their names. `cpu_percent`, `memory_percent`: averages over 5 minutes. `tasks`: fewer running than this; it needs Container Insights, and null has no such alarm."
+  description = "Services of ECS with alarms and a place on the dashboard; keys are names of your choice. `cluster`, `service`: their names. `cpu_percent`, `memory_percent`: averages over 5 minutes. `missing_minutes`: fewer running than desired for so long, a multiple of 5; 0 has no such alarm. `tasks`: fewer running than this; null has no such alarm. These two need Container Insights."
   type = map(object({
-    cluster        = string
-    cpu_percent    = optional(number, 85)
-    memory_percent = optional(number, 90)
-    service        = string
-    tasks          = optional(number)
+    cluster         = string
+    cpu_percent     = optional(number, 85)
+    memory_percent  = optional(number, 90)
+    missing_minutes = optional(number, 15)
+    service         = string
+    tasks           = optional(number)
   }))
   default  = {}
   nullable = false
@@ -226,6 +365,11 @@ variable "services" {
   validation {
     condition     = alltrue([for service in values(var.services) : try(service.tasks >= 1 && floor(service.tasks) == service.tasks, service.tasks == null)])
     error_message = "tasks of services is a whole number, 1 or more, or null."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : service.missing_minutes >= 0 && service.missing_minutes <= 1440 && service.missing_minutes % 5 == 0])
+    error_message = "missing_minutes of services is a multiple of 5, up to 1440, or 0 for no alarm."
   }
 
   validation {

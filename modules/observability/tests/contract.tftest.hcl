@@ -49,6 +49,30 @@ run "an_alert_manager_of_a_cluster_is_refused" {
   expect_failures = [var.alertmanager]
 }
 
+run "the_arn_of_an_auto_scaling_group_is_refused" {
+  command = plan
+  variables {
+    auto_scaling_groups = { gpu = { name = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:1:autoScalingGroupName/gpu" } }
+  }
+  expect_failures = [var.auto_scaling_groups]
+}
+
+run "minutes_that_are_no_multiple_of_five_for_a_group_are_refused" {
+  command = plan
+  variables {
+    auto_scaling_groups = { gpu = { name = "gpu", largest_minutes = 7 } }
+  }
+  expect_failures = [var.auto_scaling_groups]
+}
+
+run "an_auto_scaling_group_whose_key_is_no_name_is_refused" {
+  command = plan
+  variables {
+    auto_scaling_groups = { GPU = { name = "gpu" } }
+  }
+  expect_failures = [var.auto_scaling_groups]
+}
+
 run "a_name_that_no_endpoint_has_is_refused" {
   command = plan
   variables {
@@ -127,6 +151,102 @@ run "a_rollout_of_part_of_a_second_is_refused" {
     endpoints = { fraud = { rollout_seconds = 300.5 } }
   }
   expect_failures = [var.endpoints]
+}
+
+run "a_dashboard_that_would_replace_one_of_the_module_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { rollout = { panels = [{ title = "A", queries = { a = "up" } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_dashboard_without_panels_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "two_panels_of_one_title_are_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = { a = "up" } }, { title = "A", queries = { a = "up" } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_panel_that_asks_nothing_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = {} }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "an_empty_query_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = { a = " " } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_sign_in_that_grafana_does_not_know_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { authentication = ["LDAP"] } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_role_that_grafana_does_not_know_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { groups = { OWNER = ["11111111-2222-3333-4444-555555555555"] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_role_without_groups_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { groups = { ADMIN = [] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "groups_of_iam_identity_center_without_it_are_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { authentication = ["SAML"], groups = { ADMIN = ["11111111-2222-3333-4444-555555555555"] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_workspace_that_is_reachable_from_nowhere_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { reachable_from = {} } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_sixth_endpoint_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { reachable_from = { vpc_endpoint_ids = [for number in range(6) : "vpce-${number}"] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_version_of_three_parts_is_refused" {
+  command = plan
+  variables {
+    grafana = { workspace = { version = "10.4.1" } }
+  }
+  expect_failures = [var.grafana]
 }
 
 run "the_whole_arn_of_a_load_balancer_is_refused" {
@@ -241,6 +361,62 @@ run "an_alias_as_the_key_of_a_workspace_is_refused" {
   expect_failures = [var.prometheus]
 }
 
+run "a_collector_whose_key_is_no_name_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { Fraud = { log_group = "/ecs/fraud" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_collector_of_any_version_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/fraud", image = "public.ecr.aws/aws-observability/aws-otel-collector" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_collector_of_the_latest_version_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/fraud", image = "public.ecr.aws/aws-observability/aws-otel-collector:latest" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_collector_that_scrapes_every_five_minutes_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/fraud", interval_seconds = 300 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_collector_of_a_port_that_is_none_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/fraud", port = 70000 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_collector_without_memory_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/fraud", memory_mib = 64 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_log_group_of_a_collector_by_its_arn_is_refused" {
+  command = plan
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/fraud" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
 run "a_service_by_its_arn_is_refused" {
   command = plan
   variables {
@@ -261,6 +437,14 @@ run "part_of_a_task_is_refused" {
   command = plan
   variables {
     services = { fraud = { cluster = "serving", service = "fraud", tasks = 0.5 } }
+  }
+  expect_failures = [var.services]
+}
+
+run "minutes_that_are_no_multiple_of_five_for_a_service_are_refused" {
+  command = plan
+  variables {
+    services = { fraud = { cluster = "serving", service = "fraud", missing_minutes = 1 } }
   }
   expect_failures = [var.services]
 }

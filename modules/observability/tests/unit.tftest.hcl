@@ -32,7 +32,7 @@ run "the_least_configuration_is_a_workspace_with_recording_rules_and_a_log" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.errors) + length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_group.this) + length(aws_prometheus_alert_manager_definition.this) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.computed) + length(aws_grafana_workspace.this) + length(output.collectors) + length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_group.this) + length(aws_prometheus_alert_manager_definition.this) == 0
     error_message = "Something is made that nobody asked for."
   }
 }
@@ -50,8 +50,8 @@ run "a_workspace_of_others_gets_the_rules_and_nothing_else" {
   }
 
   assert {
-    condition     = output.prometheus.endpoint == null
-    error_message = "An address is made up."
+    condition     = output.prometheus.endpoint == "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-0a1b2c3d/" && output.prometheus.arn == "arn:aws:aps:eu-west-1:123456789012:workspace/ws-0a1b2c3d"
+    error_message = "Where it is, is not asked of it."
   }
 }
 
@@ -116,19 +116,19 @@ run "load_balancers_have_alarms_on_shares_latency_connections_and_targets" {
   }
 
   assert {
-    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.errors)) :
+    condition = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_metric_alarm.computed)) :
     alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:page"]) && alarm.ok_actions == alarm.alarm_actions])
     error_message = "An alarm does not say when it begins and when it ends."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["public/latency"].extended_statistic == "p99" && aws_cloudwatch_metric_alarm.this["public/latency"].threshold == 0.5 && aws_cloudwatch_metric_alarm.errors["public"].threshold == 2
+    condition     = aws_cloudwatch_metric_alarm.this["public/latency"].extended_statistic == "p99" && aws_cloudwatch_metric_alarm.this["public/latency"].threshold == 0.5 && aws_cloudwatch_metric_alarm.computed["public/errors"].threshold == 2
     error_message = "Thresholds are not those that were given."
   }
 
   assert {
-    condition = { for query in aws_cloudwatch_metric_alarm.errors["public"].metric_query : query.id => join("", query.metric[*].metric_name) } == {
-    own = "HTTPCode_ELB_5XX_Count", requests = "RequestCount", share = "", targets = "HTTPCode_Target_5XX_Count" }
+    condition = { for query in aws_cloudwatch_metric_alarm.computed["public/errors"].metric_query : query.id => join("", query.metric[*].metric_name) } == {
+    own = "HTTPCode_ELB_5XX_Count", requests = "RequestCount", result = "", targets = "HTTPCode_Target_5XX_Count" }
     error_message = "The share is one of other metrics."
   }
 
@@ -157,6 +157,36 @@ run "services_have_alarms_and_missing_tasks_raise_theirs" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["batch/cpu"].threshold == 95 && aws_cloudwatch_metric_alarm.this["batch/cpu"].dimensions == tomap({ ClusterName = "serving", ServiceName = "batch" })
     error_message = "The CPU is watched elsewhere, or against another threshold."
+  }
+}
+
+run "services_and_groups_that_lack_what_is_desired_raise_alarms" {
+  command = plan
+  variables {
+    auto_scaling_groups = { gpu = { name = "serving-gpu", largest_minutes = 60 }, fixed = { name = "serving-fixed", largest_minutes = 0, missing_minutes = 0 } }
+    services            = { fraud = { cluster = "serving", service = "fraud", missing_minutes = 10 }, batch = { cluster = "serving", service = "batch", missing_minutes = 0 } }
+  }
+
+  assert {
+    condition     = { for name, alarm in aws_cloudwatch_metric_alarm.computed : name => alarm.evaluation_periods * 5 } == { "fraud/missing" = 10, "gpu/instances" = 15, "gpu/largest" = 60 }
+    error_message = "Alarms are others, or fire after another time."
+  }
+
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.computed : name => join(" ", concat(
+      [for query in alarm.metric_query : query.expression if query.return_data],
+      sort(flatten([for query in alarm.metric_query : [for metric in query.metric : "${query.id}=${metric.metric_name}:${metric.stat}:${join(",", values(metric.dimensions))}"]])),
+      )) } == {
+      "fraud/missing" = "desired - running desired=DesiredTaskCount:Minimum:serving,fraud running=RunningTaskCount:Maximum:serving,fraud"
+      "gpu/instances" = "desired - running desired=GroupDesiredCapacity:Minimum:serving-gpu running=GroupInServiceInstances:Maximum:serving-gpu"
+      "gpu/largest"   = "1 + desired - largest desired=GroupDesiredCapacity:Minimum:serving-gpu largest=GroupMaxSize:Maximum:serving-gpu"
+    }
+    error_message = "Something else is compared."
+  }
+
+  assert {
+    condition     = toset([for name, alarm in aws_cloudwatch_metric_alarm.this : "${name} ${alarm.dimensions["AutoScalingGroupName"]}" if alarm.namespace == "AWS/EC2"]) == toset(["gpu/status serving-gpu", "fixed/status serving-fixed"])
+    error_message = "Instances that fail their checks raise nothing."
   }
 }
 
@@ -195,7 +225,7 @@ run "dashboards_of_grafana_have_panels_with_queries_that_do_not_overlap" {
   command = plan
 
   assert {
-    condition     = keys(output.grafana_dashboards) == ["endpoint", "fleet"] && alltrue([for body in values(output.grafana_dashboards) : alltrue([for panel in jsondecode(body).panels : length(panel.targets) > 0 && panel.datasource.uid == "$${datasource}"])])
+    condition     = keys(output.grafana_dashboards) == ["cost", "endpoint", "fleet", "rollout"] && alltrue([for body in values(output.grafana_dashboards) : alltrue([for panel in jsondecode(body).panels : length(panel.targets) > 0 && contains(["$${datasource}", "$${cloudwatch}"], panel.datasource.uid)])])
     error_message = "A panel asks nothing, or a data source of its own."
   }
 
@@ -207,6 +237,151 @@ run "dashboards_of_grafana_have_panels_with_queries_that_do_not_overlap" {
   assert {
     condition     = [for variable in jsondecode(output.grafana_dashboards.endpoint).templating.list : variable.name] == ["datasource", "endpoint"] && jsondecode(output.grafana_dashboards.fleet).uid == "serving-fleet"
     error_message = "An endpoint cannot be chosen."
+  }
+}
+
+run "dashboards_of_others_are_built_as_the_modules_own" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", unit = "s", queries = { one = "up", two = "up offset 1d" } }, { title = "B", queries = { b = "up" } }] } } }
+  }
+
+  assert {
+    condition     = [for panel in jsondecode(output.grafana_dashboards.mine).panels : "${panel.title} ${panel.fieldConfig.defaults.unit} ${join(" ", [for target in panel.targets : "${target.refId}:${target.legendFormat}:${target.expr}"])}"] == ["A s A:one:up B:two:up offset 1d", "B short A:b:up"]
+    error_message = "Panels are not those that were given."
+  }
+
+  assert {
+    condition     = alltrue([for key in ["schemaVersion", "templating", "time", "tags", "refresh"] : jsonencode(jsondecode(output.grafana_dashboards.mine)[key]) == jsonencode(jsondecode(output.grafana_dashboards.fleet)[key])])
+    error_message = "It is built otherwise."
+  }
+
+  assert {
+    condition     = yamldecode(output.kubernetes.dashboards).metadata.labels.grafana_dashboard == "1" && yamldecode(output.kubernetes.dashboards).data["serving-mine.json"] == output.grafana_dashboards.mine && length(yamldecode(output.kubernetes.dashboards).data) == 5
+    error_message = "Grafana of a cluster does not get the dashboards."
+  }
+
+  assert {
+    condition     = yamldecode(output.kubernetes.pod_monitor).spec.podMetricsEndpoints[0].path == "/metrics" && yamldecode(output.kubernetes.pod_monitor).metadata.labels == yamldecode(output.rules.manifest).metadata.labels
+    error_message = "Pods are not scraped where the rules are evaluated."
+  }
+}
+
+run "cost_shows_what_services_and_groups_reserve_and_what_aws_charges" {
+  command = plan
+  variables {
+    auto_scaling_groups = { gpu = { name = "serving-gpu" } }
+    services            = { fraud = { cluster = "serving", service = "fraud" } }
+  }
+
+  assert {
+    condition = flatten([for panel in jsondecode(output.grafana_dashboards.cost).panels : [for target in panel.targets : "${target.region} ${target.namespace} ${target.metricName} ${join(",", flatten(values(target.dimensions)))}" if panel.datasource.type == "cloudwatch"]]) == [
+      "us-east-1 AWS/Billing EstimatedCharges USD",
+      "us-east-1 AWS/Billing EstimatedCharges USD,*",
+      "default ECS/ContainerInsights CpuReserved serving,fraud",
+      "default ECS/ContainerInsights CpuUtilized serving,fraud",
+      "default ECS/ContainerInsights MemoryReserved serving,fraud",
+      "default ECS/ContainerInsights MemoryUtilized serving,fraud",
+      "default AWS/AutoScaling GroupInServiceInstances serving-gpu",
+    ]
+    error_message = "Other metrics of AWS are asked for."
+  }
+
+  assert {
+    condition     = [for variable in jsondecode(output.grafana_dashboards.cost).templating.list : "${variable.name} ${variable.query}"] == ["datasource prometheus", "cloudwatch cloudwatch"]
+    error_message = "A source of the panels cannot be chosen."
+  }
+}
+
+run "a_collector_scrapes_its_server_into_the_workspace_and_may_do_nothing_else" {
+  command = apply
+  variables {
+    prometheus = { collectors = { fraud = { log_group = "/ecs/serving/servers/fraud", port = 9000, interval_seconds = 5 }, batch = { log_group = "/ecs/serving/servers/batch", memory_mib = 512, image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/otel@sha256:${sha256("otel")}" } } }
+  }
+
+  assert {
+    condition = { for name, collector in output.collectors : name => jsondecode(collector.container.environment[0].value).receivers.prometheus.config } == {
+      batch = { global = { scrape_interval = "15s", scrape_timeout = "10s" }, scrape_configs = [{ job_name = "models", metrics_path = "/metrics", static_configs = [{ targets = ["127.0.0.1:8080"] }] }] }
+      fraud = { global = { scrape_interval = "5s", scrape_timeout = "5s" }, scrape_configs = [{ job_name = "models", metrics_path = "/metrics", static_configs = [{ targets = ["127.0.0.1:9000"] }] }] }
+    }
+    error_message = "Something else is scraped."
+  }
+
+  assert {
+    condition = jsondecode(output.collectors.fraud.container.environment[0].value).exporters.prometheusremotewrite == {
+      add_metric_suffixes = false, auth = { authenticator = "sigv4auth" }, endpoint = "${trimsuffix(aws_prometheus_workspace.this["workspace"].prometheus_endpoint, "/")}/api/v1/remote_write"
+    }
+    error_message = "Samples go elsewhere, unsigned, or under other names."
+  }
+
+  # What a pipeline names has to be there, and what is there has to be used.
+  assert {
+    condition = alltrue([for config in [for collector in values(output.collectors) : jsondecode(collector.container.environment[0].value)] : alltrue([
+      toset(config.service.extensions) == toset(keys(config.extensions)),
+      toset(config.service.pipelines.metrics.receivers) == toset(keys(config.receivers)),
+      toset(config.service.pipelines.metrics.processors) == toset(keys(config.processors)),
+      toset(config.service.pipelines.metrics.exporters) == toset(keys(config.exporters)),
+      config.service.pipelines.metrics.processors[0] == "memory_limiter",
+      index(config.service.pipelines.metrics.processors, "resourcedetection") < index(config.service.pipelines.metrics.processors, "resource/instance"),
+    ])])
+    error_message = "The collector would not start, or would take all tasks for one."
+  }
+
+  assert {
+    condition     = output.collectors.batch.container.memory == 512 && endswith(output.collectors.batch.container.image, sha256("otel")) && !output.collectors.fraud.container.essential && output.collectors.fraud.container.logConfiguration.options.awslogs-group == "/ecs/serving/servers/fraud"
+    error_message = "The container is another one."
+  }
+
+  assert {
+    condition     = jsonencode(jsondecode(output.collectors.fraud.policy_json).Statement) == jsonencode([{ Action = "aps:RemoteWrite", Effect = "Allow", Resource = aws_prometheus_workspace.this["workspace"].arn, Sid = "WriteSamples" }])
+    error_message = "The collector may do something else."
+  }
+}
+
+run "managed_grafana_reads_the_workspace_and_metrics_and_nothing_else" {
+  command = apply
+  variables {
+    grafana = { workspace = { groups = { ADMIN = ["11111111-2222-3333-4444-555555555555"], VIEWER = ["66666666-7777-8888-9999-000000000000"] }, reachable_from = { vpc_endpoint_ids = ["vpce-0a1b2c3d4e5f60718"] } } }
+  }
+
+  assert {
+    condition     = output.grafana.workspace_id == aws_grafana_workspace.this["workspace"].id && output.grafana.endpoint == "https://${aws_grafana_workspace.this["workspace"].endpoint}" && output.grafana.role_arn == aws_grafana_workspace.this["workspace"].role_arn
+    error_message = "Where it is, is not told."
+  }
+
+  assert {
+    condition     = aws_grafana_workspace.this["workspace"].permission_type == "CUSTOMER_MANAGED" && aws_grafana_workspace.this["workspace"].account_access_type == "CURRENT_ACCOUNT" && aws_grafana_workspace.this["workspace"].network_access_control[0].vpce_ids == toset(["vpce-0a1b2c3d4e5f60718"]) && length(aws_grafana_workspace.this["workspace"].network_access_control[0].prefix_list_ids) == 0
+    error_message = "It is reached otherwise, or its permissions are made elsewhere."
+  }
+
+  assert {
+    condition     = { for role, association in aws_grafana_role_association.this : role => one(association.group_ids) } == { ADMIN = "11111111-2222-3333-4444-555555555555", VIEWER = "66666666-7777-8888-9999-000000000000" }
+    error_message = "Groups have other roles."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(data.aws_iam_policy_document.grafana["workspace"].json).Statement : statement.Sid => statement.Resource } == {
+      ReadMetrics = "*", ReadSamples = aws_prometheus_workspace.this["workspace"].arn
+    } && alltrue([for action in flatten([for statement in jsondecode(data.aws_iam_policy_document.grafana["workspace"].json).Statement : statement.Action]) : can(regex(":(Describe|Get|List|Query)", action))])
+    error_message = "It may do more than read."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.grafana["workspace"].assume_role_policy).Statement[0].Principal.Service == "grafana.amazonaws.com" && jsondecode(aws_iam_role.grafana["workspace"].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    error_message = "Another service, or Grafana of another account, may take the role."
+  }
+}
+
+run "managed_grafana_beside_prometheus_of_a_cluster_reads_metrics_alone" {
+  command = plan
+  variables {
+    grafana    = { workspace = { authentication = ["SAML"] } }
+    prometheus = null
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(data.aws_iam_policy_document.grafana["workspace"].json).Statement : statement.Sid] == ["ReadMetrics"] && length(aws_grafana_role_association.this) == 0 && length(aws_grafana_workspace.this["workspace"].network_access_control) == 0
+    error_message = "It reads a workspace that there is not."
   }
 }
 

@@ -28,7 +28,17 @@ module "observability" {
 
   load_balancers = { public = { arn_suffix = "app/serving-prod/0a1b2c3d4e5f6071", target_groups = { fraud = "targetgroup/fraud/1a1b2c3d4e5f6071" } } }
   services       = { fraud = { cluster = "serving-prod", service = "fraud", tasks = 2 } }
-  log_groups     = { "/ecs/fraud" = {}, "/ecs/batch" = { retention_days = 30 } }
+  prometheus     = { collectors = { fraud = { log_group = "/ecs/serving-prod/servers/fraud" } } }
+
+  auto_scaling_groups = { gpu = { name = "serving-prod-gpu", largest_minutes = 60 } }
+
+  grafana = {
+    workspace = { groups = { VIEWER = ["11111111-2222-3333-4444-555555555555"], ADMIN = ["66666666-7777-8888-9999-000000000000"] } }
+    dashboards = { fraud = { panels = [
+      { title = "Requests", unit = "reqps", queries = { live = "sum(rate(mlops_requests_total{endpoint=\"fraud\",traffic=\"live\"}[$__rate_interval]))" } },
+    ] } }
+  }
+  log_groups = { "/ecs/fraud" = {}, "/ecs/batch" = { retention_days = 30 } }
 
   tags = { environment = "prod" }
 }
@@ -41,4 +51,9 @@ output "dashboards" {
 output "rules" {
   description = "What is recorded and alerted on."
   value       = module.observability.rules
+}
+
+output "collectors" {
+  description = "For task definitions."
+  value       = module.observability.collectors
 }

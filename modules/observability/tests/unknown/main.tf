@@ -24,6 +24,30 @@ resource "aws_prometheus_workspace" "this" {
   alias = "shared"
 }
 
+resource "aws_cloudwatch_log_group" "this" {
+  name_prefix       = "/ecs/fraud-"
+  retention_in_days = 30
+}
+
+resource "aws_autoscaling_group" "this" {
+  name_prefix = "gpu-"
+  max_size    = 2
+  min_size    = 0
+}
+
+resource "aws_vpc" "this" {
+  cidr_block = "10.0.0.0/16"
+}
+
+resource "aws_vpc_endpoint" "this" {
+  vpc_id       = aws_vpc.this.id
+  service_name = "com.amazonaws.eu-west-1.grafana-workspace"
+}
+
+resource "terraform_data" "group" {
+  input = "of IAM Identity Center"
+}
+
 module "observability" {
   source = "../.."
 
@@ -34,7 +58,14 @@ module "observability" {
   load_balancers = { public = { arn_suffix = aws_lb.this.arn_suffix } }
   log_groups     = { "/ecs/fraud" = {} }
   logging        = { kms_key_arn = aws_kms_key.this.arn }
-  prometheus     = { workspace = { id = aws_prometheus_workspace.this.id } }
+  prometheus     = { workspace = { id = aws_prometheus_workspace.this.id }, collectors = { fraud = { log_group = aws_cloudwatch_log_group.this.name } } }
+
+  auto_scaling_groups = { gpu = { name = aws_autoscaling_group.this.name } }
+
+  grafana = {
+    dashboards = { mine = { panels = [{ title = "A", queries = { a = "up{account=\"${aws_kms_key.this.key_id}\"}" } }] } }
+    workspace  = { groups = { ADMIN = [terraform_data.group.id] }, reachable_from = { vpc_endpoint_ids = [aws_vpc_endpoint.this.id] } }
+  }
 }
 
 module "observability_made" {
