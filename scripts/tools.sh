@@ -9,6 +9,8 @@
 #   need_amtool, need_promtool, need_prometheus
 #                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
 #                    AMTOOL, PROMTOOL and PROMETHEUS
+#   need_grafana_types
+#                    what checks dashboards of Grafana: types of its schemas, and their compiler; sets and exports GRAFANA_TYPES
 #   need_checkov, need_tflint
 #                    what judges modules; set CHECKOV to the directory of one, and TFLINT to the other
 #
@@ -260,6 +262,23 @@ build_prometheus() { # COMMAND
         missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
     place "$made" "$1-$PROMETHEUS_VERSION"
+}
+
+# The types of Grafana's schemas. npm checks what it fetches against package-lock.json, and runs none of it.
+need_grafana_types() {
+    local made pinned="$ROOT/scripts/parts/grafana"
+    GRAFANA_TYPES="$TOOLS/grafana-types-$(sha256 "$pinned/package-lock.json" | cut -c 1-12)"
+    export GRAFANA_TYPES
+    if [ -d "$GRAFANA_TYPES" ]; then return; fi
+    command -v npm >/dev/null || missing "Node.js 18 or newer with npm (for the types of Grafana)" "Debian, Ubuntu: apt-get install nodejs npm"
+    mkdir -p "$TOOLS"
+    made=$(mktemp -d "$TOOLS/.grafana-types-XXXXXX")
+    say "fetching the types of Grafana"
+    if ! cp "$pinned"/package*.json "$made" || ! npm ci --prefix "$made" --ignore-scripts --no-audit --no-fund --silent >&2; then
+        rm -rf "$made"
+        missing "the types of Grafana, which npm cannot fetch" "let this machine reach a registry of npm"
+    fi
+    place "$made" "$(basename "$GRAFANA_TYPES")"
 }
 
 # What judges modules. checkov is 290 MB of Python; Go checks what it fetches of tflint against its checksum database.

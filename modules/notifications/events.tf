@@ -1,4 +1,7 @@
 locals {
+  # Those of the registry itself are in registry_events.tf.
+  rules = { for name, event in var.events : name => event if contains(keys(local._patterns), event.kind) }
+
   # What EventBridge matches, without the names.
   _patterns = {
     ecs-deployment-failed     = { source = ["aws.ecs"], detail-type = ["ECS Deployment State Change"], detail = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] } }
@@ -14,7 +17,7 @@ locals {
 
   # Where an event has the names; as text, because each is of another type. A deployment of ECS has its cluster in the service's ARN only.
   _detail_of_names = {
-    for name, event in var.events : name => jsondecode(length(event.names) == 0 || startswith(event.kind, "ecs-deployment-") ? "{}" : {
+    for name, event in local.rules : name => jsondecode(length(event.names) == 0 || startswith(event.kind, "ecs-deployment-") ? "{}" : {
       ecs-task-stopped          = jsonencode({ clusterArn = [for cluster in event.names : { suffix = ":cluster/${cluster}" }] })
       pipeline-failed           = jsonencode({ pipeline = event.names })
       pipeline-succeeded        = jsonencode({ pipeline = event.names })
@@ -26,11 +29,11 @@ locals {
   }
 
   _resources_of_names = {
-    for name, event in var.events : name => [for cluster in event.names : { wildcard = "arn:*:service/${cluster}/*" }] if startswith(event.kind, "ecs-deployment-") && length(event.names) > 0
+    for name, event in local.rules : name => [for cluster in event.names : { wildcard = "arn:*:service/${cluster}/*" }] if startswith(event.kind, "ecs-deployment-") && length(event.names) > 0
   }
 
   event_patterns = {
-    for name, event in var.events : name => jsonencode(merge(
+    for name, event in local.rules : name => jsonencode(merge(
       local._patterns[event.kind],
       { detail = merge(local._patterns[event.kind].detail, local._detail_of_names[name]) },
       { for key, resources in { resources = lookup(local._resources_of_names, name, []) } : key => resources if length(resources) > 0 },
@@ -39,7 +42,7 @@ locals {
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  for_each = var.events
+  for_each = local.rules
 
   name          = "${var.name}-${each.key}"
   description   = "${each.value.kind} to the topic ${var.name}-${each.value.topic}"
@@ -51,7 +54,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
 # Topics admit EventBridge by their policy; a role would be ignored, and fails on encrypted topics.
 resource "aws_cloudwatch_event_target" "this" {
-  for_each = var.events
+  for_each = local.rules
 
   rule      = aws_cloudwatch_event_rule.this[each.key].name
   target_id = each.value.topic

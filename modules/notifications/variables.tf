@@ -89,8 +89,8 @@ variable "events" {
   description = <<-EOT
     Events of AWS that go to a topic; keys are names of your choice. `kind`: ecs-deployment-failed, ecs-deployment-completed, ecs-task-stopped (in `names` of clusters);
     pipeline-failed, pipeline-succeeded, pipeline-approval (of CodePipeline); registry-artifact-written (in buckets, whose events go to EventBridge),
-    registry-image-pushed, registry-image-vulnerable (in repositories of ECR). `names`: only of these; none means all, except for buckets.
-    `topic`: a key of topics.
+    registry-image-pushed, registry-image-vulnerable (in repositories of ECR); registry-model-changed (versions and aliases of models), registry-endpoint-changed (deployments
+    and rollouts of endpoints, by their ids), which need registry_stream. `names`: only of these; none means all, except for buckets. `topic`: a key of topics.
   EOT
   type = map(object({
     kind  = string
@@ -103,14 +103,24 @@ variable "events" {
   validation {
     condition = alltrue([for event in values(var.events) : contains([
       "ecs-deployment-failed", "ecs-deployment-completed", "ecs-task-stopped", "pipeline-failed", "pipeline-succeeded", "pipeline-approval",
-      "registry-artifact-written", "registry-image-pushed", "registry-image-vulnerable",
+      "registry-artifact-written", "registry-image-pushed", "registry-image-vulnerable", "registry-model-changed", "registry-endpoint-changed",
     ], event.kind)])
-    error_message = "Each kind of events is ecs-deployment-failed, ecs-deployment-completed, ecs-task-stopped, pipeline-failed, pipeline-succeeded, pipeline-approval, registry-artifact-written, registry-image-pushed or registry-image-vulnerable."
+    error_message = "Each kind of events is ecs-deployment-failed, ecs-deployment-completed, ecs-task-stopped, pipeline-failed, pipeline-succeeded, pipeline-approval, registry-artifact-written, registry-image-pushed, registry-image-vulnerable, registry-model-changed or registry-endpoint-changed."
   }
 
   validation {
     condition     = alltrue([for event in values(var.events) : event.kind != "registry-artifact-written" || length(event.names) > 0])
     error_message = "An event of kind registry-artifact-written needs names: the registry's bucket. Without it each object of each bucket would be told."
+  }
+
+  validation {
+    condition     = var.registry_stream != null || alltrue([for event in values(var.events) : !contains(["registry-model-changed", "registry-endpoint-changed"], event.kind)])
+    error_message = "Events of the kinds registry-model-changed and registry-endpoint-changed are read from the registry's table: give registry_stream."
+  }
+
+  validation {
+    condition     = length([for event in values(var.events) : event if contains(["registry-model-changed", "registry-endpoint-changed"], event.kind)]) <= 2
+    error_message = "There are more than 2 events of the kinds registry-model-changed and registry-endpoint-changed. A stream of DynamoDB has 2 readers: let events share a topic, or leave names out."
   }
 
   validation {
@@ -205,6 +215,25 @@ variable "quiet_hours" {
   validation {
     condition     = alltrue([for window in values(var.quiet_hours) : can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_+0-9-]*)+)$", window.time_zone))])
     error_message = "time_zone of quiet_hours is UTC or a name of the IANA, such as Europe/Berlin; abbreviations (CET) and offsets (+01:00) have no summer time."
+  }
+}
+
+variable "registry_stream" {
+  description = "The stream of the registry's table, for events of the kinds registry-model-changed and registry-endpoint-changed: `arn` is stream_arn of the output table of modules/registry, `kms_key_arn` its key."
+  type = object({
+    arn         = string
+    kms_key_arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.registry_stream == null || can(regex("^arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/[A-Za-z0-9_.-]+/stream/.+$", var.registry_stream.arn))
+    error_message = "registry_stream.arn is the ARN of a table's stream (arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/TIME), not that of the table."
+  }
+
+  validation {
+    condition     = var.registry_stream == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.registry_stream.kms_key_arn))
+    error_message = "registry_stream.kms_key_arn is the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not an alias and not an id."
   }
 }
 

@@ -176,6 +176,23 @@ run "objects_of_every_bucket_are_refused" {
   expect_failures = [var.events]
 }
 
+run "events_of_a_registry_without_its_stream_are_refused" {
+  command = plan
+  variables {
+    events = { models = { kind = "registry-model-changed", topic = "alerts" } }
+  }
+  expect_failures = [var.events]
+}
+
+run "a_third_reader_of_the_stream_is_refused" {
+  command = plan
+  variables {
+    events          = { for name in ["a", "b", "c"] : name => { kind = "registry-model-changed", topic = "alerts" } }
+    registry_stream = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/registry/stream/2026-01-01T00:00:00.000", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555" }
+  }
+  expect_failures = [var.events]
+}
+
 run "an_event_of_an_unknown_topic_is_refused" {
   command = plan
   variables {
@@ -342,6 +359,22 @@ run "a_name_in_capitals_is_refused" {
     name = "Serving"
   }
   expect_failures = [var.name]
+}
+
+run "a_table_for_its_stream_is_refused" {
+  command = plan
+  variables {
+    registry_stream = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/registry", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555" }
+  }
+  expect_failures = [var.registry_stream]
+}
+
+run "an_alias_as_the_key_of_the_stream_is_refused" {
+  command = plan
+  variables {
+    registry_stream = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/registry/stream/2026-01-01T00:00:00.000", kms_key_arn = "alias/registry" }
+  }
+  expect_failures = [var.registry_stream]
 }
 
 run "a_reserved_key_of_a_tag_is_refused" {

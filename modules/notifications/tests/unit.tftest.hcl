@@ -207,6 +207,46 @@ run "events_are_matched_by_kind_and_names" {
   }
 }
 
+run "events_of_the_registry_are_read_from_its_stream" {
+  command = apply
+  variables {
+    events = {
+      models    = { kind = "registry-model-changed", topic = "alerts" }
+      endpoints = { kind = "registry-endpoint-changed", names = ["ecs/serving/fraud"], topic = "alerts" }
+      findings  = { kind = "registry-image-vulnerable", topic = "alerts" }
+    }
+    registry_stream = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/registry/stream/2026-01-01T00:00:00.000", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555" }
+  }
+
+  assert {
+    condition = { for name, pipe in aws_pipes_pipe.registry : name => jsondecode(pipe.source_parameters[0].filter_criteria[0].filter[0].pattern) } == {
+      endpoints = { eventName = ["INSERT"], dynamodb = { Keys = { PK = { S = ["events#endpoint#ecs/serving/fraud"] } } } }
+      models    = { eventName = ["INSERT"], dynamodb = { Keys = { PK = { S = [{ prefix = "events#model#" }] } } } }
+    } && keys(aws_cloudwatch_event_rule.this) == ["findings"]
+    error_message = "Events of the registry are not what is matched."
+  }
+
+  # Put as a pipe puts it: what stands in quotes is text within them, and the document gets quotes of its own.
+  assert {
+    condition = jsondecode(replace(replace(aws_pipes_pipe.registry["models"].target_parameters[0].input_template, "<$.dynamodb.Keys.PK.S>", "events#model#fraud"), "<$.dynamodb.NewImage.doc.S>", jsonencode(jsonencode({ kind = "version.archived" })))) == {
+      version = "1.0", source = "custom", content = { textType = "client-markdown", title = "registry: events#model#fraud", description = jsonencode({ kind = "version.archived" }) }
+    }
+    error_message = "A message is not of the form that Chatbot and the function know."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.registry["models"].policy).Statement : statement.Sid => statement.Resource } == {
+      ReadStream = var.registry_stream.arn, DecryptStream = var.registry_stream.kms_key_arn, Publish = aws_sns_topic.this["alerts"].arn, EncryptMessages = aws_kms_key.topics["topics"].arn
+    }
+    error_message = "The pipe may do something else."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.registry["models"].assume_role_policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:pipes:eu-west-1:123456789012:pipe/serving-models"
+    error_message = "Another pipe may take the role."
+  }
+}
+
 run "alertmanager_routes_to_topics_and_stays_silent_in_quiet_hours" {
   command = apply
   variables {

@@ -24,6 +24,12 @@ module "notifications" {
     approvals   = { kind = "pipeline-approval", topic = "ticket" }
     artifacts   = { kind = "registry-artifact-written", names = ["serving-prod-artifacts"], topic = "ticket" }
     findings    = { kind = "registry-image-vulnerable", topic = "page" }
+    models      = { kind = "registry-model-changed", names = ["fraud"], topic = "ticket" }
+  }
+
+  registry_stream = {
+    arn         = "arn:aws:dynamodb:eu-west-1:123456789012:table/serving-prod/stream/2026-01-01T00:00:00.000"
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   }
 
   quiet_hours = {
