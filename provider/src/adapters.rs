@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlops_aws::dynamodb::DynamoRecords;
 use mlops_aws::read_ahead::ReadAhead;
-use mlops_aws::s3::{S3Artifacts, S3Settings};
+use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{
     AssumeRole, AssumeRoleWithWebIdentity, AwsClients, AwsSettings, Endpoints, RetryMode, Secret,
 };
@@ -23,12 +23,17 @@ use crate::provider::Config;
 /// Opens the registry, and the target on this machine. Nothing is written, and nothing is called.
 pub(crate) fn open(settings: Settings) -> Result<Parts> {
     match settings {
-        Settings::Embedded { path, namespace } => {
+        Settings::Embedded {
+            path,
+            namespace,
+            aws,
+        } => {
             let embedded = embedded::open(path.as_deref(), namespace.as_deref())?;
             Ok(Parts {
                 registry: embedded.registry,
                 target: embedded.target,
                 digests: embedded.digests,
+                sources: Arc::new(S3Sources::new(self::settings(*aws)?)),
             })
         }
         Settings::Aws(config) => on_aws(*config),
@@ -45,7 +50,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
     let mut bucket = S3Settings::new(place.bucket);
     bucket.prefix = place.prefix.unwrap_or_default();
     bucket.kms_key_arn = place.kms_key_arn;
-    let artifacts = Arc::new(S3Artifacts::new(clients, bucket)?);
+    let artifacts = Arc::new(S3Artifacts::new(clients.clone(), bucket)?);
     let machine = beside::open(&place.table, artifacts.clone())?;
     let registry = Registry::new(
         Arc::new(ReadAhead::new(Arc::new(records))),
@@ -58,6 +63,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         registry,
         target: machine.target,
         digests: machine.digests,
+        sources: Arc::new(S3Sources::with_clients(clients)),
     })
 }
 

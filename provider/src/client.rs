@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlops_core::artifacts::{DigestCache, RunDigests};
+use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::registry::Registry;
 use mlops_core::target::Target;
 use mlops_core::{Error, Result};
@@ -11,6 +11,7 @@ use tfplugin::{Diagnostic, Diagnostics, PrivateState};
 use uuid::Uuid;
 
 use crate::diagnose;
+use crate::fetched::Fetched;
 use crate::provider::Config;
 use crate::siblings::Siblings;
 use crate::tags::TagRules;
@@ -23,18 +24,11 @@ pub(crate) enum Settings {
         path: Option<PathBuf>,
         /// The namespace; `None`: the workspace's name.
         namespace: Option<String>,
+        /// The block, which says how AWS is reached: sources may lie there.
+        aws: Box<Config>,
     },
     /// On AWS: the block has a `registry`.
     Aws(Box<Config>),
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self::Embedded {
-            path: None,
-            namespace: None,
-        }
-    }
 }
 
 /// The adapters that a provider runs on. `main` makes them; nothing else names one.
@@ -45,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) target: Arc<dyn Target>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
+    /// What reads sources that lie in S3.
+    pub(crate) sources: Arc<dyn RemoteSource>,
 }
 
 /// Opens the adapters for a configuration. It writes nothing: plans and refreshes open them too.
@@ -58,6 +54,8 @@ pub(crate) struct Client {
     pub(crate) target: Arc<dyn Target>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
+    /// Sources that lie elsewhere.
+    pub(crate) sources: Fetched,
     /// What this run plans.
     pub(crate) siblings: Siblings,
     /// Default and ignored tags.
@@ -74,11 +72,13 @@ impl Client {
             registry,
             target,
             digests,
+            sources,
         } = parts;
         Self {
             registry,
             target,
             digests: Arc::new(RunDigests::new(digests)),
+            sources: Fetched::new(sources),
             siblings: Siblings::default(),
             tags,
         }

@@ -7,6 +7,7 @@ mod aws;
 mod client;
 mod data_sources;
 mod diagnose;
+mod fetched;
 mod provider;
 mod resources;
 mod siblings;

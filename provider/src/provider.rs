@@ -170,6 +170,7 @@ impl Provider for Mlops {
 
     async fn shutdown(&self, client: Option<Arc<Client>>) {
         let Some(client) = client else { return };
+        client.sources.clear();
         // Terraform is done and has stored what we answered: nothing of this session is left to adopt.
         if let Err(error) = client.registry.close_session().await {
             tracing::warn!(error = %error.chain(), "the session was not closed");
@@ -183,13 +184,16 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn settings(config: Config) -> Result<Settings, Diagnostics> {
+fn settings(mut config: Config) -> Result<Settings, Diagnostics> {
     if config.registry.is_some() {
         return Ok(Settings::Aws(Box::new(config)));
     }
-    let local = match config.local {
+    let local = match take(&mut config.local) {
         Attr::Known(local) => local,
-        Attr::Null => return Ok(Settings::default()),
+        Attr::Null => Local {
+            path: Attr::Null,
+            namespace: Attr::Null,
+        },
         Attr::Unknown => return Err(unknown("local")),
     };
     if local.path.is_unknown() {
@@ -201,6 +205,7 @@ fn settings(config: Config) -> Result<Settings, Diagnostics> {
     Ok(Settings::Embedded {
         path: local.path.into_known().map(Into::into),
         namespace: local.namespace.into_known(),
+        aws: Box::new(config),
     })
 }
 

@@ -112,12 +112,12 @@ impl Part {
     ///
     /// # Panics
     /// If nobody answers.
-    pub fn s3(&self, method: &str, path: &str, body: &str) -> Response {
+    pub fn s3(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> Response {
         let headers = [("authorization", authorization("s3"))];
         let headers = headers
             .each_ref()
             .map(|(name, value)| (*name, value.as_str()));
-        let answer = Client::new(&self.url).request(method, path, &headers, body.as_bytes());
+        let answer = Client::new(&self.url).request(method, path, &headers, body.as_ref());
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 }
@@ -137,6 +137,12 @@ pub fn environment(url: &str) -> [(&'static str, String); 5] {
 /// What stands in the provider block, so that it asks at this URL; `registry` is what its `registry` block says.
 #[must_use]
 pub fn provider(url: &str, registry: &str) -> String {
+    format!("{}\n  registry {{\n    {registry}\n  }}", reached(url))
+}
+
+/// The same with the embedded registry: only sources lie on AWS.
+#[must_use]
+pub fn reached(url: &str) -> String {
     format!(
         r#"region                      = "eu-west-1"
   access_key                  = "AKIDEXAMPLE"
@@ -147,9 +153,6 @@ pub fn provider(url: &str, registry: &str) -> String {
   endpoints {{
     dynamodb = "{url}"
     s3       = "{url}"
-  }}
-  registry {{
-    {registry}
   }}"#
     )
 }

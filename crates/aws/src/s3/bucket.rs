@@ -18,7 +18,7 @@ use mlops_core::artifacts::FileEntry;
 
 use super::S3Settings;
 use super::body::Opened;
-use super::explain::explain;
+use super::explain::{Terms, explain};
 use super::known::Known;
 use super::layout::Layout;
 use super::survey::{Crc, Part, Surveyed, written};
@@ -58,7 +58,7 @@ impl Condition {
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     pub(super) tag: String,
-    size: u64,
+    pub(super) size: u64,
     crc: Option<String>,
     sha256: Option<String>,
     digest: Option<String>,
@@ -103,6 +103,7 @@ pub(super) struct Bucket {
     pub(super) clients: AwsClients,
     pub(super) settings: S3Settings,
     pub(super) layout: Layout,
+    pub(super) terms: &'static Terms,
 }
 
 impl Bucket {
@@ -161,7 +162,7 @@ impl Bucket {
                 let (sent, region) = (once(client), region.clone());
                 Box::pin(async move {
                     sent.await
-                        .map_err(|error| explain(&self.settings, &region, call, error))
+                        .map_err(|error| explain(&self.settings, self.terms, &region, call, error))
                 })
             })
             .await
@@ -194,7 +195,7 @@ impl Bucket {
                     attempts.succeeded();
                     return Ok(value);
                 }
-                Err(error) => explain(&self.settings, &region, call, error),
+                Err(error) => explain(&self.settings, self.terms, &region, call, error),
             };
             if opened.is_changed() {
                 return Err(Failure::before(call, file.changed()));

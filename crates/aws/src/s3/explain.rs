@@ -9,6 +9,34 @@ use mlops_core::Error;
 use super::S3Settings;
 use crate::fault::{Call, Failure, Kind};
 
+/// What a bucket is to the user: which attributes name it, and what helps.
+#[derive(Debug)]
+pub(super) struct Terms {
+    bucket: &'static str,
+    key: &'static str,
+    elsewhere: &'static str,
+    missing: &'static str,
+    key_actions: &'static str,
+}
+
+/// The registry's own bucket.
+pub(super) const REGISTRY: Terms = Terms {
+    bucket: "registry.bucket",
+    key: "registry.kms_key_arn",
+    elsewhere: "set region to the bucket's, or name a bucket in",
+    missing: "make it with modules/registry, or correct registry.bucket, region or the credentials",
+    key_actions: "kms:GenerateDataKey and kms:Decrypt",
+};
+
+/// A bucket that a version's source lies in.
+pub(super) const SOURCE: Terms = Terms {
+    bucket: "source",
+    key: "source",
+    elsewhere: "copy the model to a bucket in",
+    missing: "correct the source, region or the credentials",
+    key_actions: "kms:Decrypt",
+};
+
 /// The action of IAM that an operation takes.
 fn action(operation: &str) -> &'static str {
     match operation {
@@ -26,6 +54,7 @@ fn action(operation: &str) -> &'static str {
 /// Reads the SDK's error; the few that concern the bucket as a whole get their own words.
 pub(super) fn explain<E>(
     settings: &S3Settings,
+    terms: &Terms,
     region: &str,
     call: &Call,
     error: SdkError<E, Response>,
@@ -66,24 +95,33 @@ where
             format!("region {region}")
         });
         Error::invalid(format!(
-            "bucket {bucket} lies in {place}, and this provider works in {region}; set region to the bucket's, or name a bucket in {region}"
+            "bucket {bucket} lies in {place}, and this provider works in {region}; {} {region}",
+            terms.elsewhere
         ))
-        .at("registry.bucket")
+        .at(terms.bucket)
     } else if code == "NoSuchBucket" {
         Error::invalid(format!(
-            "bucket {bucket} does not exist in {region}; make it with modules/registry, or correct registry.bucket, region or the credentials"
+            "bucket {bucket} does not exist in {region}; {}",
+            terms.missing
         ))
-        .at("registry.bucket")
+        .at(terms.bucket)
+    } else if code == "InvalidObjectState" {
+        Error::invalid(format!(
+            "{} cannot be done: the object lies in an archive; restore it (aws s3api restore-object), then run the operation again",
+            named(call)
+        ))
+        .at(terms.bucket)
     } else if about_key && matches!(failure.kind, Kind::Denied | Kind::Refused) {
         let key = match &settings.kms_key_arn {
             Some(key) => format!("key {key}"),
             None => "the bucket's key".to_owned(),
         };
         Error::denied(format!(
-            "{} cannot be done: KMS does not let this identity use {key}; permit kms:GenerateDataKey and kms:Decrypt in its policy and in the key's, or check that the key exists, is enabled and lies in {region}",
-            named(call)
+            "{} cannot be done: KMS does not let this identity use {key}; permit {} in its policy and in the key's, or check that the key exists, is enabled and lies in {region}",
+            named(call),
+            terms.key_actions
         ))
-        .at("registry.kms_key_arn")
+        .at(terms.key)
     } else if failure.kind == Kind::Denied {
         let owner = match &settings.expected_bucket_owner {
             Some(owner) => format!(", and check that the bucket belongs to account {owner}"),
@@ -94,7 +132,7 @@ where
             named(call),
             action(call.operation)
         ))
-        .at("registry.bucket")
+        .at(terms.bucket)
     } else {
         return failure;
     };

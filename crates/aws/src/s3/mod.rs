@@ -22,6 +22,7 @@ mod layout;
 mod listing;
 mod parts;
 mod removal;
+mod source;
 mod survey;
 mod sweep;
 mod upload;
@@ -38,6 +39,7 @@ use mlops_core::{Error, Result};
 use crate::clients::AwsClients;
 use bucket::Bucket;
 use layout::{GREATEST_CALL, LEAST_PART, Layout};
+pub use source::S3Sources;
 
 /// Which bucket, and how it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,11 +76,7 @@ impl S3Settings {
     fn check(&self) -> Result<()> {
         let refuse = |attribute: &str, text: String| Err(Error::invalid(text).at(attribute));
         let bucket = &self.bucket;
-        let legal =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-        let named = (3..=63).contains(&bucket.len()) && bucket.bytes().all(legal);
-        let by_arn = bucket.starts_with("arn:") && bucket.contains(":accesspoint/");
-        if !named && !by_arn {
+        if !names_bucket(bucket) {
             return refuse(
                 "registry.bucket",
                 format!(
@@ -139,6 +137,14 @@ impl S3Settings {
     }
 }
 
+/// Whether it is a bucket's name, or the ARN of an access point.
+fn names_bucket(text: &str) -> bool {
+    let legal =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    let named = (3..=63).contains(&text.len()) && text.bytes().all(legal);
+    named || (text.starts_with("arn:") && text.contains(":accesspoint/"))
+}
+
 /// What a sweep found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweptUploads {
@@ -171,6 +177,7 @@ impl S3Artifacts {
                 clients,
                 layout: Layout { prefix },
                 settings,
+                terms: &explain::REGISTRY,
             }),
         })
     }

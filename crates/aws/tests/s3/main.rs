@@ -11,4 +11,5 @@ mod interrupted;
 mod proxy;
 mod refusals;
 mod removal;
+mod source;
 mod upload;

@@ -16,12 +16,14 @@
 
 mod cache;
 mod digest;
+mod remote;
 mod source;
 mod store;
 mod verified;
 
 pub use cache::{DigestCache, FileStamp, NoDigestCache, RunDigests};
 pub use digest::{Artifact, Digest, FileEntry};
+pub use remote::{RemoteFile, RemoteSource, RemoteTree};
 pub use source::{SourceFile, SourceTree, describe_source, hash_source};
 pub use store::{ArtifactReader, ArtifactStore, StoredArtifact};
 pub use verified::Verified;

@@ -8,7 +8,7 @@ mod source;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mlops_core::artifacts::Digest;
+use mlops_core::artifacts::{Digest, RemoteTree};
 use mlops_core::names::VersionId;
 use mlops_core::registry::Version;
 use tfplugin::resource::{
@@ -26,7 +26,7 @@ use crate::diagnose;
 use crate::resources::{convert, shared};
 use crate::tags::Held;
 use schema::State;
-use source::Source;
+use source::{Source, Stored};
 
 /// The time for a registration where the configuration names none.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -55,25 +55,22 @@ impl Resource<Client> for ModelVersionResource {
                 client.note_held(id).await?;
             }
         }
-        let source = source::look(&request.config, request.prior.as_ref(), &client.digests).await?;
+        let (prior, mut private) = (request.prior.as_ref(), request.private);
+        let source = source::look(&request.config, prior, &mut private, client).await?;
         let mut state = request.proposed;
         state.tags_all = client.tags.plan(cx, &state.tags)?;
-        let replaced = plan_artifact(&mut state, &request.config, request.prior.as_ref(), source);
-        let unchanged = !replaced
-            && request
-                .prior
-                .as_ref()
-                .is_some_and(|prior| same_but_review(prior, &state));
-        let mut plan = Planned::new(state);
+        let replaced = plan_artifact(&mut state, &request.config, prior, source);
+        let unchanged = !replaced && prior.is_some_and(|prior| same_but_review(prior, &state));
+        let mut plan = Planned::new(state).private(private);
         if replaced {
             plan = plan.requires_replace(Path::attribute("artifact_digest"));
         }
-        if let (true, Some(prior)) = (unchanged, &request.prior) {
+        if let (true, Some(prior)) = (unchanged, prior) {
             plan.state.gate_report = prior.gate_report.clone();
             plan.state.model_diff = prior.model_diff.clone();
             return Ok(plan);
         }
-        plan_review(client, &mut plan, request.prior.is_none() || replaced).await?;
+        plan_review(client, &mut plan, prior.is_none() || replaced).await?;
         Ok(plan)
     }
 
@@ -99,7 +96,7 @@ impl Resource<Client> for ModelVersionResource {
             .map_or(Attr::Null, |timeouts| timeouts.create.clone());
         let allowed = timeouts::of(&written, CREATE_TIMEOUT);
         let registering = tokio::time::timeout(allowed, register(cx.client(), &request.planned));
-        let version = tokio::select! {
+        let (version, seen) = tokio::select! {
             done = registering => done.map_err(|_| {
                 let detail = format!("The registration took longer than timeouts.create allows ({allowed:?}). Nothing was registered.");
                 Diagnostic::error("Registering took too long", detail).at(Path::attribute("timeouts").then("create"))
@@ -113,7 +110,11 @@ impl Resource<Client> for ModelVersionResource {
         if state.gate_report.is_unknown() || state.model_diff.is_unknown() {
             settle_review(cx.client(), &version, &mut state).await?;
         }
-        Ok(Applied::new(state).private(cx.client().private().await?))
+        let mut private = cx.client().private().await?;
+        if let Some(seen) = seen {
+            source::note_seen(&mut private, &seen)?;
+        }
+        Ok(Applied::new(state).private(private))
     }
 
     async fn read(
@@ -312,7 +313,11 @@ async fn settle_review(
     report.map_err(|error| diagnose::failed("Cannot read the registry", &error).into())
 }
 
-async fn register(client: &Client, planned: &State) -> Result<Version, Diagnostics> {
+/// The version, and what its source looked like if that lies elsewhere.
+async fn register(
+    client: &Client,
+    planned: &State,
+) -> Result<(Version, Option<RemoteTree>), Diagnostics> {
     let name = model::model(planned)?;
     let source = planned.source.require(Path::attribute("source"))?;
     let fail = |error: mlops_core::Error| {
@@ -323,15 +328,19 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
     let mut again = true;
     loop {
         let stored = source::store(source, digest.as_ref(), client).await;
-        let (stored, inspected) = stored.map_err(|error| {
+        let Stored {
+            artifact,
+            inspected,
+            seen,
+        } = stored.map_err(|error| {
             if error.is_conflict() {
                 diagnose::failed("The source changed", &error)
             } else {
                 fail(error)
             }
         })?;
-        let stored_digest = stored.digest;
-        let registration = model::registration(name.clone(), planned, stored, inspected)
+        let stored_digest = artifact.digest;
+        let registration = model::registration(name.clone(), planned, artifact, inspected)
             .ok_or_else(shared::unknown_at_apply)?;
         match client.registry.register_version(registration).await {
             // A sweep of the artifacts passed between the two steps.
@@ -339,7 +348,7 @@ async fn register(client: &Client, planned: &State) -> Result<Version, Diagnosti
                 tracing::info!(%error, "the artifact is stored once more");
                 again = false;
             }
-            outcome => return Ok(outcome.map_err(fail)?),
+            outcome => return Ok((outcome.map_err(fail)?, seen)),
         }
     }
 }

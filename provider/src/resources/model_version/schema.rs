@@ -114,14 +114,16 @@ pub(crate) fn schema() -> Schema {
                     .optional()
                     .validate(validate::length(1..=4096))
                     .describe(
-                        "The file or directory to register. Other bytes replace the version; another path with the same bytes \
+                        "The file or directory to register, or `s3://BUCKET/KEY`: an object, or what lies below a prefix, read with the \
+                         provider's AWS settings. Other bytes replace the version; another path with the same bytes \
                          changes nothing, and neither does a file that is gone once it is registered.",
                     ),
             )
             .attribute(
                 "source_hash",
                 Attribute::string().optional().requires_replace().describe(
-                    "Any text that changes with the bytes of `source`, for a source that cannot be read at plan. Changing it replaces the version.",
+                    "Any text that changes with the bytes of `source`, for a source that cannot be read at plan. One in S3 is then not read at plan \
+                     at all. Changing it replaces the version.",
                 ),
             )
             .attribute(

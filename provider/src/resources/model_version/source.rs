@@ -1,16 +1,22 @@
-//! What a plan can say about a version's source.
+//! What a plan can say about a version's source, and its way into the store at apply.
 
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use mlops_core::artifacts::{Artifact, Digest, DigestCache, describe_source};
+use mlops_core::artifacts::{
+    Artifact, Digest, DigestCache, NoDigestCache, RemoteTree, describe_source,
+};
 use mlops_core::inspect::{Inspected, inspect, model_source};
 use mlops_core::{Error, Result};
-use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
+use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState};
 
 use super::schema::State;
-use crate::client::Client;
+use crate::client::{Client, unreadable};
 use crate::diagnose;
+use crate::fetched::Fetched;
+
+/// The key in private state of what a source elsewhere looked like when its bytes were last known.
+const SEEN: &str = "source";
 
 /// What a plan knows of the source.
 pub(crate) enum Source {
@@ -22,17 +28,18 @@ pub(crate) enum Source {
     Unknown,
 }
 
-/// Looks at the source that is configured.
+/// Looks at the source that is configured. What one elsewhere looks like goes to `private`.
 ///
 /// A source that is gone is an error, except where the bytes are registered already and the path
 /// still is the one they came from, or where `source_hash` stands for them until apply.
 pub(crate) async fn look(
     config: &State,
     prior: Option<&State>,
-    digests: &Arc<dyn DigestCache>,
+    private: &mut PrivateState,
+    client: &Client,
 ) -> Result<Source, Diagnostics> {
     let source = match &config.source {
-        Attr::Known(source) => PathBuf::from(source),
+        Attr::Known(source) => source,
         Attr::Unknown => return Ok(Source::Unknown),
         Attr::Null if prior.is_some_and(|prior| prior.source.is_null()) => {
             return Ok(Source::Unchanged);
@@ -44,17 +51,88 @@ pub(crate) async fn look(
                 .into());
         }
     };
-    if !source.exists() {
-        if prior.is_some_and(|prior| prior.source == config.source) {
-            return Ok(Source::Unchanged);
-        }
-        if prior.is_none() && !config.source_hash.is_null() {
-            return Ok(Source::Unknown);
-        }
+    let looked = if Fetched::is_remote(source) {
+        elsewhere(source, config, prior, private, client).await?
+    } else {
+        on_this_machine(PathBuf::from(source), config, prior, client).await
+    };
+    looked.map_err(|error| diagnose::failed("The source cannot be registered", &error).into())
+}
+
+async fn on_this_machine(
+    source: PathBuf,
+    config: &State,
+    prior: Option<&State>,
+    client: &Client,
+) -> Result<Source> {
+    if !source.exists()
+        && let Some(known) = without_bytes(config, prior)
+    {
+        return Ok(known);
     }
-    let registered = prior.and_then(|prior| prior.artifact_digest.as_str().map(str::to_owned));
-    let read = read(source, Arc::clone(digests), registered).await;
-    read.map_err(|error| diagnose::failed("The source cannot be registered", &error).into())
+    read(source, Arc::clone(&client.digests), registered(prior)).await
+}
+
+/// One elsewhere is read where its bytes are not known: when the version is planned first, and when it looks
+/// different. With `source_hash` it is left to apply.
+async fn elsewhere(
+    uri: &str,
+    config: &State,
+    prior: Option<&State>,
+    private: &mut PrivateState,
+    client: &Client,
+) -> Result<Result<Source>, Diagnostics> {
+    let known = without_bytes(config, prior);
+    let same_hash = prior.is_none_or(|prior| prior.source_hash == config.source_hash);
+    if !config.source_hash.is_null()
+        && same_hash
+        && let Some(known) = known
+    {
+        return Ok(Ok(known));
+    }
+    let tree = match client.sources.look(uri).await {
+        Ok(tree) => tree,
+        Err(error) if error.is_not_found() => {
+            return Ok(without_bytes(config, prior).ok_or(error));
+        }
+        Err(error) => return Ok(Err(error)),
+    };
+    let seen: Option<Digest> = private.get(SEEN).map_err(unreadable)?;
+    if seen == Some(tree.fingerprint()) && matches!(known, Some(Source::Unchanged)) {
+        return Ok(Ok(Source::Unchanged));
+    }
+    note_seen(private, &tree)?;
+    let looked = async {
+        let local = client.sources.fetch(&tree).await?;
+        let digests: Arc<dyn DigestCache> = Arc::new(NoDigestCache);
+        read(local.path.clone(), digests, registered(prior)).await
+    };
+    Ok(looked.await)
+}
+
+/// Remembers what a source elsewhere looks like.
+pub(crate) fn note_seen(private: &mut PrivateState, tree: &RemoteTree) -> Result<(), Diagnostics> {
+    private.set(SEEN, &tree.fingerprint()).map_err(unreadable)
+}
+
+/// What can be said of a source whose bytes are not looked at.
+fn without_bytes(config: &State, prior: Option<&State>) -> Option<Source> {
+    if prior.is_some_and(|prior| prior.source == config.source) {
+        return Some(Source::Unchanged);
+    }
+    (prior.is_none() && !config.source_hash.is_null()).then_some(Source::Unknown)
+}
+
+fn registered(prior: Option<&State>) -> Option<String> {
+    prior.and_then(|prior| prior.artifact_digest.as_str().map(str::to_owned))
+}
+
+/// A source that was stored.
+pub(crate) struct Stored {
+    pub(crate) artifact: Artifact,
+    pub(crate) inspected: Inspected,
+    /// What it looked like, if it lies elsewhere.
+    pub(crate) seen: Option<RemoteTree>,
 }
 
 /// Stores a source, if it is what was planned where that is known, and says what it is. Its bytes are
@@ -66,8 +144,34 @@ pub(crate) async fn store(
     source: &str,
     planned: Option<&Digest>,
     client: &Client,
+) -> Result<Stored> {
+    if !Fetched::is_remote(source) {
+        let digests = client.digests.as_ref();
+        let (artifact, inspected) = put(source.as_ref(), planned, digests, client).await?;
+        return Ok(Stored {
+            artifact,
+            inspected,
+            seen: None,
+        });
+    }
+    let tree = client.sources.look(source).await?;
+    let local = client.sources.fetch(&tree).await?;
+    let (artifact, inspected) = put(&local.path, planned, &NoDigestCache, client).await?;
+    client.sources.release(&tree);
+    Ok(Stored {
+        artifact,
+        inspected,
+        seen: Some(tree),
+    })
+}
+
+async fn put(
+    source: &FilePath,
+    planned: Option<&Digest>,
+    digests: &dyn DigestCache,
+    client: &Client,
 ) -> Result<(Artifact, Inspected)> {
-    let path = PathBuf::from(source);
+    let path = source.to_owned();
     let (model, inspected) = blocking(move || {
         let tree = describe_source(&path)?;
         let model = model_source(&tree)?;
@@ -75,7 +179,6 @@ pub(crate) async fn store(
     })
     .await?;
     let artifacts = client.registry.artifacts();
-    let (source, digests) = (source.as_ref(), client.digests.as_ref());
     let stored = match planned {
         Some(planned) => artifacts.put_planned(source, planned, digests).await?,
         None => artifacts.put_tree(source, digests).await?,
