@@ -13,6 +13,8 @@
 #                    what checks dashboards of Grafana: types of its schemas, and their compiler; sets and exports GRAFANA_TYPES
 #   need_checkov, need_tflint
 #                    what judges modules; set CHECKOV to the directory of one, and TFLINT to the other
+#   need_conftest, need_helm
+#                    what judges plans by policies, and what renders charts; set and export CONFTEST and HELM
 #
 # Nothing outside the checkout is touched, but for the Rust toolchain, which rustup keeps in the home directory.
 
@@ -292,6 +294,20 @@ need_checkov() {
 need_tflint() {
     go_program tflint "github.com/terraform-linters/tflint" "$TFLINT_VERSION" ", which takes minutes"
     TFLINT="$BUILT/tflint"
+}
+
+# Both take minutes to build, so only tests that are long ask for them.
+CONFTEST_VERSION=0.69.0
+HELM_VERSION=4.3.1
+
+need_conftest() {
+    go_program conftest "github.com/open-policy-agent/conftest" "$CONFTEST_VERSION" ", which takes minutes"
+    export CONFTEST="$BUILT/conftest"
+}
+
+need_helm() {
+    go_program helm "helm.sh/helm/v4/cmd/helm" "$HELM_VERSION" ", which takes minutes"
+    export HELM="$BUILT/helm"
 }
 
 # Puts a built provider where `init -plugin-dir` finds it, for Terraform's default host and for OpenTofu's.

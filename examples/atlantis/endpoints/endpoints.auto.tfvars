@@ -1,0 +1,3 @@
+endpoints = {
+  digits = { accuracy = 0.962, description = "Hand-written digits", file = "digits-v1.onnx" }
+}

@@ -1,0 +1,13 @@
+locals {
+  root = dirname(find_in_parent_folders("root.hcl"))
+  env  = read_terragrunt_config(find_in_parent_folders("env.hcl")).locals
+}
+
+terraform {
+  source = "${local.root}/../../modules/vpc"
+}
+
+inputs = {
+  cidr  = local.env.cidr
+  zones = local.env.zones
+}
