@@ -61,6 +61,8 @@ resource "aws_eks_addon" "on_nodes" {
   # Pods of an add-on that begin before the agent get no rights.
   depends_on = [
     aws_eks_addon.before_nodes,
+    aws_eks_access_entry.hybrid_nodes,
+    aws_eks_fargate_profile.this,
     aws_eks_node_group.this,
     aws_iam_role_policy.identity,
     aws_iam_role_policy_attachment.identity,

@@ -64,11 +64,27 @@ resource "aws_eks_cluster" "this" {
   }
 
   kubernetes_network_config {
-    ip_family         = "ipv4"
+    ip_family         = var.cluster.ip_family
     service_ipv4_cidr = var.cluster.service_ipv4_cidr
 
     elastic_load_balancing {
       enabled = var.auto_mode != null
+    }
+  }
+
+  dynamic "remote_network_config" {
+    for_each = local.hybrid_nodes
+    content {
+      remote_node_networks {
+        cidrs = values(remote_network_config.value.node_ranges)
+      }
+
+      dynamic "remote_pod_networks" {
+        for_each = length(remote_network_config.value.pod_ranges) > 0 ? [values(remote_network_config.value.pod_ranges)] : []
+        content {
+          cidrs = remote_pod_networks.value
+        }
+      }
     }
   }
 

@@ -3,6 +3,11 @@ locals {
   clients = merge(
     { for name, range in var.endpoint.private_ranges : "ipv4/${name}" => { ipv4 = range, group = null } },
     { for name, group in var.endpoint.private_security_group_ids : "group/${name}" => { ipv4 = null, group = group } },
+    # The kubelets of hybrid nodes, and their pods.
+    merge([for hybrid in values(local.hybrid_nodes) : merge(
+      { for name, range in hybrid.node_ranges : "hybrid-node/${name}" => { ipv4 = range, group = null } },
+      { for name, range in hybrid.pod_ranges : "hybrid-pod/${name}" => { ipv4 = range, group = null } },
+    )]...),
   )
 }
 

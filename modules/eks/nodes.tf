@@ -20,10 +20,12 @@ locals {
   node_pools = var.auto_mode == null ? [] : var.auto_mode.node_pools
 
   # The network's rights are its own where vpc-cni has a role.
+  _network_by_nodes = var.auto_mode == null && !can(local.addons["vpc-cni"].identities["aws-node"])
+
   node_policies = concat(
     ["AmazonEC2ContainerRegistryPullOnly"],
     var.auto_mode == null ? ["AmazonEKSWorkerNodePolicy"] : ["AmazonEKSWorkerNodeMinimalPolicy"],
-    var.auto_mode == null && !can(local.addons["vpc-cni"].identities["aws-node"]) ? ["AmazonEKS_CNI_Policy"] : [],
+    local._network_by_nodes && var.cluster.ip_family == "ipv4" ? ["AmazonEKS_CNI_Policy"] : [],
   )
 }
 
@@ -81,6 +83,7 @@ resource "aws_eks_node_group" "this" {
 
   depends_on = [
     aws_eks_addon.before_nodes,
+    aws_iam_role_policy.node_ipv6,
     aws_iam_role_policy_attachment.node,
   ]
 }
@@ -162,6 +165,27 @@ data "aws_iam_policy_document" "node_trust" {
       identifiers = ["ec2.amazonaws.com"]
     }
   }
+}
+
+# Addresses of IPv6 are the network's to take, and there is no policy of AWS for it.
+data "aws_iam_policy_document" "node_ipv6" {
+  statement {
+    actions   = ["ec2:AssignIpv6Addresses", "ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeNetworkInterfaces", "ec2:DescribeTags"]
+    resources = ["*"]
+  }
+
+  statement {
+    actions   = ["ec2:CreateTags"]
+    resources = ["arn:${data.aws_partition.current.partition}:ec2:*:*:network-interface/*"]
+  }
+}
+
+resource "aws_iam_role_policy" "node_ipv6" {
+  for_each = { for key in ["ipv6"] : key => true if var.cluster.ip_family == "ipv6" && local._network_by_nodes }
+
+  name   = "ipv6"
+  role   = aws_iam_role.node.name
+  policy = data.aws_iam_policy_document.node_ipv6.json
 }
 
 resource "aws_iam_role_policy_attachment" "node" {

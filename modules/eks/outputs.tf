@@ -23,10 +23,31 @@ output "cluster" {
   depends_on = [
     aws_eks_access_policy_association.this,
     aws_eks_addon.before_nodes,
+    aws_eks_access_entry.hybrid_nodes,
     aws_eks_addon.on_nodes,
+    aws_eks_fargate_profile.this,
     aws_eks_node_group.this,
     aws_eks_pod_identity_association.this,
     aws_vpc_security_group_ingress_rule.clients,
+  ]
+}
+
+output "fargate" {
+  description = "role: arn and name of the role that Fargate starts pods with, for policies of your own such as those of logs; null without profiles. profiles: arn of each by its key."
+  value = {
+    profiles = { for name, profile in aws_eks_fargate_profile.this : name => profile.arn }
+    role     = one([for role in aws_iam_role.fargate : { arn = role.arn, name = role.name }])
+  }
+}
+
+output "hybrid_nodes" {
+  description = "arn and name of the role that machines of your own take, for activations of Systems Manager or a profile of IAM Roles Anywhere. Known only when the cluster admits it; null without hybrid nodes."
+  value       = one([for role in aws_iam_role.hybrid_node : { arn = role.arn, name = role.name }])
+
+  depends_on = [
+    aws_eks_access_entry.hybrid_nodes,
+    aws_iam_role_policy.hybrid_node,
+    aws_iam_role_policy_attachment.hybrid_node,
   ]
 }
 

@@ -163,17 +163,25 @@ variable "cluster" {
     `version`: of Kubernetes, such as 1.33; up by one minor version at a time. `verify_version`: whether AWS is asked at plan which versions it offers, and which the cluster runs.
     `support_type`: EXTENDED costs more after the standard support; STANDARD is upgraded by AWS at its end. `deletion_protection`: must be switched off, and applied, before a destroy.
     `log_types`: what the control plane records. `kms_key`: a key for secrets; null makes one. A change of it or of `service_ipv4_cidr`, the range of services, replaces the cluster.
-    `oidc_provider`: whether IAM believes tokens of the cluster, which roles by IRSA need.
+    `oidc_provider`: whether IAM believes tokens of the cluster, which roles by IRSA need. `ip_family`: of pods and services, ipv4 or ipv6; ipv6 needs subnets with IPv6, and a change
+    replaces the cluster. `hybrid_nodes`: machines of your own as nodes; null is none. `node_ranges` and `pod_ranges`: IPv4 ranges of the machines and of their pods, by names of your choice;
+    `roles_anywhere`: they take their role by certificates of this trust anchor; null: by activations of Systems Manager.
   EOT
   type = object({
     deletion_protection = optional(bool, true)
-    kms_key             = optional(object({ arn = string }))
-    log_types           = optional(list(string), ["api", "audit", "authenticator", "controllerManager", "scheduler"])
-    oidc_provider       = optional(bool, false)
-    service_ipv4_cidr   = optional(string)
-    support_type        = optional(string, "EXTENDED")
-    verify_version      = optional(bool, true)
-    version             = string
+    hybrid_nodes = optional(object({
+      node_ranges    = map(string)
+      pod_ranges     = optional(map(string), {})
+      roles_anywhere = optional(object({ trust_anchor_arn = string }))
+    }))
+    ip_family         = optional(string, "ipv4")
+    kms_key           = optional(object({ arn = string }))
+    log_types         = optional(list(string), ["api", "audit", "authenticator", "controllerManager", "scheduler"])
+    oidc_provider     = optional(bool, false)
+    service_ipv4_cidr = optional(string)
+    support_type      = optional(string, "EXTENDED")
+    verify_version    = optional(bool, true)
+    version           = string
   })
   nullable = false
 
@@ -203,6 +211,51 @@ variable "cluster" {
       can(cidrnetmask(var.cluster.service_ipv4_cidr))
     )
     error_message = "cluster.service_ipv4_cidr is a private range of /12 to /24, such as 172.20.0.0/16, that overlaps no network which the cluster reaches."
+  }
+
+  validation {
+    condition     = contains(["ipv4", "ipv6"], var.cluster.ip_family)
+    error_message = "cluster.ip_family is ipv4 or ipv6."
+  }
+
+  validation {
+    condition     = var.cluster.ip_family != "ipv6" || var.cluster.service_ipv4_cidr == null
+    error_message = "cluster.service_ipv4_cidr is for clusters of the family ipv4. With ipv6 AWS chooses the range of services; leave it out."
+  }
+
+  validation {
+    condition     = var.cluster.ip_family != "ipv6" || var.cluster.hybrid_nodes == null
+    error_message = "EKS takes hybrid nodes into clusters of the family ipv4 only. Leave cluster.hybrid_nodes out, or set ip_family = \"ipv4\"."
+  }
+
+  validation {
+    condition     = var.cluster.hybrid_nodes == null || try(length(var.cluster.hybrid_nodes.node_ranges) >= 1 && length(var.cluster.hybrid_nodes.node_ranges) <= 15 && length(var.cluster.hybrid_nodes.pod_ranges) <= 15, false)
+    error_message = "cluster.hybrid_nodes has 1 to 15 node_ranges, and up to 15 pod_ranges."
+  }
+
+  validation {
+    condition = alltrue([for range in try(concat(values(var.cluster.hybrid_nodes.node_ranges), values(var.cluster.hybrid_nodes.pod_ranges)), []) :
+    can(cidrnetmask(range)) && can(regex("^(10\\.|172\\.(1[6-9]|2[0-9]|3[01])\\.|192\\.168\\.|100\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\.)", range))])
+    error_message = "node_ranges and pod_ranges of cluster.hybrid_nodes are private IPv4 ranges (RFC 1918 or 100.64.0.0/10), such as 10.80.0.0/16."
+  }
+
+  validation {
+    # Two ranges overlap where the shorter prefix makes them one.
+    condition = alltrue(flatten([
+      for ranges in [compact(concat(try(values(var.cluster.hybrid_nodes.node_ranges), []), try(values(var.cluster.hybrid_nodes.pod_ranges), []), [try(var.cluster.service_ipv4_cidr, null)]))] : [
+        for i, one in ranges : [
+          for j, other in ranges : i >= j || try(
+            cidrhost("${split("/", one)[0]}/${min(split("/", one)[1], split("/", other)[1])}", 0) != cidrhost("${split("/", other)[0]}/${min(split("/", one)[1], split("/", other)[1])}", 0), true
+          )
+        ]
+      ] if var.cluster.hybrid_nodes != null
+    ]))
+    error_message = "Two of node_ranges and pod_ranges of cluster.hybrid_nodes and cluster.service_ipv4_cidr overlap, and packets to one would go to the other. Give each a range of its own."
+  }
+
+  validation {
+    condition     = try(var.cluster.hybrid_nodes.roles_anywhere, null) == null || can(regex("^arn:[a-z-]+:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/.+$", var.cluster.hybrid_nodes.roles_anywhere.trust_anchor_arn))
+    error_message = "trust_anchor_arn of cluster.hybrid_nodes.roles_anywhere is that of a trust anchor (arn:aws:rolesanywhere:REGION:ACCOUNT:trust-anchor/ID)."
   }
 }
 
@@ -238,6 +291,43 @@ variable "endpoint" {
   validation {
     condition     = length(var.endpoint.public_ranges) <= 40
     error_message = "endpoint.public_ranges has at most 40 ranges."
+  }
+}
+
+variable "fargate_profiles" {
+  description = <<-EOT
+    Pods that run on Fargate; keys are names of your choice. `selectors`: by names of your choice, which pods: those of `namespace`, in which * and ? stand for others, that have all `labels`.
+    `subnet_ids`: private ones; null takes those of network. Another selector or subnet replaces a profile, and its pods begin anew.
+  EOT
+  type = map(object({
+    selectors = map(object({
+      labels    = optional(map(string), {})
+      namespace = string
+    }))
+    subnet_ids = optional(list(string))
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.fargate_profiles) : can(regex("^[a-z][a-z0-9-]{0,30}[a-z0-9]$", name)) && !startswith(name, "eks-")])
+    error_message = "Keys of fargate_profiles are 2 to 32 lower-case letters, digits and hyphens; they begin with a letter, and not with eks-, which AWS keeps."
+  }
+
+  validation {
+    condition     = alltrue([for profile in values(var.fargate_profiles) : length(profile.selectors) >= 1 && length(profile.selectors) <= 5])
+    error_message = "Each of fargate_profiles has 1 to 5 selectors. Make another profile for more."
+  }
+
+  validation {
+    condition = alltrue(flatten([for profile in values(var.fargate_profiles) : [for selector in values(profile.selectors) :
+    can(regex("^[a-z0-9*?]([a-z0-9*?-]{0,61}[a-z0-9*?])?$", selector.namespace)) && length(selector.labels) <= 5]]))
+    error_message = "A selector of fargate_profiles has a namespace, in which * and ? stand for other characters, and at most 5 labels."
+  }
+
+  validation {
+    condition     = alltrue([for profile in values(var.fargate_profiles) : profile.subnet_ids == null || try(length(profile.subnet_ids) > 0, false)])
+    error_message = "subnet_ids of fargate_profiles has one subnet or more; leave it out for those of network."
   }
 }
 
@@ -299,6 +389,13 @@ variable "identities" {
   validation {
     condition     = alltrue([for identity in values(var.identities) : identity.method != "IRSA"]) || var.cluster.oidc_provider
     error_message = "identities by IRSA need a provider that IAM believes. Set cluster.oidc_provider = true."
+  }
+
+  validation {
+    condition = alltrue([for identity in values(var.identities) : identity.method != "POD_IDENTITY" || !contains(flatten([
+      for profile in values(var.fargate_profiles) : [for selector in values(profile.selectors) : selector.namespace if length(selector.labels) == 0]
+    ]), identity.namespace)])
+    error_message = "One of identities by POD_IDENTITY is for a namespace whose pods fargate_profiles puts on Fargate, where no agent hands out credentials. Set its method = \"IRSA\", with cluster.oidc_provider = true."
   }
 }
 

@@ -639,3 +639,108 @@ run "a_version_that_eks_does_not_offer_is_refused" {
   }
   expect_failures = [aws_eks_cluster.this]
 }
+
+run "fargate_profiles_have_names_that_aws_takes" {
+  command = plan
+  variables {
+    fargate_profiles = { eks-own = { selectors = { all = { namespace = "batch" } } } }
+  }
+  expect_failures = [var.fargate_profiles]
+}
+
+run "fargate_profiles_without_selectors_are_refused" {
+  command = plan
+  variables {
+    fargate_profiles = { batch = { selectors = {} } }
+  }
+  expect_failures = [var.fargate_profiles]
+}
+
+run "selectors_of_fargate_have_namespaces" {
+  command = plan
+  variables {
+    fargate_profiles = { batch = { selectors = { all = { namespace = "Batch_" } } } }
+  }
+  expect_failures = [var.fargate_profiles]
+}
+
+run "fargate_profiles_in_no_subnets_are_refused" {
+  command = plan
+  variables {
+    fargate_profiles = { batch = { selectors = { all = { namespace = "batch" } }, subnet_ids = [] } }
+  }
+  expect_failures = [var.fargate_profiles]
+}
+
+run "identities_by_pod_identity_on_fargate_are_refused" {
+  command = plan
+  variables {
+    fargate_profiles = { batch = { selectors = { all = { namespace = "batch" } } } }
+    identities       = { runner = { namespace = "batch", service_account = "runner", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+  expect_failures = [var.identities]
+}
+
+run "another_family_of_addresses_is_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", ip_family = "dualstack" }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "a_range_of_services_beside_ipv6_is_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", ip_family = "ipv6", service_ipv4_cidr = "172.20.0.0/16" }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "hybrid_nodes_beside_ipv6_are_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", ip_family = "ipv6", hybrid_nodes = { node_ranges = { hall = "10.80.0.0/24" } } }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "hybrid_nodes_that_are_nowhere_are_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = {} } }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "hybrid_nodes_with_public_addresses_are_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = { hall = "203.0.113.0/24" } } }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "ranges_of_hybrid_nodes_that_overlap_are_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = { hall = "10.80.4.0/24" }, pod_ranges = { hall = "10.80.0.0/16" } } }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "services_in_a_range_of_hybrid_pods_are_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", service_ipv4_cidr = "10.85.0.0/16", hybrid_nodes = { node_ranges = { hall = "10.80.4.0/24" }, pod_ranges = { hall = "10.85.8.0/22" } } }
+  }
+  expect_failures = [var.cluster]
+}
+
+run "an_anchor_that_is_none_is_refused" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = { hall = "10.80.0.0/24" }, roles_anywhere = { trust_anchor_arn = "arn:aws:iam::123456789012:role/anchor" } } }
+  }
+  expect_failures = [var.cluster]
+}

@@ -421,3 +421,135 @@ run "values_that_only_an_apply_knows_are_planned" {
     error_message = "What is known is lost."
   }
 }
+
+run "pods_that_are_selected_run_on_fargate_with_a_role_of_this_cluster" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", oidc_provider = true }
+    fargate_profiles = {
+      batch = { selectors = { all = { namespace = "batch-*" }, jobs = { namespace = "models", labels = { kind = "job" } } } }
+      dns   = { selectors = { dns = { namespace = "kube-system", labels = { k8s-app = "kube-dns" } } }, subnet_ids = ["subnet-0b"] }
+    }
+    # Beside Fargate in the same namespace, where only pods with a label are on it.
+    identities = { server = { namespace = "models", service_account = "server", policy_arns = { s3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess" } } }
+  }
+
+  assert {
+    condition     = toset(aws_eks_fargate_profile.this["batch"].selector[*].namespace) == toset(["batch-*", "models"]) && one([for selector in aws_eks_fargate_profile.this["batch"].selector : selector.labels if selector.namespace == "models"]) == tomap({ kind = "job" })
+    error_message = "Other pods run on Fargate."
+  }
+
+  assert {
+    condition     = aws_eks_fargate_profile.this["batch"].subnet_ids == toset(["subnet-0a", "subnet-0b"]) && aws_eks_fargate_profile.this["dns"].subnet_ids == toset(["subnet-0b"])
+    error_message = "A profile has other subnets than it should."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.fargate["pods"].assume_role_policy).Statement[0].Principal.Service == "eks-fargate-pods.amazonaws.com" && jsondecode(aws_iam_role.fargate["pods"].assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:eks:eu-west-1:123456789012:fargateprofile/serving/*"
+    error_message = "Another cluster may take the role."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachment.fargate["pods"].policy_arn == "arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy" && output.fargate.role.name == "serving-eks-fargate"
+    error_message = "The role cannot start pods."
+  }
+}
+
+run "without_profiles_there_is_no_role_for_fargate" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role.fargate) == 0 && output.fargate.role == null && length(output.fargate.profiles) == 0 && output.hybrid_nodes == null
+    error_message = "Something is made that nobody asked for."
+  }
+}
+
+run "machines_of_ones_own_join_by_activations" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = { hall = "10.80.0.0/24" }, pod_ranges = { hall = "10.85.0.0/16" } } }
+  }
+
+  assert {
+    condition     = one(one(aws_eks_cluster.this.remote_network_config).remote_node_networks).cidrs == toset(["10.80.0.0/24"]) && one(one(aws_eks_cluster.this.remote_network_config).remote_pod_networks).cidrs == toset(["10.85.0.0/16"])
+    error_message = "The control plane does not find the machines."
+  }
+
+  assert {
+    condition     = aws_eks_access_entry.hybrid_nodes["nodes"].type == "HYBRID_LINUX" && output.hybrid_nodes.name == "serving-eks-hybrid-node"
+    error_message = "The machines are not admitted."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.hybrid_node["nodes"].assume_role_policy).Statement[0].Principal.Service == "ssm.amazonaws.com" && jsondecode(aws_iam_role.hybrid_node["nodes"].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    error_message = "Activations of others give the role."
+  }
+
+  assert {
+    condition     = toset(keys(aws_iam_role_policy_attachment.hybrid_node)) == toset(["nodes/AmazonEC2ContainerRegistryPullOnly", "nodes/AmazonSSMManagedInstanceCore"]) && [for statement in jsondecode(aws_iam_role_policy.hybrid_node["nodes"].policy).Statement : statement.Action if statement.Resource == "*"] == ["ssm:DescribeInstanceInformation"]
+    error_message = "The role has other rights than it needs."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.clients["hybrid-node/hall"].cidr_ipv4 == "10.80.0.0/24" && aws_vpc_security_group_ingress_rule.clients["hybrid-pod/hall"].cidr_ipv4 == "10.85.0.0/16"
+    error_message = "The machines do not reach the endpoint."
+  }
+}
+
+run "machines_of_ones_own_join_by_certificates" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", hybrid_nodes = { node_ranges = { hall = "10.80.0.0/24" }, roles_anywhere = { trust_anchor_arn = "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/1b2c3d4e-0000-4000-8000-0a1b2c3d4e5f" } } }
+  }
+
+  assert {
+    condition = alltrue([for statement in jsondecode(aws_iam_role.hybrid_node["nodes"].assume_role_policy).Statement :
+    statement.Principal.Service == "rolesanywhere.amazonaws.com" && statement.Condition.ArnEquals["aws:SourceArn"] == "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/1b2c3d4e-0000-4000-8000-0a1b2c3d4e5f"])
+    error_message = "Another anchor's certificates give the role."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.hybrid_node["nodes"].assume_role_policy).Statement[1].Condition.StringEquals["sts:RoleSessionName"] == "$${aws:PrincipalTag/x509Subject/CN}"
+    error_message = "A machine may call itself as another."
+  }
+
+  assert {
+    condition     = keys(aws_iam_role_policy_attachment.hybrid_node) == ["nodes/AmazonEC2ContainerRegistryPullOnly"] && length(one(aws_eks_cluster.this.remote_network_config).remote_pod_networks) == 0
+    error_message = "The role has rights of activations."
+  }
+}
+
+run "pods_have_addresses_of_ipv6_and_nodes_may_take_them" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", ip_family = "ipv6" }
+  }
+
+  assert {
+    condition     = one(aws_eks_cluster.this.kubernetes_network_config).ip_family == "ipv6"
+    error_message = "The cluster is of another family."
+  }
+
+  assert {
+    condition     = contains(flatten([for statement in jsondecode(aws_iam_role_policy.node_ipv6["ipv6"].policy).Statement : statement.Action]), "ec2:AssignIpv6Addresses") && !contains(keys(aws_iam_role_policy_attachment.node), "AmazonEKS_CNI_Policy")
+    error_message = "Nodes cannot give pods addresses."
+  }
+}
+
+run "with_a_role_of_the_network_nodes_take_no_addresses" {
+  command = plan
+  variables {
+    cluster = { version = "1.33", ip_family = "ipv6" }
+    addons = {
+      coredns                = {}
+      eks-pod-identity-agent = {}
+      kube-proxy             = {}
+      vpc-cni                = { identities = { aws-node = { policies = { ipv6 = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "ec2:AssignIpv6Addresses", Resource = "*" }] }) } } } }
+    }
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.node_ipv6) == 0
+    error_message = "Nodes have rights that are the network's."
+  }
+}
