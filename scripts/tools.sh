@@ -5,7 +5,7 @@
 #   need_opentofu_built
 #                    an OpenTofu built from source in .tools/, for the tests of the second engine; sets OPENTOFU_BUILT to it
 #   need_dynamodb_local, need_ministack, need_versitygw
-#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK and VERSITYGW to their directories
+#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK (exported, too) and VERSITYGW to their directories
 #   need_amtool, need_promtool, need_prometheus
 #                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
 #                    AMTOOL, PROMTOOL and PROMETHEUS
@@ -191,7 +191,7 @@ need_dynamodb_local() {
 
 need_ministack() {
     python_packages ministack
-    MINISTACK="$FETCHED"
+    export MINISTACK="$FETCHED"
 }
 
 # The packages of scripts/parts/NAME.txt, in an environment of their own. Sets FETCHED to its directory.
