@@ -8,6 +8,7 @@ use mlops_core::registry::Registry;
 use mlops_core::target::Target;
 use mlops_core::{Error, Result};
 use tfplugin::{Diagnostic, Diagnostics, PrivateState};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::diagnose;
@@ -60,6 +61,7 @@ pub(crate) struct Client {
     pub(crate) siblings: Siblings,
     /// Default and ignored tags.
     pub(crate) tags: TagRules,
+    reached: OnceCell<()>,
 }
 
 /// The key in private state under which the registry's UUID is kept.
@@ -81,7 +83,21 @@ impl Client {
             sources: Fetched::new(sources),
             siblings: Siblings::default(),
             tags,
+            reached: OnceCell::new(),
         }
+    }
+
+    /// Asks the registry once in a run whether it can be used, so that a plan which needs nothing else from it says
+    /// what an apply would: no credentials, another account, no such table.
+    pub(crate) async fn reach(&self) -> Result<(), Diagnostics> {
+        let asked = self.reached.get_or_try_init(async || {
+            self.registry.identity().await?;
+            Ok::<_, Error>(())
+        });
+        let asked = asked.await;
+        asked
+            .copied()
+            .map_err(|error| diagnose::failed("Cannot read the registry", &error).into())
     }
 
     /// Refuses to go on if the registry is not the one that the state was written with: a registry

@@ -51,6 +51,8 @@ impl Resource<Client> for ModelResource {
             if request.prior.is_some() {
                 client.expect_registry(&request.private).await?;
                 client.note_held(name.as_str()).await?;
+            } else {
+                client.reach().await?;
             }
             let planned = model::spec(&state);
             if let Some(spec) = &planned {
