@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlops_core::artifacts::NoDigestCache;
-use mlops_core::inspect;
+use mlops_core::artifacts::{Artifact, NoDigestCache, describe_source};
+use mlops_core::inspect::{self, Inspected};
 use mlops_core::names::VersionId;
 use mlops_core::registry::VersionSpec;
 use mlops_core::{Class, Error, Result};
@@ -106,6 +106,7 @@ impl Inner {
     async fn take_in(&self, source: &str) -> Result<VersionSpec> {
         match source.parse()? {
             Source::Files(path) => self.take_files(path).await,
+            Source::Remote(uri) => self.take_remote(&uri).await,
             Source::Version(id) => match self.registry.version(&id).await? {
                 Some(version) => Ok(version.spec),
                 None => Err(Error::invalid(format!(
@@ -142,14 +143,42 @@ impl Inner {
             ))
             .at("source"));
         }
-        Ok(VersionSpec {
-            artifact,
-            framework: found.framework.to_owned(),
-            signature: Some(found.signature),
-            params: Default::default(),
-            lineage: None,
-            smoke: None,
+        Ok(spec(artifact, found))
+    }
+
+    /// Looks at a copy of this server's own, which is then stored: nobody else changes it in between.
+    async fn take_remote(&self, uri: &str) -> Result<VersionSpec> {
+        let remote = self.settings.sources.remote(uri)?;
+        let tree = remote.look(uri).await?;
+        let directory = blocking(|| {
+            tempfile::Builder::new()
+                .prefix("mlops-source-")
+                .tempdir()
+                .map_err(|cause| {
+                    Error::unavailable("no directory could be made below TMPDIR").because(cause)
+                })
         })
+        .await?;
+        remote.fetch(&tree, directory.path()).await?;
+        let path = tree.below(directory.path());
+        let at = path.clone();
+        let found =
+            blocking(move || inspect::inspect(inspect::model_source(&describe_source(&at)?)?))
+                .await?;
+        let artifacts = self.registry.artifacts();
+        let artifact = artifacts.put_tree(&path, &NoDigestCache).await?;
+        Ok(spec(artifact, found))
+    }
+}
+
+fn spec(artifact: Artifact, found: Inspected) -> VersionSpec {
+    VersionSpec {
+        artifact,
+        framework: found.framework.to_owned(),
+        signature: Some(found.signature),
+        params: Default::default(),
+        lineage: None,
+        smoke: None,
     }
 }
 

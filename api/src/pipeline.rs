@@ -16,7 +16,6 @@ use crate::answer::{Answer, Json, Refusal};
 use crate::api::Inner;
 use crate::input::Input;
 use crate::mlflow::{self, Entry, Shelf, Status};
-use crate::sources::Source;
 
 /// Models that are listed at once.
 const PAGE: usize = 500;
@@ -57,9 +56,7 @@ async fn register(State(api): State<Arc<Inner>>, input: Input) -> Answer {
     let model: ModelName = input.required("registry-name")?.parse()?;
     let asked = versions(&input, &model)?;
     for one in &asked {
-        if let Source::Files(path) = one.origin.source.parse()? {
-            api.settings.sources.check(&path)?;
-        }
+        api.settings.sources.admit(&one.origin.source.parse()?)?;
     }
     match api
         .registry

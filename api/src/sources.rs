@@ -1,16 +1,37 @@
-//! Where a version may be registered from: URIs, and which of this machine's files they may name.
+//! Where a version may be registered from: URIs, and which files of this machine and which objects they may name.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use mlops_core::artifacts::{FileStamp, SourceTree, describe_source};
+use mlops_core::artifacts::{FileStamp, RemoteSource, SourceTree, describe_source};
 use mlops_core::names::{AliasId, ModelName, VersionId};
 use mlops_core::{Error, Result};
 use percent_encoding::percent_decode_str;
 
-/// Which files of this machine callers may have registered. The default is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What callers may have registered. The default is nothing but copies of this registry's versions.
+#[derive(Clone, Default)]
 pub struct Sources {
     allowed: Allowed,
+    remote: Option<Remote>,
+}
+
+/// Objects that the server may read on behalf of its callers.
+#[derive(Clone)]
+struct Remote {
+    source: Arc<dyn RemoteSource>,
+    /// The URIs below which they lie, each with its last slash; `None`: all.
+    below: Option<Vec<String>>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remote = self.remote.as_ref().map(|remote| &remote.below);
+        f.debug_struct("Sources")
+            .field("allowed", &self.allowed)
+            .field("remote", &remote)
+            .finish()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +52,7 @@ impl Sources {
     pub fn everywhere() -> Self {
         Self {
             allowed: Allowed::Everywhere,
+            remote: None,
         }
     }
 
@@ -58,12 +80,51 @@ impl Sources {
         });
         Ok(Self {
             allowed: Allowed::Below(roots.collect::<Result<_>>()?),
+            remote: None,
         })
+    }
+
+    /// Also objects that `source` reads: those below these URIs (`s3://BUCKET/PREFIX`), or all.
+    #[must_use]
+    pub fn and_remote(mut self, source: Arc<dyn RemoteSource>, below: Option<&[String]>) -> Self {
+        let root = |uri: &String| format!("{}/", uri.trim_end_matches('/'));
+        self.remote = Some(Remote {
+            source,
+            below: below.map(|roots| roots.iter().map(root).collect()),
+        });
+        self
+    }
+
+    /// What reads this URI, if callers may name it.
+    pub(crate) fn remote(&self, uri: &str) -> Result<&Arc<dyn RemoteSource>> {
+        let refused = |why: &str| Err(Error::invalid(format!("source {uri} {why}")).at("source"));
+        let Some(Remote { source, below }) = &self.remote else {
+            return refused(
+                "cannot be registered: this server registers nothing from S3; start it with --source-root s3://BUCKET/PREFIX to allow what lies below it",
+            );
+        };
+        let allowed = below.as_ref().is_none_or(|roots| {
+            let asked = format!("{uri}/");
+            roots.iter().any(|root| asked.starts_with(root))
+        });
+        if allowed {
+            return Ok(source);
+        }
+        refused("is not below a prefix that this server registers from; see --source-root")
+    }
+
+    /// Refuses what callers may not name.
+    pub(crate) fn admit(&self, source: &Source) -> Result<()> {
+        match source {
+            Source::Files(path) => self.check(path),
+            Source::Remote(uri) => self.remote(uri).map(drop),
+            Source::Version(_) | Source::Alias(_) => Ok(()),
+        }
     }
 
     /// Refuses a path outside of the roots. What is refused by its spelling is refused before the
     /// disk is asked, so that nobody learns what else there is.
-    pub(crate) fn check(&self, path: &Path) -> Result<()> {
+    fn check(&self, path: &Path) -> Result<()> {
         let Allowed::Below(roots) = &self.allowed else {
             return Ok(());
         };
@@ -115,6 +176,8 @@ pub(crate) fn stamps(tree: &SourceTree) -> Vec<&FileStamp> {
 pub(crate) enum Source {
     /// A file or directory of this machine.
     Files(PathBuf),
+    /// What a service keeps under this URI.
+    Remote(String),
     /// A version of this registry.
     Version(VersionId),
     /// What an alias of this registry points to now.
@@ -148,6 +211,7 @@ impl std::str::FromStr for Source {
                     .map_err(|_| invalid(uri, "its path is not UTF-8"))?;
                 files(uri, &path)
             }
+            "s3" => Ok(Source::Remote(uri.to_owned())),
             "models" => of_model(uri, rest),
             "runs" => Err(invalid(
                 uri,
@@ -159,7 +223,7 @@ impl std::str::FromStr for Source {
             )),
             _ => Err(invalid(
                 uri,
-                "it is neither a path, a file:// URI, nor models:/NAME/VERSION; download the model and register its directory",
+                "it is neither a path, a file:// or s3:// URI, nor models:/NAME/VERSION; download the model and register its directory",
             )),
         }
     }
@@ -206,6 +270,7 @@ fn invalid(uri: &str, why: &str) -> Error {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use mlops_core::artifacts::RemoteTree;
     use proptest::prelude::*;
 
     use super::*;
@@ -234,13 +299,55 @@ mod tests {
         assert_eq!("models:/fraud@champion".parse::<Source>().unwrap(), alias);
     }
 
+    /// Reads nothing.
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl RemoteSource for Nowhere {
+        async fn look(&self, uri: &str) -> Result<RemoteTree> {
+            RemoteTree::directory(uri, Vec::new())
+        }
+        async fn fetch(&self, _: &RemoteTree, _: &Path) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn only_objects_below_a_root_are_allowed() {
+        let uri = "s3://acme/models/fraud".to_owned();
+        assert_eq!(uri.parse::<Source>().unwrap(), Source::Remote(uri.clone()));
+        let none = Sources::everywhere().remote(&uri).err().unwrap();
+        assert!(none.to_string().contains("nothing from S3"), "{none}");
+        let all = Sources::default().and_remote(Arc::new(Nowhere), None);
+        assert!(all.remote("s3://other/x").is_ok());
+        for root in ["s3://acme/models", "s3://acme/models/"] {
+            let below = Sources::default().and_remote(Arc::new(Nowhere), Some(&[root.to_owned()]));
+            for yes in [
+                "s3://acme/models/fraud",
+                "s3://acme/models/",
+                "s3://acme/models",
+            ] {
+                assert!(below.remote(yes).is_ok(), "{yes} below {root}");
+            }
+            for no in [
+                "s3://acme/models-old/fraud",
+                "s3://acme",
+                "s3://acme2/models/fraud",
+                "s3://acme/",
+            ] {
+                let error = below.remote(no).err().unwrap();
+                assert!(error.to_string().contains("--source-root"), "{no}: {error}");
+                assert_eq!(error.attribute(), Some("source"));
+            }
+        }
+    }
+
     #[test]
     fn whatever_cannot_be_registered_is_refused_naming_the_way_out() {
         for (uri, part) in [
             ("", "relative"),
             ("model.onnx", "relative"),
             ("runs:/abc/model", "keeps no runs"),
-            ("s3://bucket/key", "download the model"),
             ("https://example.com/m", "download the model"),
             ("mlflow-artifacts:/1/2", "artifacts of runs"),
             ("models:/m-0123", "logged model"),

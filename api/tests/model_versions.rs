@@ -174,7 +174,7 @@ async fn sources_that_this_server_cannot_read_are_refused_at_once() {
     world.create_model("fraud").await;
     for (source, part) in [
         ("runs:/abc/model", "keeps no runs"),
-        ("s3://bucket/key", "download the model"),
+        ("s3://bucket/key", "nothing from S3"),
         ("relative/model", "absolute"),
         ("/m/../../etc/passwd", "\"..\""),
         ("models:/m-123", "logged model"),

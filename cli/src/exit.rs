@@ -7,7 +7,7 @@ use mlops_core::serving::ServerConfig;
 use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
-use crate::place::Open;
+use crate::place::{Open, Remote};
 use crate::{artifact, endpoint, foreground, registry};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
@@ -52,8 +52,14 @@ impl From<&Error> for Exit {
     }
 }
 
-/// Runs a command. `open` opens a registry, `serve` runs a model server and returns its exit status.
-pub(crate) fn run(command: Command, open: Open, serve: fn(ServerConfig) -> i32) -> ExitCode {
+/// Runs a command. `open` opens a registry, `remote` reads sources that lie in S3, `serve` runs a model server and returns
+/// its exit status.
+pub(crate) fn run(
+    command: Command,
+    open: Open,
+    remote: Remote,
+    serve: fn(ServerConfig) -> i32,
+) -> ExitCode {
     let done = match command {
         Command::Serve(arguments) => foreground::configuration(&arguments).map(|config| {
             let status = serve(config);
@@ -66,7 +72,7 @@ pub(crate) fn run(command: Command, open: Open, serve: fn(ServerConfig) -> i32) 
             artifact::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }
         Command::Registry(verb) => {
-            registry::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
+            registry::run(&verb, open, remote).map(|exit| ExitCode::from(exit as u8))
         }
     };
     done.unwrap_or_else(|error| {

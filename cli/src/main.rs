@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use mlops_aws::dynamodb::DynamoRecords;
-use mlops_aws::s3::{S3Artifacts, S3Settings};
+use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{AwsClients, AwsSettings};
 use mlops_core::Result;
+use mlops_core::artifacts::RemoteSource;
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::endpoint::Deps;
 use mlops_core::registry::Registry;
@@ -30,7 +31,7 @@ use crate::place::RegistryPlace;
 fn main() -> ExitCode {
     // A deployment that is resumed here may have to start a server: a copy of this program.
     let served = child::dispatch(std::env::args_os(), |config| serve(config) as u8);
-    served.unwrap_or_else(|| exit::run(arguments::Command::parse(), open, serve))
+    served.unwrap_or_else(|| exit::run(arguments::Command::parse(), open, remote, serve))
 }
 
 /// A registry, and the target on this machine. Nothing is written, and nothing is called.
@@ -39,12 +40,7 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
         let embedded = embedded::open(place.registry.as_deref(), place.namespace.as_deref())?;
         return Ok(Deps::new(embedded.registry, embedded.target));
     };
-    let clients = AwsClients::new(AwsSettings {
-        region: place.region.clone(),
-        profile: place.profile.clone(),
-        s3_use_path_style: place.s3_use_path_style,
-        ..AwsSettings::default()
-    })?;
+    let clients = AwsClients::new(reached(place))?;
     let records = DynamoRecords::new(clients.clone(), table)?;
     let mut settings = S3Settings::new(bucket);
     settings.prefix = place.prefix.clone().unwrap_or_default();
@@ -59,6 +55,21 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
     )
     .with_sessions(machine.sessions, machine.held);
     Ok(Deps::new(registry, machine.target))
+}
+
+/// What reads sources that lie in S3. Nothing is called.
+fn remote(place: &RegistryPlace) -> Arc<dyn RemoteSource> {
+    Arc::new(S3Sources::new(reached(place)))
+}
+
+/// How AWS is reached; the environment says the rest.
+fn reached(place: &RegistryPlace) -> AwsSettings {
+    AwsSettings {
+        region: place.region.clone(),
+        profile: place.profile.clone(),
+        s3_use_path_style: place.s3_use_path_style,
+        ..AwsSettings::default()
+    }
 }
 
 /// Runs the model server until it ends; its exit status.

@@ -1,8 +1,10 @@
 //! Which registry a command works on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
+use mlops_core::artifacts::RemoteSource;
 use mlops_core::endpoint::Deps;
 use mlops_core::{Error, Result};
 
@@ -39,6 +41,9 @@ pub(crate) struct RegistryPlace {
 
 /// Opens a registry: the place, and the KMS key that encrypts what is written to the bucket.
 pub(crate) type Open = fn(&RegistryPlace, Option<&str>) -> Result<Deps>;
+
+/// What reads sources of versions that lie in S3, with the settings of a registry's place.
+pub(crate) type Remote = fn(&RegistryPlace) -> Arc<dyn RemoteSource>;
 
 impl RegistryPlace {
     /// Opens it, with messages that speak of the command line.

@@ -3,16 +3,18 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use mlops_api::{Api, Settings, Sources, Token};
+use mlops_core::artifacts::RemoteSource;
 use mlops_core::{Error, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::Exit;
-use crate::place::{Open, RegistryPlace};
+use crate::place::{Open, RegistryPlace, Remote};
 
 /// `mlops registry`.
 #[derive(Debug, Subcommand)]
@@ -32,10 +34,10 @@ pub(crate) struct Serve {
     /// from MLFLOW_TRACKING_TOKEN.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Directory below which versions may be registered from; may be repeated. Default: any file that you may read
-    /// when listening on 127.0.0.1 or ::1, and none otherwise.
-    #[arg(long, value_name = "DIR")]
-    source_root: Vec<PathBuf>,
+    /// Directory, or s3://BUCKET/PREFIX, below which versions may be registered from; may be repeated. Default: any file
+    /// and object that you may read when listening on 127.0.0.1 or ::1, and none otherwise.
+    #[arg(long, value_name = "DIR|URI")]
+    source_root: Vec<String>,
     /// What clients put before a path to reach this server, such as `https://models.example.com`, where that is not
     /// http:// and the host that they ask: behind a proxy that does TLS.
     #[arg(long, value_name = "URL")]
@@ -48,9 +50,9 @@ pub(crate) struct Serve {
 }
 
 /// Runs one verb to its end.
-pub(crate) fn run(verb: &Registry, open: Open) -> Result<Exit> {
+pub(crate) fn run(verb: &Registry, open: Open, remote: Remote) -> Result<Exit> {
     let Registry::Serve(asked) = verb;
-    let settings = settings(asked)?;
+    let settings = settings(asked, remote(&asked.registry))?;
     let deps = asked.registry.open(open, asked.kms_key_arn.as_deref())?;
     let api = Api::new(deps.registry.clone(), settings);
     api.check_listen(asked.listen)?;
@@ -78,12 +80,22 @@ pub(crate) fn run(verb: &Registry, open: Open) -> Result<Exit> {
     })
 }
 
-fn settings(asked: &Serve) -> Result<Settings> {
+fn settings(asked: &Serve, remote: Arc<dyn RemoteSource>) -> Result<Settings> {
     let token = asked.token_file.as_deref().map(Token::read).transpose()?;
+    let (uris, directories): (Vec<_>, Vec<_>) = asked
+        .source_root
+        .iter()
+        .cloned()
+        .partition(|root| root.starts_with("s3://"));
     let sources = if asked.source_root.is_empty() && asked.listen.ip().is_loopback() {
-        Sources::everywhere()
+        Sources::everywhere().and_remote(remote, None)
     } else {
-        Sources::below(&asked.source_root)?
+        let directories: Vec<_> = directories.into_iter().map(PathBuf::from).collect();
+        let sources = Sources::below(&directories)?;
+        match uris.is_empty() {
+            true => sources,
+            false => sources.and_remote(remote, Some(&uris)),
+        }
     };
     let public_url = asked.public_url.as_deref().map(public_url).transpose()?;
     Ok(Settings {

@@ -63,11 +63,10 @@ pub(crate) async fn register(api: &Inner, mut asked: NewPending) -> Result<Entry
     if registry.model(&asked.model).await?.is_none() {
         return Err(no_model(&asked.model));
     }
-    let source = match asked.origin.source.parse()? {
-        Source::Files(path) => {
-            api.settings.sources.check(&path)?;
-            None
-        }
+    let source = asked.origin.source.parse()?;
+    api.settings.sources.admit(&source)?;
+    let source = match source {
+        Source::Files(_) | Source::Remote(_) => None,
         Source::Version(id) => Some(id),
         Source::Alias(id) => {
             let target = registry.alias(&id).await?.and_then(|alias| alias.target());

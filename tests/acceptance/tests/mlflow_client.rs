@@ -151,6 +151,19 @@ fn command(dir: &tempfile::TempDir, more: &[&str]) -> Command {
     command
 }
 
+/// A server on a registry that this makes.
+fn on_aws(part: &Part, more: &[&str]) -> Server {
+    part.make_table("acme-mlops");
+    part.make_bucket("acme-models");
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let mut place = vec!["--table", "acme-mlops", "--bucket", "acme-models"];
+    place.extend(["--prefix", "ml", "--s3-use-path-style"]);
+    place.extend(more);
+    let mut command = command(&dir, &place);
+    command.envs(part::environment(&part.url));
+    Server::of(dir, command)
+}
+
 /// What a start that is refused says, and how it ends.
 fn refused(dir: &tempfile::TempDir, more: &[&str]) -> (Option<i32>, String) {
     let ended = command(dir, more).output().expect("mlops runs");
@@ -194,21 +207,7 @@ fn the_real_mlflow_client_does_the_same_on_a_registry_on_aws() {
         Ok(part) => part,
         Err(reason) => return skip(name, &reason),
     };
-    part.make_table("acme-mlops");
-    part.make_bucket("acme-models");
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let place = [
-        "--table",
-        "acme-mlops",
-        "--bucket",
-        "acme-models",
-        "--prefix",
-        "ml",
-        "--s3-use-path-style",
-    ];
-    let mut command = command(&dir, &place);
-    command.envs(part::environment(&part.url));
-    let server = Server::of(dir, command);
+    let server = on_aws(&part, &[]);
     let model = server.model("model.onnx");
     server.run(
         python,
@@ -219,6 +218,53 @@ fn the_real_mlflow_client_does_the_same_on_a_registry_on_aws() {
         .s3("GET", "/acme-models?list-type=2&prefix=ml/", "")
         .text();
     assert!(listed.contains("<Key>ml/"), "{listed}");
+}
+
+#[test]
+fn a_pipeline_registers_the_model_that_its_training_left_in_s3() {
+    let name = "a_pipeline_registers_the_model_that_its_training_left_in_s3";
+    let part = match Part::start("ministack") {
+        Ok(part) => part,
+        Err(reason) => return skip(name, &reason),
+    };
+    let server = on_aws(&part, &["--source-root", "s3://training/runs"]);
+    let trained = fs::read(server.model("model.onnx")).expect("a model");
+    part.make_bucket("training");
+    for key in ["runs/7/model.onnx", "private/model.onnx"] {
+        let put = part.s3("PUT", &format!("/training/{key}"), &trained);
+        assert_eq!(put.status, 200, "{}", put.text());
+    }
+    let register = |source: &str| {
+        let version = json!({"s3_location": source, "Accurecy": {"auc": 0.97}});
+        let body = json!({"registry-name": "fraud", "versions": [version]});
+        let mut client = Client::new(&server.url);
+        let answer = client.post("/model-registry", body.to_string().as_bytes());
+        answer.expect("the server answers")
+    };
+    let refused = register("s3://training/private/model.onnx");
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(
+        refused.text().contains("--source-root"),
+        "{}",
+        refused.text()
+    );
+    for source in ["s3://training/runs/7/", "s3://training/runs/8/"] {
+        let taken = register(source);
+        assert_eq!(taken.status, 200, "{}", taken.text());
+    }
+    let versions = || {
+        let listed = Client::new(&server.url).get("/list-registry");
+        let listed = listed.expect("the server answers").json();
+        listed["models"][0]["versions"].clone()
+    };
+    wait::until("both versions are decided", SOON, || {
+        let versions = versions();
+        versions[0]["status"] == "READY" && versions[1]["status"] == "FAILED_REGISTRATION"
+    });
+    let versions = versions();
+    assert_eq!(versions[0]["s3_location"], "s3://training/runs/7/");
+    let why = versions[1]["status_message"].as_str().unwrap_or_default();
+    assert!(why.contains("does not exist"), "{why}");
 }
 
 #[test]

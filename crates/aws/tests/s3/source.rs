@@ -32,7 +32,7 @@ async fn trained(part: &Part, files: &[(&str, &[u8])]) -> String {
 
 async fn both(test: impl AsyncFn(&Part)) {
     for part in [part::versitygw(), part::ministack()].into_iter().flatten() {
-        test(&part).await;
+        test(part).await;
     }
 }
 
@@ -109,7 +109,7 @@ async fn a_source_that_is_not_there_or_may_not_be_read_is_named() {
     let Some(part) = part::versitygw() else {
         return;
     };
-    let name = trained(&part, &[("m/model.onnx", b"abc")]).await;
+    let name = trained(part, &[("m/model.onnx", b"abc")]).await;
     let proxy = Proxy::before(&part.url).await;
     let sources = sources(&proxy.url);
     for (uri, fault, class, says) in [
@@ -171,7 +171,7 @@ async fn a_source_that_changes_while_it_is_fetched_is_refused() {
     let Some(part) = part::versitygw() else {
         return;
     };
-    let name = trained(&part, &[("m/model.onnx", &noise(1, 3 << 20))]).await;
+    let name = trained(part, &[("m/model.onnx", &noise(1, 3 << 20))]).await;
     let sources = sources(&part.url);
     let found = sources
         .look(&format!("s3://{name}/m/model.onnx"))
@@ -205,7 +205,7 @@ async fn a_fetch_goes_on_where_the_connection_broke() {
         return;
     };
     let bytes = noise(1, 3 << 20);
-    let name = trained(&part, &[("model.onnx", &bytes)]).await;
+    let name = trained(part, &[("model.onnx", &bytes)]).await;
     let proxy = Proxy::before(&part.url).await;
     let sources = sources(&proxy.url);
     let found = sources
