@@ -9,7 +9,7 @@ help:
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
 	@echo 'make modules-real  init and validate of the modules with the providers of the registry'
-	@echo 'make check-modules  tflint and checkov on the modules'
+	@echo 'make check-modules  tflint and checkov on the modules, helm on their charts'
 	@echo 'make check       format, lints, documentation, arrows, licences'
 	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
