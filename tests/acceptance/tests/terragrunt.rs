@@ -20,6 +20,16 @@ fn example() -> PathBuf {
     builds::root().join("examples/terragrunt")
 }
 
+/// The name of the engine under test.
+fn engine() -> String {
+    let named = std::env::var("TF").ok().filter(|named| !named.is_empty());
+    let found = || {
+        let terraform = Engine::named("terraform").is_some();
+        if terraform { "terraform" } else { "tofu" }.to_owned()
+    };
+    named.unwrap_or_else(found)
+}
+
 /// What a command said on both streams.
 fn said(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
@@ -94,7 +104,7 @@ impl Machine {
             .arg("-B")
             .arg(builds::root().join("tests/acceptance/clients/terragrunt_units.py"))
             .arg(example().join(unit))
-            .args([command, "terraform"])
+            .args([command, &engine()])
             .env("TF_CLI_CONFIG_FILE", "/dev/null")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
