@@ -13,7 +13,7 @@ use std::{env, fs};
 use mlops_acceptance::{builds, skip};
 
 /// The test programs that drive an engine: the provider's, and those named `terraform`, of the plugin layer and of the stub.
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 16] = [
     "aws_registry",
     "cli",
     "data_sources",
@@ -29,6 +29,7 @@ const PROGRAMS: [&str; 15] = [
     "repairs",
     "rollouts",
     "terraform",
+    "terragrunt",
 ];
 
 /// The OpenTofu of `scripts/parts/opentofu`, built once; else the reason why it cannot be had here.
