@@ -21,7 +21,7 @@ use mlops_core::Result;
 use mlops_core::artifacts::RemoteSource;
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::endpoint::Deps;
-use mlops_core::registry::Registry;
+use mlops_core::registry::{Heartbeat, Registry};
 use mlops_core::serving::ServerConfig;
 use mlops_local::target::child;
 use mlops_local::{beside, embedded};
@@ -53,7 +53,8 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
         Arc::new(SystemClock::default()),
         Arc::new(RandomIds),
     )
-    .with_sessions(machine.sessions, machine.held);
+    .with_sessions(machine.sessions, machine.held)
+    .with_heartbeat(Heartbeat::default());
     Ok(Deps::new(registry, machine.target))
 }
 

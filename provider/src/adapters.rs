@@ -11,7 +11,7 @@ use mlops_aws::{
     AssumeRole, AssumeRoleWithWebIdentity, AwsClients, AwsSettings, Endpoints, RetryMode, Secret,
 };
 use mlops_core::clock::{RandomIds, SystemClock};
-use mlops_core::registry::Registry;
+use mlops_core::registry::{Heartbeat, Registry};
 use mlops_core::{Error, Result};
 use mlops_local::{beside, embedded};
 use tfplugin::timeouts::parse_duration;
@@ -58,7 +58,8 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         Arc::new(SystemClock::default()),
         Arc::new(RandomIds),
     )
-    .with_sessions(machine.sessions, machine.held);
+    .with_sessions(machine.sessions, machine.held)
+    .with_heartbeat(Heartbeat::default());
     Ok(Parts {
         registry,
         target: machine.target,

@@ -46,7 +46,7 @@ pub fn open(registry: &str, artifacts: Arc<dyn ArtifactStore>) -> Result<Beside>
     let program = binary::this_program().map_err(unknown)?;
     Ok(Beside {
         target: Arc::new(LocalTarget::new(&directory, program, records, near)?),
-        sessions: Arc::new(LocalSessions::new()),
+        sessions: Arc::new(LocalSessions::new().among_machines()),
         held: Arc::new(LocalHeldHints::new(&cache, namespace)),
         digests: Arc::new(LocalDigestCache::new(&cache)),
     })

@@ -3,6 +3,9 @@
 //! A process is its pid and start time, on one machine between two boots. A pid that now belongs
 //! to another program, a zombie, and any process from before a reboot are dead; a process of
 //! another machine, or of another container whose processes are not visible here, is unknown.
+//!
+//! What a machine calls itself is believed where only one machine uses the registry. Machines that are made from one image may
+//! share a name, so in a registry that many use another boot is another machine.
 
 use mlops_core::registry::sessions::{Liveness, SessionInfo, Sessions};
 
@@ -10,6 +13,8 @@ use mlops_core::registry::sessions::{Liveness, SessionInfo, Sessions};
 #[derive(Debug)]
 pub struct LocalSessions {
     info: SessionInfo,
+    /// Whether another boot under the same name is an earlier one of this machine.
+    knows_reboots: bool,
 }
 
 impl Default for LocalSessions {
@@ -30,6 +35,16 @@ impl LocalSessions {
                 boot_id: system::boot(),
                 host: system::host(),
             },
+            knows_reboots: true,
+        }
+    }
+
+    /// The same, of a registry that other machines use too.
+    #[must_use]
+    pub fn among_machines(self) -> Self {
+        Self {
+            knows_reboots: false,
+            ..self
         }
     }
 }
@@ -40,7 +55,12 @@ impl Sessions for LocalSessions {
     }
 
     fn liveness(&self, session: &SessionInfo) -> Liveness {
-        judge(&self.info, session, system::start_time)
+        match judge(&self.info, session, system::start_time) {
+            Liveness::Dead if !self.knows_reboots && session.boot_id != self.info.boot_id => {
+                Liveness::Unknown
+            }
+            judged => judged,
+        }
     }
 }
 
@@ -193,6 +213,23 @@ mod tests {
         assert_eq!(sessions.liveness(&session), Liveness::Dead);
         child.wait().unwrap();
         assert_eq!(sessions.liveness(&session), Liveness::Dead);
+    }
+
+    #[test]
+    fn among_many_machines_another_boot_under_the_same_name_is_unknown() {
+        let alone = LocalSessions::new();
+        let earlier = SessionInfo {
+            boot_id: "an earlier boot".into(),
+            ..alone.current()
+        };
+        assert_eq!(alone.liveness(&earlier), Liveness::Dead);
+        let gone = SessionInfo {
+            start_time: 1,
+            ..alone.current()
+        };
+        let many = alone.among_machines();
+        assert_eq!(many.liveness(&earlier), Liveness::Unknown);
+        assert_eq!(many.liveness(&gone), Liveness::Dead, "on this one");
     }
 
     #[test]

@@ -15,7 +15,9 @@ const UUID: &str = "uuid";
 const FORMAT: &str = "version";
 const MIN_READER: &str = "min_reader";
 const MIN_WRITER: &str = "min_writer";
-const HOME: &str = "home_region";
+pub(super) const HOME: &str = "home_region";
+pub(super) const FENCE: &str = "fence";
+pub(super) const MOVING_TO: &str = "moving_to";
 
 /// What the item says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,11 @@ pub(super) struct Format {
     /// A program whose own format is older than this must not write.
     min_writer: u64,
     /// The region whose replica is written.
-    home_region: String,
+    pub(super) home_region: String,
+    /// Greater with each move of the home; a table whose home was never moved need not say it, and has 1.
+    pub(super) fence: u64,
+    /// Where the home is moving to: nobody writes until it is there.
+    pub(super) moving_to: Option<String>,
 }
 
 /// Where the item lies.
@@ -45,6 +51,8 @@ impl Format {
             min_reader: 1,
             min_writer: 1,
             home_region: home_region.to_owned(),
+            fence: 1,
+            moving_to: None,
         }
     }
 
@@ -57,6 +65,7 @@ impl Format {
             (MIN_READER.to_owned(), number(self.min_reader)),
             (MIN_WRITER.to_owned(), number(self.min_writer)),
             (HOME.to_owned(), AttributeValue::S(self.home_region.clone())),
+            (FENCE.to_owned(), number(self.fence)),
         ])
     }
 
@@ -78,6 +87,8 @@ impl Format {
             min_reader: number(MIN_READER)?,
             min_writer: number(MIN_WRITER)?,
             home_region: text(HOME)?.clone(),
+            fence: super::item::number(item, FENCE).unwrap_or(1),
+            moving_to: text(MOVING_TO).ok().cloned(),
         };
         format.check(table, format.min_reader, "read")?;
         Ok(format)
@@ -86,11 +97,17 @@ impl Format {
     /// Refuses a table that this program must not write, or not here.
     pub(super) fn check_writer(&self, table: &str, region: &str) -> Result<()> {
         self.check(table, self.min_writer, "write")?;
+        if let Some(to) = &self.moving_to {
+            return Err(Error::denied(format!(
+                "the home of table {table} is moving from {} to {to}, and nobody writes until it is there; wait, or finish it with `mlops registry failover --to {to}`",
+                self.home_region
+            )));
+        }
         if self.home_region == region {
             return Ok(());
         }
         Err(Error::denied(format!(
-            "table {table} is written in its home region {} only, and this is {region}: replicas take the last write, and versions would be lost; set region to {}, or move the home first",
+            "table {table} is written in its home region {} only, and this is {region}: replicas take the last write, and versions would be lost; set region to {}, or move the home with `mlops registry failover`",
             self.home_region, self.home_region
         ))
         .at("region"))

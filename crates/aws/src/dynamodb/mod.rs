@@ -4,12 +4,14 @@
 //! that gives the registry its UUID. Reads are strongly consistent; every write has a condition.
 
 mod format;
+mod home;
 mod item;
 mod read;
 mod shards;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -17,11 +19,15 @@ use mlops_core::records::{
     CommitError, Identity, Item, Key, Page, Range, Records, Write, check_commit,
 };
 use mlops_core::{Error, Result};
-use tokio::sync::OnceCell;
 
 use crate::clients::AwsClients;
 use crate::fault::{Call, Failure, Kind};
 use format::Format;
+
+pub use home::Home;
+
+/// For so long a writer believes what it read of the table's home. A move of the home waits longer than this, and than one call.
+const TRUSTED: Duration = Duration::from_secs(5);
 
 /// The store in one table. Cheap to make and to clone: nothing is called before it is used.
 #[derive(Clone)]
@@ -33,8 +39,18 @@ struct Inner {
     clients: AwsClients,
     table: String,
     location: String,
+    trusted: Duration,
     /// Known from the first time it was there: it never goes away.
-    format: OnceCell<Format>,
+    known: Mutex<Option<Known>>,
+    /// Who reads it; the others wait for the answer.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Known {
+    format: Arc<Format>,
+    /// When it was asked for.
+    asked: Instant,
 }
 
 impl std::fmt::Debug for DynamoRecords {
@@ -43,12 +59,6 @@ impl std::fmt::Debug for DynamoRecords {
             .field("table", &self.inner.table)
             .finish_non_exhaustive()
     }
-}
-
-/// Why there is no format.
-enum NoFormat {
-    Absent,
-    Failed(Error),
 }
 
 impl DynamoRecords {
@@ -75,9 +85,26 @@ impl DynamoRecords {
                 clients,
                 table: table.to_owned(),
                 location,
-                format: OnceCell::new(),
+                trusted: TRUSTED,
+                known: Mutex::default(),
+                reading: tokio::sync::Mutex::default(),
             }),
         })
+    }
+
+    /// The same, by a writer that believes for another time what it read of the table's home: 5 s if this is not called.
+    #[must_use]
+    pub fn trusting(self, trusted: Duration) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                clients: self.inner.clients.clone(),
+                table: self.inner.table.clone(),
+                location: self.inner.location.clone(),
+                trusted,
+                known: Mutex::default(),
+                reading: tokio::sync::Mutex::default(),
+            }),
+        }
     }
 
     async fn client(&self) -> Result<&Client> {
@@ -96,41 +123,84 @@ impl DynamoRecords {
         }
     }
 
-    /// The format, if the registry was made.
-    async fn format(&self) -> Result<Option<&Format>> {
-        let found = self.inner.format.get_or_try_init(|| async {
-            let item = self.read_format().await.map_err(NoFormat::Failed)?;
-            let item = item.ok_or(NoFormat::Absent)?;
-            Format::read(self.table(), &item).map_err(NoFormat::Failed)
-        });
-        match found.await {
-            Ok(format) => Ok(Some(format)),
-            Err(NoFormat::Absent) => Ok(None),
-            Err(NoFormat::Failed(error)) => Err(error),
-        }
+    fn known(&self) -> Option<Known> {
+        let known = self.inner.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes the registry if it is not there, and refuses what this program must not write.
+    fn remember(&self, format: Format, asked: Instant) -> Arc<Format> {
+        let format = Arc::new(format);
+        let known = Known {
+            format: Arc::clone(&format),
+            asked,
+        };
+        *(self.inner.known.lock()).unwrap_or_else(PoisonError::into_inner) = Some(known);
+        format
+    }
+
+    /// The format, if the registry was made. A reader asks once: what it is to him does not change.
+    async fn format(&self) -> Result<Option<Arc<Format>>> {
+        if let Some(known) = self.known() {
+            return Ok(Some(known.format));
+        }
+        let _turn = self.inner.reading.lock().await;
+        if let Some(known) = self.known() {
+            return Ok(Some(known.format));
+        }
+        let asked = Instant::now();
+        let Some(item) = self.read_format().await? else {
+            return Ok(None);
+        };
+        let format = Format::read(self.table(), &item)?;
+        Ok(Some(self.remember(format, asked)))
+    }
+
+    /// Makes the registry if it is not there, and refuses what this program must not write. A writer looks again every few
+    /// seconds, before each attempt: the home may have moved.
     async fn writable(&self) -> Result<()> {
         let region = self.inner.clients.region().await?;
-        let found = self.inner.format.get_or_try_init(|| async {
-            if let Some(item) = self.read_format().await? {
-                return Format::read(self.table(), &item);
-            }
-            let made = Format::new(&region);
-            if self.write_format(&made).await? {
-                return Ok(made);
-            }
-            let item = self.read_format().await?.ok_or_else(|| {
-                Error::conflict(format!(
-                    "the item registry format of table {} was removed while it was made; run the operation again",
-                    self.table()
-                ))
-            })?;
-            Format::read(self.table(), &item)
-        });
-        let format = found.await?;
+        let trusted =
+            |known: &Known| known.asked.elapsed() < self.inner.trusted;
+        if let Some(known) = self.known().filter(trusted) {
+            return known.format.check_writer(self.table(), &region);
+        }
+        let _turn = self.inner.reading.lock().await;
+        let known = self.known();
+        if let Some(known) = known.as_ref().filter(|known| trusted(known)) {
+            return known.format.check_writer(self.table(), &region);
+        }
+        let asked = Instant::now();
+        let found = match self.read_format().await? {
+            Some(item) => Format::read(self.table(), &item)?,
+            None if known.is_some() => return Err(self.replaced("is gone")),
+            None => self.make_format(&region).await?,
+        };
+        if known.is_some_and(|known| known.format.uuid != found.uuid) {
+            return Err(self.replaced("is another one now"));
+        }
+        let format = self.remember(found, asked);
         format.check_writer(self.table(), &region)
+    }
+
+    async fn make_format(&self, region: &str) -> Result<Format> {
+        let made = Format::new(region);
+        if self.write_format(&made).await? {
+            return Ok(made);
+        }
+        let item = self.read_format().await?.ok_or_else(|| {
+            Error::conflict(format!(
+                "the item registry format of table {} was removed while it was made; run the operation again",
+                self.table()
+            ))
+        })?;
+        Format::read(self.table(), &item)
+    }
+
+    fn replaced(&self, how: &str) -> Error {
+        Error::unavailable(format!(
+            "the registry at {} {how}: somebody replaced the table's content while this ran; restore it, then run this again",
+            self.inner.location
+        ))
     }
 
     /// What a failed call means to the user of a registry.

@@ -208,7 +208,27 @@ impl DynamoRecords {
                 }
                 return Err(self.given_up(failure, lost));
             }
+            self.still_writable(lost).await?;
         }
+    }
+
+    /// Before another attempt: the table's home may have moved since the first.
+    async fn still_writable(&self, lost: bool) -> Result<(), CommitError> {
+        let refused = match self.writable().await {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        Err(CommitError::Store(match lost {
+            false => refused,
+            true => self.is_unknown().because(refused),
+        }))
+    }
+
+    fn is_unknown(&self) -> Error {
+        Error::unavailable(format!(
+            "whether a write to {} took place is unknown: an answer was lost, and later attempts failed; run the operation again",
+            self.inner.location
+        ))
     }
 
     async fn fate(
@@ -254,13 +274,7 @@ impl DynamoRecords {
             return self.store(failure);
         }
         let because = self.explain(failure);
-        CommitError::Store(
-            Error::unavailable(format!(
-                "whether a write to {} took place is unknown: an answer was lost, and later attempts failed; run the operation again",
-                self.inner.location
-            ))
-            .because(because),
-        )
+        CommitError::Store(self.is_unknown().because(because))
     }
 
     fn unknown(&self, key: &Key) -> CommitError {
@@ -331,6 +345,7 @@ impl DynamoRecords {
                 }
                 return Err(self.given_up(failure, lost));
             }
+            self.still_writable(lost).await?;
         }
     }
 

@@ -5,7 +5,9 @@ mod support;
 
 mod conformance;
 mod credentials;
+mod failover;
 mod faults;
 mod network;
+mod processes;
 mod records;
 mod refresh;

@@ -10,6 +10,7 @@ use crate::registry::sessions::{Liveness, SessionInfo, Sessions};
 pub struct MemorySessions {
     info: SessionInfo,
     killed: Arc<Mutex<HashSet<uuid::Uuid>>>,
+    elsewhere: bool,
 }
 
 impl Default for MemorySessions {
@@ -17,6 +18,7 @@ impl Default for MemorySessions {
         Self {
             info: fresh(),
             killed: Arc::default(),
+            elsewhere: false,
         }
     }
 }
@@ -28,6 +30,16 @@ impl MemorySessions {
         Self {
             info: fresh(),
             killed: Arc::clone(&self.killed),
+            elsewhere: self.elsewhere,
+        }
+    }
+
+    /// The same session on a machine of its own, from which no other one is seen.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self {
+            elsewhere: true,
+            ..self
         }
     }
 
@@ -56,6 +68,9 @@ impl Sessions for MemorySessions {
     }
 
     fn liveness(&self, session: &SessionInfo) -> Liveness {
+        if self.elsewhere {
+            return Liveness::Unknown;
+        }
         let killed = self.killed.lock().unwrap_or_else(PoisonError::into_inner);
         if killed.contains(&session.id) {
             Liveness::Dead

@@ -38,7 +38,8 @@ impl Registry {
     /// equal request and nobody knows it yet: then it is adopted. See [`Registry::move_alias`].
     pub async fn create_alias(&self, set: SetAlias) -> Result<AliasMove> {
         self.open_session().await?;
-        self.put_alias(set, true).await
+        let created = self.put_alias(set, true).await?;
+        self.answer(created).await
     }
 
     /// Moves an alias, or changes its policy.

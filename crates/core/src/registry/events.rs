@@ -18,6 +18,8 @@ pub enum Subject {
     Model(String),
     /// An endpoint, by its id (`local/digits`).
     Endpoint(String),
+    /// The registry itself.
+    Registry,
 }
 
 impl Subject {
@@ -25,6 +27,7 @@ impl Subject {
         match self {
             Self::Model(name) => format!("events#model#{name}"),
             Self::Endpoint(id) => format!("events#endpoint#{id}"),
+            Self::Registry => "events#registry".to_owned(),
         }
     }
 }
@@ -96,6 +99,42 @@ pub struct StoredEvent {
     pub event: Event,
 }
 
+/// The write that appends an event that happens now, by who has a store and no registry over it.
+///
+/// # Errors
+/// A bug, if it is no document.
+pub fn single(
+    subject: &Subject,
+    event: NewEvent,
+    now: Timestamp,
+    id: uuid::Uuid,
+) -> Result<Write> {
+    write_at(subject, event, now, now.as_microsecond(), id)
+}
+
+fn write_at(
+    subject: &Subject,
+    event: NewEvent,
+    now: Timestamp,
+    micros: i64,
+    id: uuid::Uuid,
+) -> Result<Write> {
+    let stored = Event {
+        kind: event.kind,
+        message: event.message,
+        at: now,
+        deployment: event.deployment,
+        by: event.by,
+        details: event.details,
+        expires_at: event.ttl.map(|ttl| now.as_second() + ttl.as_secs()),
+    };
+    let key = Key::new(
+        subject.partition(),
+        format!("{micros:020}#{}", id.simple()),
+    );
+    documents::create(key, &stored)
+}
+
 impl Registry {
     /// The write that appends an event, to ride in a commit with what it tells of. Events of one
     /// process are in the order of these calls; those of several by their clocks.
@@ -110,20 +149,7 @@ impl Registry {
             })
             .unwrap_or_else(|last| last);
         let micros = wanted.max(before + 1);
-        let stored = Event {
-            kind: event.kind,
-            message: event.message,
-            at: now,
-            deployment: event.deployment,
-            by: event.by,
-            details: event.details,
-            expires_at: event.ttl.map(|ttl| now.as_second() + ttl.as_secs()),
-        };
-        let key = Key::new(
-            subject.partition(),
-            format!("{micros:020}#{}", inner.ids.uuid().simple()),
-        );
-        documents::create(key, &stored)
+        write_at(subject, event, now, micros, inner.ids.uuid())
     }
 
     /// Appends an event by itself.

@@ -40,12 +40,14 @@ pub mod leases;
 mod marks;
 mod models;
 mod pending;
+mod pulse;
 mod retention;
 mod retry;
 pub mod sessions;
 mod sweep;
 mod types;
 mod versions;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -58,6 +60,7 @@ use crate::records::{Identity, Records};
 
 pub use aliases::{AliasMove, promotion_rules};
 pub use pending::{NewPending, PendingUpdate, PendingVersion};
+pub use pulse::Heartbeat;
 pub use retention::Retention;
 pub use retry::RetryBudget;
 pub use sweep::{InUse, Sweep, SweepReport, Unnamed};
@@ -83,7 +86,11 @@ struct Inner {
     /// The newest signatures of models, as plans saw them a moment ago.
     newest: Mutex<HashMap<ModelName, compatibility::Newest>>,
     opened: tokio::sync::OnceCell<()>,
-    dead: Mutex<Option<sessions::DeadSessions>>,
+    /// How the session shows that it lives; `None` where the process itself can be seen by all who use the registry.
+    heartbeat: Option<Heartbeat>,
+    pulse: pulse::Pulse,
+    others: Mutex<Option<sessions::OtherSessions>>,
+    watch: Mutex<watch::Watch>,
     last_event: std::sync::atomic::AtomicI64,
 }
 
@@ -117,7 +124,10 @@ impl Registry {
                 queues: Mutex::default(),
                 newest: Mutex::default(),
                 opened: tokio::sync::OnceCell::new(),
-                dead: Mutex::default(),
+                heartbeat: None,
+                pulse: pulse::Pulse::default(),
+                others: Mutex::default(),
+                watch: Mutex::default(),
                 last_event: std::sync::atomic::AtomicI64::new(0),
             }),
         }
@@ -156,7 +166,10 @@ impl Registry {
             queues: Mutex::default(),
             newest: Mutex::default(),
             opened: tokio::sync::OnceCell::new(),
-            dead: Mutex::default(),
+            heartbeat: old.heartbeat,
+            pulse: pulse::Pulse::default(),
+            others: Mutex::default(),
+            watch: Mutex::default(),
             last_event: std::sync::atomic::AtomicI64::new(0),
         };
         change(&mut inner);

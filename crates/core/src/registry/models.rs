@@ -119,7 +119,7 @@ impl Registry {
             let mut found = found.into_iter();
             if let Some(existing) = found.next().flatten() {
                 match self.adopt_model(Document::read(existing)?, &hash).await? {
-                    Some(model) => return Ok(model),
+                    Some(model) => return self.answer(model).await,
                     None => return Err(exists(name)),
                 }
             }
@@ -152,10 +152,11 @@ impl Registry {
             );
             match self.commit(writes).await {
                 Ok(revisions) => {
-                    return Ok(Model {
+                    let model = Model {
                         revision: revisions[0],
                         ..model
-                    });
+                    };
+                    return self.answer(model).await;
                 }
                 Err(CommitError::Condition { .. }) if attempts.again().await => {}
                 Err(CommitError::Condition { .. }) => {

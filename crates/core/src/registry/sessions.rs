@@ -6,13 +6,13 @@
 //! with an equal specification adopts such a record, by one conditional write, instead of making
 //! a second one. A record that some state already holds ([`Registry::note_held`]) is passed over
 //! and acknowledged. Two equal creates in one session are two records: a session that lives is
-//! never adopted from.
+//! never adopted from. Whether one of another machine lives its heartbeat tells: [`super::Heartbeat`].
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::documents::{self, Document};
@@ -112,26 +112,41 @@ impl HeldHints for HeldInMemory {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SessionRecord {
     #[serde(flatten)]
-    info: SessionInfo,
+    pub(super) info: SessionInfo,
     opened_at: Timestamp,
     /// Its rows are being removed: nothing of it can be adopted any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
+    /// Its process promises that the record changes within each period of so many milliseconds; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) silence_ms: Option<u64>,
+    /// It broke that promise, and what it made may be adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) given_up: bool,
+}
+
+impl SessionRecord {
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed
+    }
 }
 
 /// "Created, not acknowledged."
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct CreatedRow {
-    spec_hash: String,
+    pub(super) spec_hash: String,
     /// The create's nonce, which tells the record from a later one of the same name.
     nonce: String,
 }
 
-/// The dead sessions, as seen a moment ago.
-pub(super) struct DeadSessions {
+/// The other sessions, as seen a moment ago.
+pub(super) struct OtherSessions {
     seen: Duration,
-    ids: Vec<uuid::Uuid>,
+    records: Arc<Vec<Document<SessionRecord>>>,
 }
+
+/// What a session that died had made, and nobody came for, is given up after so many days: it counts as acknowledged then.
+const UNCLAIMED_DAYS: i64 = 30;
 
 /// For how long refreshes and registrations trust what they saw: a thousand resources ask within a few seconds.
 pub(super) const FRESH: Duration = Duration::from_secs(1);
@@ -186,25 +201,44 @@ impl Registry {
             .opened
             .get_or_try_init(|| async {
                 let info = self.session();
+                let key = keys::session(info.id);
+                let silence = self.inner.heartbeat.map(|heartbeat| heartbeat.silence);
                 let record = SessionRecord {
                     opened_at: self.inner.clock.now(),
                     closed: false,
-                    info: info.clone(),
+                    silence_ms: silence.and_then(|silence| silence.as_millis().try_into().ok()),
+                    given_up: false,
+                    info,
                 };
-                let write = documents::create(keys::session(info.id), &record)?;
+                let write = documents::create(key.clone(), &record)?;
                 match self.commit(vec![write]).await {
-                    Ok(_) | Err(CommitError::Condition { .. }) => Ok(()),
-                    Err(CommitError::Store(error)) => Err(error),
+                    Ok(_) | Err(CommitError::Condition { .. }) => {}
+                    Err(CommitError::Store(error)) => return Err(error),
                 }
+                if self.inner.heartbeat.is_some()
+                    && let Some(record) = self.document(&key).await?
+                {
+                    self.begin_beating(record).await;
+                }
+                Ok(())
             })
-            .await
-            .copied()
+            .await?;
+        self.expect_alive().await
     }
 
     /// Whether the session of this id died before it was closed, so that what it made last may never
     /// have reached a state.
     pub(crate) async fn is_abandoned(&self, session: uuid::Uuid) -> Result<bool> {
-        Ok(self.dead_sessions().await?.contains(&session))
+        let records = self.session_records().await?;
+        let Some(record) = records.iter().find(|record| record.body.info.id == session) else {
+            return Ok(false);
+        };
+        if self.is_dead(record) {
+            return Ok(true);
+        }
+        let watched = self.suspects(std::slice::from_ref(record)).await?;
+        let watched = watched.into_iter().map(|(id, _)| id).collect();
+        Ok(!self.those_that_died(watched).await?.is_empty())
     }
 
     /// The row that says that this session created `object`; none in a session without rows.
@@ -244,57 +278,57 @@ impl Registry {
         created_row(key, Expect::Absent, spec_hash, nonce).map(Some)
     }
 
-    async fn session_records(&self) -> Result<Vec<Document<SessionRecord>>> {
+    pub(super) async fn session_records(&self) -> Result<Vec<Document<SessionRecord>>> {
         let ours = self.session().id;
+        let asked = self.inner.clock.elapsed();
         let all = self
             .all_documents::<SessionRecord>(keys::SESSIONS, "")
             .await?;
-        Ok(all
+        let others: Vec<_> = all
             .into_iter()
             .filter(|record| record.body.info.id != ours)
-            .collect())
+            .collect();
+        self.witness(&others, asked);
+        Ok(others)
     }
 
-    async fn dead_sessions(&self) -> Result<Vec<uuid::Uuid>> {
-        let dead = |record: &Document<SessionRecord>| {
-            !record.body.closed && self.inner.sessions.liveness(&record.body.info) == Liveness::Dead
-        };
-        let records = self.session_records().await?;
-        Ok(records
-            .iter()
-            .filter(|record| dead(record))
-            .map(|record| record.body.info.id)
-            .collect())
-    }
-
-    /// As [`Self::dead_sessions`], a moment ago.
-    async fn dead_sessions_lately(&self) -> Result<Vec<uuid::Uuid>> {
+    /// As [`Self::session_records`], a moment ago.
+    async fn session_records_lately(&self) -> Result<Arc<Vec<Document<SessionRecord>>>> {
         let lock = || {
-            let dead = self.inner.dead.lock();
-            dead.unwrap_or_else(PoisonError::into_inner)
+            let others = self.inner.others.lock();
+            others.unwrap_or_else(PoisonError::into_inner)
         };
         let now = self.inner.clock.elapsed();
-        if let Some(dead) = lock().as_ref()
-            && now.saturating_sub(dead.seen) < FRESH
+        if let Some(others) = lock().as_ref()
+            && now.saturating_sub(others.seen) < FRESH
         {
-            return Ok(dead.ids.clone());
+            return Ok(others.records.clone());
         }
-        let ids = self.dead_sessions().await?;
-        *lock() = Some(DeadSessions {
+        let records = Arc::new(self.session_records().await?);
+        *lock() = Some(OtherSessions {
             seen: now,
-            ids: ids.clone(),
+            records: records.clone(),
         });
-        Ok(ids)
+        Ok(records)
+    }
+
+    /// Whether it is known without watching that the process is gone, and did not close its session.
+    fn is_dead(&self, record: &Document<SessionRecord>) -> bool {
+        record.body.is_open()
+            && (record.body.given_up
+                || self.inner.sessions.liveness(&record.body.info) == Liveness::Dead)
     }
 
     /// What dead sessions created with this specification and nobody acknowledged or holds.
     /// `prefix` is an object, or the beginning of several. Held ones are acknowledged here.
+    ///
+    /// Waits where only watching tells whether a session that made such a thing is dead.
     pub(super) async fn abandoned(&self, prefix: &str, spec_hash: &str) -> Result<Vec<Abandoned>> {
         if !self.inner.sessions.is_tracked() {
             return Ok(Vec::new());
         }
-        let dead = self.dead_sessions().await?;
-        self.abandoned_by(dead, prefix, spec_hash).await
+        let records = self.session_records().await?;
+        self.abandoned_among(&records, prefix, spec_hash).await
     }
 
     /// As [`Self::abandoned`], by those who were dead a moment ago: for what is created by the thousand. Who died
@@ -307,8 +341,37 @@ impl Registry {
         if !self.inner.sessions.is_tracked() {
             return Ok(Vec::new());
         }
-        let dead = self.dead_sessions_lately().await?;
+        let records = self.session_records_lately().await?;
+        self.abandoned_among(&records, prefix, spec_hash).await
+    }
+
+    async fn abandoned_among(
+        &self,
+        records: &[Document<SessionRecord>],
+        prefix: &str,
+        spec_hash: &str,
+    ) -> Result<Vec<Abandoned>> {
+        let dead = records.iter().filter(|record| self.is_dead(record));
+        let mut dead: Vec<_> = dead.map(|record| record.body.info.id).collect();
+        let mut watched = HashSet::new();
+        for (session, rows) in self.suspects(records).await? {
+            let is_wanted = rows.iter().any(|row| {
+                row.key.sort.starts_with(prefix)
+                    && row.body.spec_hash == spec_hash
+                    && !self.is_held(session, row)
+            });
+            if is_wanted {
+                watched.insert(session);
+            }
+        }
+        dead.extend(self.those_that_died(watched).await?);
         self.abandoned_by(dead, prefix, spec_hash).await
+    }
+
+    /// Whether a state holds what the row is about.
+    fn is_held(&self, session: uuid::Uuid, row: &Document<CreatedRow>) -> bool {
+        let id = row.key.sort.split_once('#').map(|(_, id)| id);
+        id.is_some_and(|id| self.inner.held.contains(&hint(session, id)))
     }
 
     async fn abandoned_by(
@@ -353,22 +416,30 @@ impl Registry {
         if !self.inner.sessions.is_tracked() {
             return Ok(());
         }
-        let ids = self.dead_sessions_lately().await?;
-        if ids.is_empty() {
-            return Ok(());
-        }
+        let records = self.session_records_lately().await?;
         let kind = match id {
             _ if id.contains('@') => "alias",
             _ if id.contains('/') => "version",
             _ => "model",
         };
         let object = object(kind, id);
-        let rows: Vec<_> = ids
+        // That a state holds it is true whatever becomes of the session.
+        for (session, rows) in self.suspects(&records).await? {
+            if rows.iter().any(|row| row.key.sort == object) {
+                self.inner.held.note(&hint(session, id));
+            }
+        }
+        let dead = records.iter().filter(|record| self.is_dead(record));
+        let dead: Vec<_> = dead.map(|record| record.body.info.id).collect();
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = dead
             .iter()
             .map(|session| keys::created(*session, &object))
             .collect();
         let found = self.inner.records.get(&rows).await?;
-        for (session, row) in ids.iter().zip(found) {
+        for (session, row) in dead.iter().zip(found) {
             if row.is_some() {
                 self.inner.held.note(&hint(*session, id));
             }
@@ -383,42 +454,61 @@ impl Registry {
         if self.inner.opened.get().is_none() {
             return Ok(());
         }
-        let key = keys::session(self.session().id);
-        if let Some(mut record) = self.document::<SessionRecord>(&key).await? {
-            record.body.closed = true;
-            let write = record.write()?;
-            self.commit(vec![write]).await.map_err(|error| {
-                error.into_error(&format!(
-                    "session {} could not be closed",
-                    record.body.info.id
-                ))
-            })?;
-            self.remove_session(record.body.info.id).await?;
-        }
+        self.end_beating().await;
+        self.close_ours().await?;
         for record in self.session_records().await? {
             let id = record.body.info.id;
-            let session = id;
-            let dead = self.inner.sessions.liveness(&record.body.info) == Liveness::Dead;
-            if dead && !record.body.closed {
+            let gone = self.inner.sessions.liveness(&record.body.info) == Liveness::Dead
+                || self.is_left_closed(&record);
+            let dead = self.is_dead(&record)
+                || (self.is_silent(&record) && self.give_up(&record).await?);
+            if dead {
                 let rows = self
                     .all_documents::<CreatedRow>(&keys::session_partition(id), "")
                     .await?;
-                let (held, open): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| {
-                    let id = row.key.sort.split_once('#').map(|(_, id)| id);
-                    id.is_some_and(|id| self.inner.held.contains(&hint(session, id)))
-                });
+                let (held, open): (Vec<_>, Vec<_>) =
+                    rows.into_iter().partition(|row| self.is_held(id, row));
                 for row in &held {
                     self.acknowledge(row).await?;
                 }
-                if !open.is_empty() {
+                if !open.is_empty() && !self.is_unclaimed(&record.body) {
                     continue;
                 }
             }
-            if dead {
+            if dead || gone {
                 self.remove_session(id).await?;
             }
         }
         Ok(())
+    }
+
+    async fn close_ours(&self) -> Result<()> {
+        let ours = self.session().id;
+        loop {
+            let key = keys::session(ours);
+            let Some(mut record) = self.document::<SessionRecord>(&key).await? else {
+                return Ok(());
+            };
+            record.body.closed = true;
+            match self.commit(vec![record.write()?]).await {
+                Ok(_) => return self.remove_session(ours).await,
+                // Nothing of ours writes it any more; another one that takes us for dead does so once.
+                Err(CommitError::Condition { .. }) => {}
+                Err(CommitError::Store(error)) => {
+                    return Err(Error::new(
+                        error.class(),
+                        format!("session {ours} could not be closed"),
+                    )
+                    .because(error));
+                }
+            }
+        }
+    }
+
+    /// Whether nobody came for what a dead session made for so long that nobody will.
+    fn is_unclaimed(&self, session: &SessionRecord) -> bool {
+        let age = self.inner.clock.now().duration_since(session.opened_at);
+        age > SignedDuration::from_hours(24 * UNCLAIMED_DAYS)
     }
 
     /// Removes the rows of a session and then its record. Losing a race is fine: the other one

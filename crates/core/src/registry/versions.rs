@@ -84,7 +84,7 @@ impl Registry {
                 self.check_with_newest(protected).await?;
             }
             if let Some(adopted) = self.adopt_version(&new.model, &hash).await? {
-                return Ok(adopted);
+                return self.answer(adopted).await;
             }
             let mut counter: Document<Counter> =
                 counter.map(Document::read).transpose()?.ok_or_else(|| {
@@ -111,10 +111,11 @@ impl Registry {
                         counter: revisions[0],
                         signature: (version.id.clone(), signature),
                     });
-                    return Ok(Version {
+                    let version = Version {
                         revision: revisions[1],
                         ..version
-                    });
+                    };
+                    return self.answer(version).await;
                 }
                 Err(CommitError::Condition { .. }) if attempts.again().await => {}
                 Err(CommitError::Condition { .. }) => {
@@ -124,7 +125,7 @@ impl Registry {
                 Err(error) if error.is_outcome_unknown() => {
                     // The commit may have taken place before the answer was lost.
                     match self.version(&version.id).await {
-                        Ok(Some(found)) if found.nonce == nonce => return Ok(found),
+                        Ok(Some(found)) if found.nonce == nonce => return self.answer(found).await,
                         _ => return Err(error.into_error("")),
                     }
                 }

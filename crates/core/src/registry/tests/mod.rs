@@ -2,6 +2,7 @@
 
 mod adoption;
 mod aliases;
+mod elsewhere;
 mod model_check;
 mod models;
 mod pending;
