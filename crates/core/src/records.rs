@@ -179,3 +179,36 @@ pub trait Records: Send + Sync {
     /// (0 for other changes). A key stands at most once in `writes`.
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError>;
 }
+
+/// A store that a registry can move out of, or into. One that took a registry in is that registry: it has its UUID.
+///
+/// Conformance: [`crate::conformance::movable`].
+#[async_trait]
+pub trait Movable: Records {
+    /// A page of all records of this namespace, from the one after `after` on. The order is the store's own; who asks for every page
+    /// sees each record that was there all the time, once.
+    async fn export(&self, after: Option<&Key>) -> Result<Page>;
+
+    /// Where the registry moved, or is moving; `None` for one that is at home here.
+    async fn left_for(&self) -> Result<Option<String>>;
+
+    /// Marks the registry as moved to the place that is called so: from then on commits are refused, and name it. When this
+    /// returns, no commit of any process takes place any more. Success if it is so marked already.
+    ///
+    /// # Errors
+    /// A conflict if it is marked for another place.
+    async fn leave(&self, to: &str) -> Result<()>;
+
+    /// Takes the mark for that place away. Only who made sure that the registry never lived there may do so.
+    async fn stay(&self, to: &str) -> Result<()>;
+
+    /// Makes the store a place that the registry of this UUID moves into: until [`Movable::settle`] it is neither read nor written, except
+    /// through what this returns. One that is that already goes on; `None` if the registry lives here already.
+    ///
+    /// # Errors
+    /// A conflict if another registry lies here, or this one did before it moved on.
+    async fn arrive(&self, uuid: uuid::Uuid) -> Result<Option<Arc<dyn Movable>>>;
+
+    /// The registry lives here from now on. Success if it does already.
+    async fn settle(&self) -> Result<()>;
+}

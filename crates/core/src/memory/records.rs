@@ -1,14 +1,14 @@
 //! Records in a map.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::records::{
-    Change, CommitError, Expect, Identity, Item, Key, Page, Range, Records, Write,
+    Change, CommitError, Expect, Identity, Item, Key, Movable, Page, Range, Records, Write,
 };
 
 #[derive(Default)]
@@ -19,11 +19,20 @@ struct State {
     /// Commits that take place and then report that the store went away.
     lose_answers: u32,
     commits: u64,
+    left_for: Option<String>,
+    /// Whose registry moves in here, and is not there yet.
+    arriving: bool,
 }
 
 /// A store of records that lives as long as this value.
-#[derive(Default)]
-pub struct MemoryRecords(Mutex<State>);
+#[derive(Default, Clone)]
+pub struct MemoryRecords {
+    state: Arc<Mutex<State>>,
+    /// What it calls itself, beside other memories.
+    name: Option<String>,
+    /// Whether this is who fills it.
+    fills: bool,
+}
 
 impl MemoryRecords {
     /// The answers of the next `count` commits are lost: they take place and fail as unavailable.
@@ -50,26 +59,48 @@ impl MemoryRecords {
             .collect()
     }
 
+    /// An empty one that is called so.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Refuses whoever does not fill a store that a registry moves into.
+    fn check(&self, state: &State) -> Result<()> {
+        match state.arriving && !self.fills {
+            true => Err(Error::denied(format!(
+                "a registry is moving to {} and is not there yet",
+                self.location()
+            ))),
+            false => Ok(()),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Records for MemoryRecords {
     async fn identity(&self) -> Result<Option<Identity>> {
-        Ok(self.state().uuid.map(|uuid| Identity {
+        let state = self.state();
+        self.check(&state)?;
+        Ok(state.uuid.map(|uuid| Identity {
             uuid,
             location: self.location(),
         }))
     }
 
     fn location(&self) -> String {
-        "memory".to_owned()
+        self.name.clone().unwrap_or_else(|| "memory".to_owned())
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
         let state = self.state();
+        self.check(&state)?;
         let item = |key: &Key| {
             state.records.get(key).map(|(revision, body)| Item {
                 key: key.clone(),
@@ -82,6 +113,7 @@ impl Records for MemoryRecords {
 
     async fn query(&self, partition: &str, range: Range) -> Result<Page> {
         let state = self.state();
+        self.check(&state)?;
         let after = |sort: &str| match (&range.after, range.descending) {
             (None, _) => true,
             (Some(after), false) => sort > after.as_str(),
@@ -113,6 +145,13 @@ impl Records for MemoryRecords {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError> {
         crate::records::check_commit(&writes)?;
         let mut state = self.state();
+        self.check(&state).map_err(CommitError::Store)?;
+        if let Some(to) = &state.left_for {
+            return Err(CommitError::Store(Error::denied(format!(
+                "the registry at {} moved to {to}",
+                self.location()
+            ))));
+        }
         for (index, write) in writes.iter().enumerate() {
             let found = state.records.get(&write.key).map(|(revision, _)| *revision);
             let holds = match write.expect {
@@ -148,5 +187,75 @@ impl Records for MemoryRecords {
             )));
         }
         Ok(revisions)
+    }
+}
+
+/// How many records a page of an export has here.
+const PAGE: usize = 3;
+
+#[async_trait]
+impl Movable for MemoryRecords {
+    async fn export(&self, after: Option<&Key>) -> Result<Page> {
+        let state = self.state();
+        self.check(&state)?;
+        let mut items: Vec<Item> = state
+            .records
+            .iter()
+            .filter(|(key, _)| after.is_none_or(|after| *key > after))
+            .take(PAGE + 1)
+            .map(|(key, (revision, body))| Item {
+                key: key.clone(),
+                revision: *revision,
+                body: body.clone(),
+            })
+            .collect();
+        let more = items.len() > PAGE;
+        items.truncate(PAGE);
+        Ok(Page { items, more })
+    }
+
+    async fn left_for(&self) -> Result<Option<String>> {
+        Ok(self.state().left_for.clone())
+    }
+
+    async fn leave(&self, to: &str) -> Result<()> {
+        let mut state = self.state();
+        match &state.left_for {
+            Some(other) if other != to => Err(Error::conflict(format!("it moved to {other}"))),
+            _ => {
+                state.left_for = Some(to.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    async fn stay(&self, to: &str) -> Result<()> {
+        let mut state = self.state();
+        if state.left_for.as_deref() == Some(to) {
+            state.left_for = None;
+        }
+        Ok(())
+    }
+
+    async fn arrive(&self, uuid: uuid::Uuid) -> Result<Option<Arc<dyn Movable>>> {
+        let mut state = self.state();
+        let is_free = state.uuid.is_none() || (state.arriving && state.uuid == Some(uuid));
+        if is_free {
+            state.uuid = Some(uuid);
+            state.arriving = true;
+        } else if state.uuid != Some(uuid) || state.left_for.is_some() {
+            return Err(Error::conflict("another registry lies there"));
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(Self {
+            fills: true,
+            ..self.clone()
+        })))
+    }
+
+    async fn settle(&self) -> Result<()> {
+        self.state().arriving = false;
+        Ok(())
     }
 }

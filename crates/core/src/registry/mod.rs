@@ -38,6 +38,7 @@ pub mod journal;
 mod keys;
 pub mod leases;
 mod marks;
+pub mod migrate;
 mod models;
 mod pending;
 mod pulse;

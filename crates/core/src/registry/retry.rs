@@ -20,7 +20,7 @@ impl Default for RetryBudget {
         Self {
             total: Duration::from_secs(60),
             base: Duration::from_millis(2),
-            cap: Duration::from_millis(500),
+            cap: Duration::from_secs(2),
         }
     }
 }
@@ -33,6 +33,11 @@ pub(super) struct Attempts<'a> {
     count: u32,
 }
 
+/// From which range the pauses of the next operation on one object are drawn: what others made the last one wait. Without it whoever
+/// just won would be the most eager, and win again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace(Duration);
+
 impl Registry {
     pub(super) fn attempts(&self) -> Attempts<'_> {
         Attempts {
@@ -41,6 +46,17 @@ impl Registry {
             range: self.inner.budget.base,
             count: 1,
         }
+    }
+
+    /// The attempts of one more operation on the same object: where the last one was in others' way, this one lets them go
+    /// first, for as long as they had to wait.
+    pub(super) async fn attempts_after(&self, pace: Pace) -> Attempts<'_> {
+        let mut attempts = self.attempts();
+        if pace.0 > attempts.range {
+            attempts.range = pace.0;
+            attempts.pause().await;
+        }
+        attempts
     }
 }
 
@@ -52,13 +68,26 @@ impl Attempts<'_> {
         if spent >= inner.budget.total {
             return false;
         }
+        self.pause().await;
+        self.range = (self.range * 2).min(inner.budget.cap);
+        self.count += 1;
+        true
+    }
+
+    async fn pause(&self) {
+        let inner = &self.registry.inner;
         // The first 48 bits of a version 4 UUID are random; the version comes after them.
         let (high, _) = inner.ids.uuid().as_u64_pair();
         let share = (high >> 16) as f64 / (1u64 << 48) as f64;
         inner.clock.sleep(self.range.mul_f64(share)).await;
-        self.range = (self.range * 2).min(inner.budget.cap);
-        self.count += 1;
-        true
+    }
+
+    /// What the next operation on the same object begins with. An operation that met nobody makes it shorter.
+    pub(super) fn pace(&self) -> Pace {
+        match self.count {
+            1 => Pace(self.range / 2),
+            _ => Pace(self.range),
+        }
     }
 
     /// How many there were, for the message.

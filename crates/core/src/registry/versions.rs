@@ -11,6 +11,7 @@ use super::events::{NewEvent, Subject};
 use super::hash::spec_hash;
 use super::marks;
 use super::models::{Counter, busy, few, merge};
+use super::retry::Pace;
 use super::sessions::object;
 use super::{
     Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, NewVersion, Registry, Select,
@@ -22,7 +23,14 @@ use crate::records::{CommitError, Item, Range, Write};
 use crate::signature::Signature;
 
 /// Where the registrations of one model by this process wait for each other, and what the last one did.
-pub(super) type Queue = Arc<tokio::sync::Mutex<Option<Last>>>;
+pub(super) type Queue = Arc<tokio::sync::Mutex<Line>>;
+
+/// What a process knows of a model from its last registration.
+#[derive(Default)]
+pub(super) struct Line {
+    last: Option<Last>,
+    pace: Pace,
+}
 
 /// The last version that this process registered of a model.
 pub(super) struct Last {
@@ -57,8 +65,8 @@ impl Registry {
             .clone()
             .unwrap_or_else(|| self.inner.ids.uuid().to_string());
         let queue = self.queue(&new.model);
-        let mut last = queue.lock().await;
-        let mut attempts = self.attempts();
+        let mut line = queue.lock().await;
+        let mut attempts = self.attempts_after(line.pace).await;
         loop {
             let wanted = [
                 keys::model(&new.model),
@@ -75,7 +83,7 @@ impl Registry {
             let protected = (&model.body.spec, &new.model, new.spec.signature.as_ref());
             // If nobody has taken a number since, ours is the newest. It may have been deleted: what it allows, the
             // one before allows too, and what it refuses is asked again.
-            let ours = last.as_ref().filter(|last| {
+            let ours = line.last.as_ref().filter(|last| {
                 let counter = counter.as_ref();
                 counter.is_some_and(|counter| last.counter == counter.revision)
             });
@@ -107,7 +115,8 @@ impl Registry {
             writes.extend(self.created_once(&object("version", &version.id), &hash, &nonce)?);
             match self.commit(writes).await {
                 Ok(revisions) => {
-                    *last = version.spec.signature.clone().map(|signature| Last {
+                    line.pace = attempts.pace();
+                    line.last = version.spec.signature.clone().map(|signature| Last {
                         counter: revisions[0],
                         signature: (version.id.clone(), signature),
                     });

@@ -3,6 +3,7 @@
 mod adoption;
 mod aliases;
 mod elsewhere;
+mod migrate;
 mod model_check;
 mod models;
 mod pending;
