@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Brings what the registry keeps to this machine.
     #[command(subcommand)]
     Artifact(crate::artifact::Artifact),
-    /// Gives others access to the registry.
+    /// Gives others access to the registry, or moves it.
     #[command(subcommand)]
     Registry(crate::registry::Registry),
 }

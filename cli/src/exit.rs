@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use mlops_core::endpoint::Outcome;
-use mlops_core::serving::ServerConfig;
 use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
-use crate::place::{Open, Remote};
+use crate::place::Adapters;
 use crate::{artifact, endpoint, foreground, registry};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
@@ -52,17 +51,12 @@ impl From<&Error> for Exit {
     }
 }
 
-/// Runs a command. `open` opens a registry, `remote` reads sources that lie in S3, `serve` runs a model server and returns
-/// its exit status.
-pub(crate) fn run(
-    command: Command,
-    open: Open,
-    remote: Remote,
-    serve: fn(ServerConfig) -> i32,
-) -> ExitCode {
+/// Runs a command.
+pub(crate) fn run(command: Command, adapters: &Adapters) -> ExitCode {
+    let open = adapters.open;
     let done = match command {
         Command::Serve(arguments) => foreground::configuration(&arguments).map(|config| {
-            let status = serve(config);
+            let status = (adapters.serve)(config);
             ExitCode::from(u8::try_from(status).unwrap_or(Exit::Failed as u8))
         }),
         Command::Endpoint(verb) => {
@@ -72,7 +66,7 @@ pub(crate) fn run(
             artifact::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }
         Command::Registry(verb) => {
-            registry::run(&verb, open, remote).map(|exit| ExitCode::from(exit as u8))
+            registry::run(&verb, adapters).map(|exit| ExitCode::from(exit as u8))
         }
     };
     done.unwrap_or_else(|error| {

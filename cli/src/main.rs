@@ -17,35 +17,42 @@ use clap::Parser as _;
 use mlops_aws::dynamodb::DynamoRecords;
 use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{AwsClients, AwsSettings};
-use mlops_core::Result;
 use mlops_core::artifacts::RemoteSource;
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::endpoint::Deps;
+use mlops_core::records::Records as _;
+use mlops_core::registry::migrate::Place;
 use mlops_core::registry::{Heartbeat, Registry};
 use mlops_core::serving::ServerConfig;
+use mlops_core::{Error, Result};
 use mlops_local::target::child;
 use mlops_local::{beside, embedded};
 
-use crate::place::RegistryPlace;
+use crate::place::{Adapters, RegistryPlace};
+use crate::registry::{Failover, Home};
 
 fn main() -> ExitCode {
     // A deployment that is resumed here may have to start a server: a copy of this program.
     let served = child::dispatch(std::env::args_os(), |config| serve(config) as u8);
-    served.unwrap_or_else(|| exit::run(arguments::Command::parse(), open, remote, serve))
+    served.unwrap_or_else(|| {
+        let adapters = Adapters {
+            open,
+            remote,
+            place: stores,
+            home: |asked| Box::pin(move_home(asked)),
+            serve,
+        };
+        exit::run(arguments::Command::parse(), &adapters)
+    })
 }
 
 /// A registry, and the target on this machine. Nothing is written, and nothing is called.
 fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
-    let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
+    let Some((records, artifacts)) = on_aws(place, kms_key_arn)? else {
         let embedded = embedded::open(place.registry.as_deref(), place.namespace.as_deref())?;
         return Ok(Deps::new(embedded.registry, embedded.target));
     };
-    let clients = AwsClients::new(reached(place))?;
-    let records = DynamoRecords::new(clients.clone(), table)?;
-    let mut settings = S3Settings::new(bucket);
-    settings.prefix = place.prefix.clone().unwrap_or_default();
-    settings.kms_key_arn = kms_key_arn.map(str::to_owned);
-    let artifacts = Arc::new(S3Artifacts::new(clients, settings)?);
+    let table = place.table.as_deref().unwrap_or_default();
     let machine = beside::open(table, artifacts.clone())?;
     let registry = Registry::new(
         Arc::new(records),
@@ -56,6 +63,36 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
     .with_sessions(machine.sessions, machine.held)
     .with_heartbeat(Heartbeat::default());
     Ok(Deps::new(registry, machine.target))
+}
+
+/// The stores of a registry that moves.
+fn stores(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Place> {
+    if let Some((records, artifacts)) = on_aws(place, kms_key_arn)? {
+        return Ok(Place {
+            records: Arc::new(records),
+            artifacts,
+        });
+    }
+    let (records, artifacts) =
+        embedded::stores(place.registry.as_deref(), place.namespace.as_deref())?;
+    Ok(Place { records, artifacts })
+}
+
+/// `None` for a place that is not on AWS.
+fn on_aws(
+    place: &RegistryPlace,
+    kms_key_arn: Option<&str>,
+) -> Result<Option<(DynamoRecords, Arc<S3Artifacts>)>> {
+    let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
+        return Ok(None);
+    };
+    let clients = AwsClients::new(reached(place))?;
+    let records = DynamoRecords::new(clients.clone(), table)?;
+    let mut settings = S3Settings::new(bucket);
+    settings.prefix = place.prefix.clone().unwrap_or_default();
+    settings.kms_key_arn = kms_key_arn.map(str::to_owned);
+    let artifacts = Arc::new(S3Artifacts::new(clients, settings)?);
+    Ok(Some((records, artifacts)))
 }
 
 /// What reads sources that lie in S3. Nothing is called.
@@ -71,6 +108,45 @@ fn reached(place: &RegistryPlace) -> AwsSettings {
         s3_use_path_style: place.s3_use_path_style,
         ..AwsSettings::default()
     }
+}
+
+/// Moves the home of a table, or, without confirmation, says where it is.
+async fn move_home(asked: &Failover) -> Result<Home> {
+    let replica = |region: &str| {
+        if asked.table.starts_with("arn:") {
+            return Err(Error::invalid(
+                "--table is the name of a table here: an ARN names one replica of it",
+            ));
+        }
+        let clients = AwsClients::new(AwsSettings {
+            region: Some(region.to_owned()),
+            profile: asked.profile.clone(),
+            ..AwsSettings::default()
+        })?;
+        DynamoRecords::new(clients, &asked.table)
+    };
+    let to = replica(&asked.to)?;
+    let seen = to.home().await?.ok_or_else(|| {
+        let at = to.location();
+        Error::not_found(format!(
+            "there is no registry in {at}: check --table, --to and --profile"
+        ))
+    })?;
+    let home = match (asked.confirm, asked.home_is_lost) {
+        (false, _) => seen.clone(),
+        (true, true) => to.take_home().await?,
+        (true, false) => {
+            let from = replica(&seen.region)?;
+            to.move_home(&from, asked.within).await?
+        }
+    };
+    Ok(Home {
+        registry: home.uuid,
+        from: seen.region,
+        home_region: home.region,
+        fence: home.fence,
+        moving_to: home.moving_to,
+    })
 }
 
 /// Runs the model server until it ends; its exit status.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 use mlops_core::artifacts::RemoteSource;
 use mlops_core::endpoint::Deps;
+use mlops_core::registry::migrate::Place;
+use mlops_core::serving::ServerConfig;
 use mlops_core::{Error, Result};
+
+use crate::registry::MoveHome;
 
 /// The embedded registry in a directory, or one on AWS.
 #[derive(Debug, Clone, Default, Args)]
@@ -45,10 +49,33 @@ pub(crate) type Open = fn(&RegistryPlace, Option<&str>) -> Result<Deps>;
 /// What reads sources of versions that lie in S3, with the settings of a registry's place.
 pub(crate) type Remote = fn(&RegistryPlace) -> Arc<dyn RemoteSource>;
 
+/// As [`Open`], of what moves.
+pub(crate) type OpenPlace = fn(&RegistryPlace, Option<&str>) -> Result<Place>;
+
+/// What `main` gives the verbs: it alone names adapters.
+#[derive(Clone, Copy)]
+pub(crate) struct Adapters {
+    /// Opens a registry.
+    pub(crate) open: Open,
+    /// Reads sources that lie in S3.
+    pub(crate) remote: Remote,
+    /// Opens a place that a registry moves out of, or into.
+    pub(crate) place: OpenPlace,
+    /// Moves the home of a table.
+    pub(crate) home: MoveHome,
+    /// Runs a model server and returns its exit status.
+    pub(crate) serve: fn(ServerConfig) -> i32,
+}
+
 impl RegistryPlace {
     /// Opens it, with messages that speak of the command line.
     pub(crate) fn open(&self, open: Open, kms_key_arn: Option<&str>) -> Result<Deps> {
-        open(self, kms_key_arn).map_err(|error| match error.attribute() {
+        self.named(|place| open(place, kms_key_arn))
+    }
+
+    /// What `open` makes of it, with messages that speak of the command line.
+    pub(crate) fn named<T>(&self, open: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        open(self).map_err(|error| match error.attribute() {
             // Only the implicit default is refused as `local`; its message speaks of Terraform's configuration.
             Some("local") => {
                 Error::invalid("name the registry's directory with --registry").because(error)

@@ -181,7 +181,7 @@ impl Report {
 }
 
 /// A span of time as people write it; a day has 24 hours.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time such as 36h, 7d or 0s".to_owned();
     let span: Span = text.parse().map_err(|_| wrong())?;
     let time = span

@@ -9,6 +9,8 @@ use mlops_core::{Error, Result};
 use crate::exit::Exit;
 use crate::place::Open;
 
+pub(crate) use gc::time;
+
 /// `mlops artifact`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Artifact {

@@ -30,23 +30,7 @@ pub struct Embedded {
 /// # Errors
 /// `Invalid` for the refusal (attribute `local`) and for an illegal namespace.
 pub fn open(directory: Option<&Path>, namespace: Option<&str>) -> Result<Embedded> {
-    let unknown =
-        |cause| Error::unavailable("this program does not know where it runs").because(cause);
-    let working = std::env::current_dir().map_err(unknown)?;
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let directory: PathBuf = match directory {
-        Some(directory) => working.join(directory),
-        None => {
-            location::refuse_implicit(&working, &env)?;
-            location::default_directory(&working)
-        }
-    };
-    let namespace = match namespace {
-        Some(name) => Namespace::new(name)?,
-        None => Namespace::of_workspace(&env, &working, |path| std::fs::read_to_string(path).ok())?,
-    };
+    let (directory, namespace) = place(directory, namespace)?;
     let records = Arc::new(LocalRecords::new(&directory, namespace.clone()));
     let artifacts = Arc::new(LocalArtifacts::new(&directory));
     let held = Arc::new(LocalHeldHints::new(&directory, namespace));
@@ -64,4 +48,40 @@ pub fn open(directory: Option<&Path>, namespace: Option<&str>) -> Result<Embedde
         target,
         digests: Arc::new(LocalDigestCache::new(&directory)),
     })
+}
+
+/// The records and artifacts alone, of the registry that [`open`] opens.
+///
+/// # Errors
+/// As [`open`].
+pub fn stores(
+    directory: Option<&Path>,
+    namespace: Option<&str>,
+) -> Result<(Arc<LocalRecords>, Arc<LocalArtifacts>)> {
+    let (directory, namespace) = place(directory, namespace)?;
+    let records = Arc::new(LocalRecords::new(&directory, namespace));
+    Ok((records, Arc::new(LocalArtifacts::new(&directory))))
+}
+
+fn unknown(cause: std::io::Error) -> Error {
+    Error::unavailable("this program does not know where it runs").because(cause)
+}
+
+fn place(directory: Option<&Path>, namespace: Option<&str>) -> Result<(PathBuf, Namespace)> {
+    let working = std::env::current_dir().map_err(unknown)?;
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let directory: PathBuf = match directory {
+        Some(directory) => working.join(directory),
+        None => {
+            location::refuse_implicit(&working, &env)?;
+            location::default_directory(&working)
+        }
+    };
+    let namespace = match namespace {
+        Some(name) => Namespace::new(name)?,
+        None => Namespace::of_workspace(&env, &working, |path| std::fs::read_to_string(path).ok())?,
+    };
+    Ok((directory, namespace))
 }

@@ -63,3 +63,13 @@ mod registry {
     use super::*;
     mlops_core::registry_conformance!(World::new());
 }
+
+#[tokio::test]
+async fn a_registry_moves_out_of_a_directory_and_into_it() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    mlops_core::conformance::movable::suite(&|name| {
+        let place = directory.path().join(name);
+        Arc::new(LocalRecords::new(place, Namespace::default()))
+    })
+    .await;
+}

@@ -1,7 +1,12 @@
 //! The same configuration with its registry on AWS, as an emulator plays it: records in DynamoDB, artifacts in S3.
 
+use std::time::{Duration, Instant};
+
 use mlops_acceptance::stack::{CANARY, ENDPOINT, VERSION};
-use mlops_acceptance::{Part, RegistryModule, Stack, Workspace, part, skip};
+use mlops_acceptance::{Part, RegistryModule, Stack, Workspace, part, process, skip, wait};
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(60);
 
 const TABLE: &str = "acme-mlops";
 const BUCKET: &str = "acme-models";
@@ -243,4 +248,86 @@ fn settings_that_cannot_be_used_are_refused_at_plan_naming_the_attribute() {
         work.config(model);
         work.plan_fails(&said);
     }
+}
+
+/// A version, and then something that takes until it is killed.
+const HELD: &str = r#"
+resource "mlops_model" "digits" {
+  name = "digits"
+}
+
+resource "mlops_model_version" "digits" {
+  model  = mlops_model.digits.name
+  source = "model.onnx"
+}
+
+resource "terraform_data" "hold" {
+  input = mlops_model_version.digits.version
+  provisioner "local-exec" {
+    command = "touch held && exec sleep 600"
+  }
+}
+"#;
+
+#[test]
+fn a_version_that_a_killed_runner_registered_is_adopted_by_the_next_one() {
+    let name = "a_version_that_a_killed_runner_registered_is_adopted_by_the_next_one";
+    let Some((part, mut work)) = world(name, &Stack::default()) else {
+        return;
+    };
+    work.config(HELD);
+    let mut running = work.start_apply();
+    wait::until("the version is there", SOON, || work.path("held").exists());
+    let providers = running.providers();
+    let inside = process::within(work.dir());
+    running.kill();
+    for killed in providers.iter().chain(&inside) {
+        process::kill(killed.pid);
+    }
+    wait::until("terraform is gone", SOON, || !running.runs());
+    // The answer came too late for the state, and this was another machine.
+    for lost in ["mlops_model_version.digits", "terraform_data.hold"] {
+        work.run(["state", "rm", lost]);
+    }
+    assert_eq!(move_sessions(&part, "another machine"), 1);
+
+    work.config(
+        HELD.split("resource \"terraform_data\"")
+            .next()
+            .expect("a part"),
+    );
+    let began = Instant::now();
+    work.apply();
+    assert_eq!(work.state().object(VERSION).number("/version"), 1);
+    assert!(
+        began.elapsed() >= Duration::from_secs(15),
+        "{:?}",
+        began.elapsed()
+    );
+    let all = part
+        .dynamodb("Scan", &format!(r#"{{"TableName": "{TABLE}"}}"#))
+        .text();
+    assert!(all.contains("version.adopted"), "{all}");
+    work.destroy();
+}
+
+/// Makes every open session one of this host; how many there were.
+fn move_sessions(part: &Part, host: &str) -> usize {
+    let ask = format!(
+        r##"{{"TableName": "{TABLE}", "KeyConditionExpression": "#p = :p",
+            "ExpressionAttributeNames": {{"#p": "PK"}}, "ExpressionAttributeValues": {{":p": {{"S": "sessions"}}}}}}"##
+    );
+    let found: Value = serde_json::from_str(&part.dynamodb("Query", &ask).text()).expect("JSON");
+    let items = found["Items"].as_array().expect("items");
+    for item in items {
+        let doc = item["doc"]["S"].as_str().expect("a document");
+        let mut doc: Value = serde_json::from_str(doc).expect("JSON");
+        doc["host"] = host.into();
+        let mut item = item.clone();
+        item["doc"]["S"] = doc.to_string().into();
+        let put = serde_json::json!({"TableName": TABLE, "Item": item});
+        let put = part.dynamodb("PutItem", &put.to_string());
+        assert_eq!(put.status, 200, "{}", put.text());
+    }
+    items.len()
 }

@@ -1,7 +1,5 @@
 //! The format item: who the registry is, which programs may use it, and where it is written.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use mlops_core::records::Key;
 use mlops_core::{Error, Result};
@@ -18,6 +16,8 @@ const MIN_WRITER: &str = "min_writer";
 pub(super) const HOME: &str = "home_region";
 pub(super) const FENCE: &str = "fence";
 pub(super) const MOVING_TO: &str = "moving_to";
+pub(super) const LEFT_FOR: &str = "left_for";
+pub(super) const ARRIVING: &str = "arriving";
 
 /// What the item says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(super) struct Format {
     pub(super) fence: u64,
     /// Where the home is moving to: nobody writes until it is there.
     pub(super) moving_to: Option<String>,
+    /// Where the registry moved, for good: nobody writes here.
+    pub(super) left_for: Option<String>,
+    /// A registry moves into the table, and is not there yet.
+    pub(super) arriving: bool,
 }
 
 /// Where the item lies.
@@ -53,20 +57,26 @@ impl Format {
             home_region: home_region.to_owned(),
             fence: 1,
             moving_to: None,
+            left_for: None,
+            arriving: false,
         }
     }
 
     /// The attributes that the item is made of, its key apart.
     pub(super) fn attributes(&self) -> Attributes {
         let number = |value: u64| AttributeValue::N(value.to_string());
-        HashMap::from([
+        let arriving = (self.arriving).then(|| (ARRIVING.to_owned(), AttributeValue::Bool(true)));
+        [
             (UUID.to_owned(), AttributeValue::S(self.uuid.to_string())),
             (FORMAT.to_owned(), number(self.version)),
             (MIN_READER.to_owned(), number(self.min_reader)),
             (MIN_WRITER.to_owned(), number(self.min_writer)),
             (HOME.to_owned(), AttributeValue::S(self.home_region.clone())),
             (FENCE.to_owned(), number(self.fence)),
-        ])
+        ]
+        .into_iter()
+        .chain(arriving)
+        .collect()
     }
 
     /// Reads the item and refuses a table that this program must not read.
@@ -89,14 +99,34 @@ impl Format {
             home_region: text(HOME)?.clone(),
             fence: super::item::number(item, FENCE).unwrap_or(1),
             moving_to: text(MOVING_TO).ok().cloned(),
+            left_for: text(LEFT_FOR).ok().cloned(),
+            arriving: item.contains_key(ARRIVING),
         };
         format.check(table, format.min_reader, "read")?;
         Ok(format)
     }
 
-    /// Refuses a table that this program must not write, or not here.
-    pub(super) fn check_writer(&self, table: &str, region: &str) -> Result<()> {
+    /// Refuses a table that a registry moves into and is not in yet, to all but who fills it.
+    pub(super) fn for_use(self, table: &str, fills: bool) -> Result<Self> {
+        if !self.arriving || fills {
+            return Ok(self);
+        }
+        Err(Error::denied(format!(
+            "a registry is moving to table {table} and is not there yet; finish it with `mlops registry migrate`"
+        ))
+        .at("registry.table"))
+    }
+
+    /// Refuses a table that this program must not write, or not here. `stays`: what is written belongs to processes, and goes on
+    /// where the registry was.
+    pub(super) fn check_writer(&self, table: &str, region: &str, stays: bool) -> Result<()> {
         self.check(table, self.min_writer, "write")?;
+        if let Some(to) = self.left_for.as_ref().filter(|_| !stays) {
+            return Err(Error::denied(format!(
+                "the registry of table {table} moved to {to}, and is not written here any more: say so in the provider block, or on the command line"
+            ))
+            .at("registry.table"));
+        }
         if let Some(to) = &self.moving_to {
             return Err(Error::denied(format!(
                 "the home of table {table} is moving from {} to {to}, and nobody writes until it is there; wait, or finish it with `mlops registry failover --to {to}`",

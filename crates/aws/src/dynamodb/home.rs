@@ -18,9 +18,7 @@ use mlops_core::registry::events::{self, NewEvent, Subject};
 use mlops_core::{Error, Result};
 
 use super::DynamoRecords;
-use super::format::{self, FENCE, Format, HOME, MOVING_TO};
-use super::item;
-use crate::fault::{Failure, Kind};
+use super::format::{FENCE, Format, HOME, MOVING_TO};
 
 /// How often the replica in the new home is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -153,7 +151,10 @@ impl DynamoRecords {
         self.change_home(home, Change::Keep).await?;
         let event = NewEvent::new(
             "registry.home.kept",
-            format!("a move of the registry's home from {} was taken back", home.region),
+            format!(
+                "a move of the registry's home from {} was taken back",
+                home.region
+            ),
         );
         self.tell(event).await?;
         Ok(Home {
@@ -168,14 +169,14 @@ impl DynamoRecords {
         let write = events::single(&Subject::Registry, event, now, uuid::Uuid::new_v4())?;
         let fresh = self.clone().trusting(Duration::ZERO);
         let told = fresh.commit(vec![write]).await;
-        told.map_err(|error| error.into_error("the move took place, and its event was not written"))?;
+        told.map_err(|error| {
+            error.into_error("the move took place, and its event was not written")
+        })?;
         Ok(())
     }
 
     /// Changes the item in this replica if the home is as it was seen.
     async fn change_home(&self, seen: &Home, change: Change<'_>) -> Result<()> {
-        let call = self.call("UpdateItem");
-        let client = self.client().await?;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let number = |number: u64| AttributeValue::N(number.to_string());
         let names = [
@@ -214,42 +215,23 @@ impl DynamoRecords {
             }
             Change::Keep => "REMOVE #moving",
         };
-        let retries = self.inner.clients.retries();
-        let written = retries
-            .run(|| {
-                let mut request = client
-                    .update_item()
-                    .table_name(self.table())
-                    .set_key(Some(item::key(&format::key())))
-                    .update_expression(update)
-                    .condition_expression(&condition);
-                for (name, attribute) in names.clone() {
-                    request = request.expression_attribute_names(name, attribute);
-                }
-                for (name, value) in values.clone() {
-                    request = request.expression_attribute_values(name, value);
-                }
-                let sent = request.send();
-                Box::pin(async { sent.await.map_err(|error| Failure::of(&call, error)) })
-            })
-            .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.kind == Kind::Condition => {
-                // It was us, and the answer was lost; or somebody else, who may have done the same.
-                let now = self.expect_home().await?;
-                let moving_to = now.moving_to.as_deref();
-                let is_done = match change {
-                    Change::Mark(to) => now.fence == seen.fence && moving_to == Some(to),
-                    Change::Settle(to) => {
-                        now.fence == seen.fence + 1 && now.region == to && moving_to.is_none()
-                    }
-                    Change::Keep => now.fence == seen.fence && moving_to.is_none(),
-                };
-                is_done.then_some(()).ok_or_else(|| self.moved_meanwhile())
-            }
-            Err(failure) => Err(self.explain(failure)),
+        if self
+            .change_format(update, &condition, &names, &values)
+            .await?
+        {
+            return Ok(());
         }
+        // It was us, and the answer was lost; or somebody else, who may have done the same.
+        let now = self.expect_home().await?;
+        let moving_to = now.moving_to.as_deref();
+        let is_done = match change {
+            Change::Mark(to) => now.fence == seen.fence && moving_to == Some(to),
+            Change::Settle(to) => {
+                now.fence == seen.fence + 1 && now.region == to && moving_to.is_none()
+            }
+            Change::Keep => now.fence == seen.fence && moving_to.is_none(),
+        };
+        is_done.then_some(()).ok_or_else(|| self.moved_meanwhile())
     }
 
     async fn expect_home(&self) -> Result<Home> {

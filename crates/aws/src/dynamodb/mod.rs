@@ -6,6 +6,7 @@
 mod format;
 mod home;
 mod item;
+mod moving;
 mod read;
 mod shards;
 mod write;
@@ -40,6 +41,8 @@ struct Inner {
     table: String,
     location: String,
     trusted: Duration,
+    /// Whether this is who fills a table that a registry moves into.
+    fills: bool,
     /// Known from the first time it was there: it never goes away.
     known: Mutex<Option<Known>>,
     /// Who reads it; the others wait for the answer.
@@ -86,6 +89,7 @@ impl DynamoRecords {
                 table: table.to_owned(),
                 location,
                 trusted: TRUSTED,
+                fills: false,
                 known: Mutex::default(),
                 reading: tokio::sync::Mutex::default(),
             }),
@@ -95,12 +99,18 @@ impl DynamoRecords {
     /// The same, by a writer that believes for another time what it read of the table's home: 5 s if this is not called.
     #[must_use]
     pub fn trusting(self, trusted: Duration) -> Self {
+        self.again(trusted, self.inner.fills)
+    }
+
+    /// Another handle of the same table, that knows nothing yet.
+    fn again(&self, trusted: Duration, fills: bool) -> Self {
         Self {
             inner: Arc::new(Inner {
                 clients: self.inner.clients.clone(),
                 table: self.inner.table.clone(),
                 location: self.inner.location.clone(),
                 trusted,
+                fills,
                 known: Mutex::default(),
                 reading: tokio::sync::Mutex::default(),
             }),
@@ -152,22 +162,23 @@ impl DynamoRecords {
             return Ok(None);
         };
         let format = Format::read(self.table(), &item)?;
+        let format = format.for_use(self.table(), self.inner.fills)?;
         Ok(Some(self.remember(format, asked)))
     }
 
     /// Makes the registry if it is not there, and refuses what this program must not write. A writer looks again every few
     /// seconds, before each attempt: the home may have moved.
-    async fn writable(&self) -> Result<()> {
+    async fn writable(&self, writes: &[write::Prepared]) -> Result<()> {
+        let stays = writes.iter().all(write::Prepared::stays);
         let region = self.inner.clients.region().await?;
-        let trusted =
-            |known: &Known| known.asked.elapsed() < self.inner.trusted;
+        let trusted = |known: &Known| known.asked.elapsed() < self.inner.trusted;
         if let Some(known) = self.known().filter(trusted) {
-            return known.format.check_writer(self.table(), &region);
+            return known.format.check_writer(self.table(), &region, stays);
         }
         let _turn = self.inner.reading.lock().await;
         let known = self.known();
         if let Some(known) = known.as_ref().filter(|known| trusted(known)) {
-            return known.format.check_writer(self.table(), &region);
+            return known.format.check_writer(self.table(), &region, stays);
         }
         let asked = Instant::now();
         let found = match self.read_format().await? {
@@ -178,8 +189,9 @@ impl DynamoRecords {
         if known.is_some_and(|known| known.format.uuid != found.uuid) {
             return Err(self.replaced("is another one now"));
         }
+        let found = found.for_use(self.table(), self.inner.fills)?;
         let format = self.remember(found, asked);
-        format.check_writer(self.table(), &region)
+        format.check_writer(self.table(), &region, stays)
     }
 
     async fn make_format(&self, region: &str) -> Result<Format> {
@@ -249,7 +261,8 @@ impl Records for DynamoRecords {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError> {
         check_commit(&writes)?;
         let writes = write::Prepared::all(&writes).map_err(CommitError::Store)?;
-        self.writable().await.map_err(CommitError::Store)?;
+        let asked = self.writable(&writes).await;
+        asked.map_err(CommitError::Store)?;
         self.write_items(writes).await
     }
 }

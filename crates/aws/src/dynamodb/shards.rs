@@ -28,6 +28,17 @@ pub(super) fn all(partition: &str) -> Vec<String> {
         .collect()
 }
 
+/// The port's partition of which this one of the table is a part.
+pub(super) fn port_partition(place: &str) -> &str {
+    let shard = place
+        .strip_prefix(INDEX)
+        .and_then(|rest| rest.strip_prefix('#'));
+    match shard.and_then(|shard| shard.parse::<u8>().ok()) {
+        Some(shard) if shard < SHARDS => INDEX,
+        _ => place,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +66,8 @@ mod tests {
         assert_eq!(partition(&key), "model#fraud");
         assert_eq!(all("model#fraud"), ["model#fraud"]);
         assert_eq!(all("models#x"), ["models#x"]);
+        assert_eq!(port_partition("models#7"), "models");
+        assert_eq!(port_partition("models#8"), "models#8");
+        assert_eq!(port_partition("model#7"), "model#7");
     }
 }

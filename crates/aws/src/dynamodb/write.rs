@@ -72,6 +72,11 @@ impl Prepared {
         Ok(all)
     }
 
+    /// Whether it goes on in a table that the registry left.
+    pub(super) fn stays(&self) -> bool {
+        mlops_core::registry::migrate::stays(&self.key.partition)
+    }
+
     fn parts(&self, revision: u64) -> Parts {
         let number = |value: u64| AttributeValue::N(value.to_string());
         let mut names = Vec::new();
@@ -208,13 +213,14 @@ impl DynamoRecords {
                 }
                 return Err(self.given_up(failure, lost));
             }
-            self.still_writable(lost).await?;
+            self.still_writable(std::slice::from_ref(write), lost)
+                .await?;
         }
     }
 
     /// Before another attempt: the table's home may have moved since the first.
-    async fn still_writable(&self, lost: bool) -> Result<(), CommitError> {
-        let refused = match self.writable().await {
+    async fn still_writable(&self, writes: &[Prepared], lost: bool) -> Result<(), CommitError> {
+        let refused = match self.writable(writes).await {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };
@@ -345,7 +351,7 @@ impl DynamoRecords {
                 }
                 return Err(self.given_up(failure, lost));
             }
-            self.still_writable(lost).await?;
+            self.still_writable(writes, lost).await?;
         }
     }
 
@@ -422,6 +428,42 @@ impl DynamoRecords {
                         .expression_attribute_values(format!(":a{number}"), value.clone());
                 }
                 request = request.update_expression(format!("SET {}", sets.join(", ")));
+                let sent = request.send();
+                Box::pin(async { sent.await.map_err(|error| Failure::of(&call, error)) })
+            })
+            .await;
+        match written {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.kind == Kind::Condition => Ok(false),
+            Err(failure) => Err(self.explain(failure)),
+        }
+    }
+
+    /// Changes the format item if the condition holds; whether it did.
+    pub(super) async fn change_format(
+        &self,
+        update: &str,
+        condition: &str,
+        names: &[(&str, &str)],
+        values: &[(&str, AttributeValue)],
+    ) -> Result<bool> {
+        let call = self.call("UpdateItem");
+        let client = self.client().await?;
+        let retries = self.inner.clients.retries();
+        let written = retries
+            .run(|| {
+                let mut request = client
+                    .update_item()
+                    .table_name(self.table())
+                    .set_key(Some(item::key(&format::key())))
+                    .update_expression(update)
+                    .condition_expression(condition);
+                for (name, attribute) in names {
+                    request = request.expression_attribute_names(*name, *attribute);
+                }
+                for (name, value) in values {
+                    request = request.expression_attribute_values(*name, value.clone());
+                }
                 let sent = request.send();
                 Box::pin(async { sent.await.map_err(|error| Failure::of(&call, error)) })
             })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::part::{self, Part};
 use crate::support::table;
@@ -61,4 +62,29 @@ mod ministack {
     use super::*;
     mlops_core::records_conformance!(world!(part::ministack()));
     mlops_core::registry_conformance!(world!(part::ministack()));
+}
+
+async fn moves(part: Option<&'static Part>) {
+    let Some(part) = part else { return };
+    let (here, there) = (
+        table::create(&part.url).await,
+        table::create(&part.url).await,
+    );
+    mlops_core::conformance::movable::suite(&|name| {
+        let place = if name == "here" { &here } else { &there };
+        let records = table::records(&part.url, place);
+        // Writers look again soon, so that a move has to wait for little.
+        Arc::new(records.trusting(Duration::from_millis(50)))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registry_moves_out_of_a_table_and_into_it() {
+    moves(part::dynamodb_local()).await;
+}
+
+#[tokio::test]
+async fn a_registry_moves_out_of_a_table_and_into_it_on_ministack() {
+    moves(part::ministack()).await;
 }

@@ -131,10 +131,17 @@ async fn after_a_move_the_new_home_is_written_and_a_writer_that_knew_the_old_one
     let home = world.fail_over().await.expect("moved");
     assert_eq!((home.region.as_str(), home.fence), (NEW, 2));
     assert_eq!(home.moving_to, None);
-    refused(write(&old, "late").await, &["moving from eu-west-1 to us-east-1"]);
+    refused(
+        write(&old, "late").await,
+        &["moving from eu-west-1 to us-east-1"],
+    );
     write(&new, "late").await.expect("it is the home now");
     world.replicate(NEW, OLD).await;
-    refused(write(&old, "later").await, &["home region us-east-1", "this is eu-west-1"]);
+    let old = world.records(OLD);
+    refused(
+        write(&old, "later").await,
+        &["home region us-east-1", "this is eu-west-1"],
+    );
 
     let events = new.query("events#registry", Range::default()).await;
     let events = events.expect("read").items;
@@ -142,10 +149,16 @@ async fn after_a_move_the_new_home_is_written_and_a_writer_that_knew_the_old_one
     assert_eq!(said, ["registry.home.moved"]);
     assert_eq!(events[0].body["details"]["fence"], 2);
 
-    let again = world.records(NEW).move_home(&world.records(OLD), SOON).await;
+    let again = world
+        .records(NEW)
+        .move_home(&world.records(OLD), SOON)
+        .await;
     let again = again.expect_err("it is there");
     assert!(again.is_conflict(), "{again}");
-    assert!(again.to_string().contains("us-east-1 is the home"), "{again}");
+    assert!(
+        again.to_string().contains("us-east-1 is the home"),
+        "{again}"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +187,10 @@ async fn no_write_of_the_old_home_takes_place_once_the_new_one_may_write() {
     world.fail_over().await.expect("moved");
     let last = writer.await.expect("no panic").expect("it wrote before");
     let went_on = last.saturating_duration_since(began);
-    assert!(went_on < table::patience().attempt, "the last write came {went_on:?} after the move began");
+    assert!(
+        went_on < table::patience().attempt,
+        "the last write came {went_on:?} after the move began"
+    );
 }
 
 #[tokio::test]
@@ -182,21 +198,46 @@ async fn a_move_that_the_replica_does_not_follow_stops_all_writers_and_is_finish
     let Some(world) = World::new().await else {
         return;
     };
-    let stuck = world.records(NEW).move_home(&world.records(OLD), NEVER).await;
+    let stuck = world
+        .records(NEW)
+        .move_home(&world.records(OLD), NEVER)
+        .await;
     let stuck = stuck.expect_err("no replication");
     assert_eq!(stuck.class(), Class::Unavailable, "{stuck}");
-    assert!(stuck.to_string().contains("take the move back with --to eu-west-1"), "{stuck}");
-    refused(write(&world.records(OLD), "a").await, &["moving from eu-west-1 to us-east-1"]);
-    refused(write(&world.records(NEW), "a").await, &["home region eu-west-1"]);
+    assert!(
+        stuck
+            .to_string()
+            .contains("take the move back with --to eu-west-1"),
+        "{stuck}"
+    );
+    refused(
+        write(&world.records(OLD), "a").await,
+        &["moving from eu-west-1 to us-east-1"],
+    );
+    refused(
+        write(&world.records(NEW), "a").await,
+        &["home region eu-west-1"],
+    );
 
-    let back = world.records(OLD).move_home(&world.records(OLD), NEVER).await;
+    let back = world
+        .records(OLD)
+        .move_home(&world.records(OLD), NEVER)
+        .await;
     assert_eq!(back.expect("taken back").fence, 1);
-    write(&world.records(OLD), "b").await.expect("the home still");
+    write(&world.records(OLD), "b")
+        .await
+        .expect("the home still");
 
-    let stuck = world.records(NEW).move_home(&world.records(OLD), NEVER).await;
+    let stuck = world
+        .records(NEW)
+        .move_home(&world.records(OLD), NEVER)
+        .await;
     stuck.expect_err("no replication");
     world.replicate(OLD, NEW).await;
-    refused(write(&world.records(NEW), "c").await, &["moving from eu-west-1 to us-east-1"]);
+    refused(
+        write(&world.records(NEW), "c").await,
+        &["moving from eu-west-1 to us-east-1"],
+    );
     let home = world.fail_over().await.expect("finished");
     assert_eq!((home.region.as_str(), home.fence), (NEW, 2));
     write(&world.records(NEW), "d").await.expect("the home");
@@ -211,9 +252,14 @@ async fn a_home_that_is_lost_is_taken_by_the_replica_and_refused_when_it_comes_b
     assert_eq!((home.region.as_str(), home.fence), (NEW, 2));
     write(&world.records(NEW), "a").await.expect("the home");
     // What the lost region does meanwhile nobody can tell it.
-    write(&world.records(OLD), "b").await.expect("it does not know");
+    write(&world.records(OLD), "b")
+        .await
+        .expect("it does not know");
     world.replicate(NEW, OLD).await;
-    refused(write(&world.records(OLD), "c").await, &["home region us-east-1"]);
+    refused(
+        write(&world.records(OLD), "c").await,
+        &["home region us-east-1"],
+    );
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ const ROLE: &str = "MLOPS_TEST_ROLE";
 /// What each process of a race registers.
 const EACH: usize = 20;
 
-/// Shorter than the real one, and longer than a machine under load keeps a process waiting.
+/// Of processes that are killed: shorter than the real one, and longer than a machine under load keeps a process waiting.
 const HEARTBEAT: Heartbeat = Heartbeat {
     every: Duration::from_millis(300),
     silence: Duration::from_secs(4),
@@ -46,7 +46,7 @@ impl Sessions for Elsewhere {
     }
 }
 
-fn registry(url: &str, table: &str) -> (Registry, Arc<MemoryArtifacts>) {
+fn registry(url: &str, table: &str, heartbeat: Heartbeat) -> (Registry, Arc<MemoryArtifacts>) {
     // The times of the provider: a store that is slow under load is waited for.
     let clients = AwsClients::new(table::settings(url)).expect("settings");
     let records = DynamoRecords::new(clients, table).expect("a name");
@@ -69,7 +69,7 @@ fn registry(url: &str, table: &str) -> (Registry, Arc<MemoryArtifacts>) {
         Arc::new(Elsewhere(session)),
         Arc::new(HeldInMemory::default()),
     )
-    .with_heartbeat(HEARTBEAT);
+    .with_heartbeat(heartbeat);
     (registry, artifacts)
 }
 
@@ -117,14 +117,16 @@ fn child() {
         out.flush().expect("somebody listens");
     };
     runtime.block_on(async {
-        let (registry, artifacts) = registry(&url, &table);
-        let (note, count) = match role.as_str() {
-            "race" => (std::process::id().to_string(), EACH),
-            "one" => ("the same".to_owned(), 1),
+        let (note, count, heartbeat) = match role.as_str() {
+            "race" => (std::process::id().to_string(), EACH, Heartbeat::default()),
+            "one" => ("the same".to_owned(), 1, HEARTBEAT),
             other => panic!("unknown role {other}"),
         };
+        let (registry, artifacts) = registry(&url, &table, heartbeat);
         for _ in 0..count {
-            let made = registry.register_version(new_version(&artifacts, &note)).await;
+            let made = registry
+                .register_version(new_version(&artifacts, &note))
+                .await;
             let made = made.unwrap_or_else(|error| panic!("{}", error.chain()));
             say(made.id.version);
         }
@@ -139,7 +141,12 @@ fn child() {
 
 fn spawn(url: &str, table: &str, role: &str) -> Child {
     Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "processes::child", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "processes::child",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(URL, url)
         .env(TABLE, table)
         .env(ROLE, role)
@@ -161,7 +168,7 @@ fn numbers(child: &mut Child) -> impl Iterator<Item = u64> + use<> {
 /// A table with the model.
 async fn world(url: &str) -> String {
     let table = table::create(url).await;
-    let (registry, _) = registry(url, &table);
+    let (registry, _) = registry(url, &table, HEARTBEAT);
     let made = registry.create_model(&digits(), ModelSpec::default()).await;
     made.expect("a model");
     registry.close_session().await.expect("closed");
@@ -186,7 +193,7 @@ async fn race(url: &str, processes: usize) {
     let wanted: Vec<u64> = (1..=(processes * EACH) as u64).collect();
     said.sort_unstable();
     assert_eq!(said, wanted);
-    let (registry, _) = registry(url, &table);
+    let (registry, _) = registry(url, &table, HEARTBEAT);
     let listed = registry.all_versions(&digits()).await.expect("listed");
     let mut listed: Vec<u64> = listed.iter().map(|version| version.id.version).collect();
     listed.reverse();
@@ -210,7 +217,7 @@ async fn of_16_processes_that_register_20_versions_each_gets_its_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: a minute on two parts; `make test-full` runs it"]
+#[ignore = "long: minutes on a machine with two cores; `make test-full` runs it"]
 async fn of_64_processes_that_register_20_versions_each_gets_its_numbers() {
     if let Some(part) = part::dynamodb_local() {
         race(&part.url, 64).await;
@@ -218,7 +225,7 @@ async fn of_64_processes_that_register_20_versions_each_gets_its_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: a minute on two parts; `make test-full` runs it"]
+#[ignore = "long: minutes on a machine with two cores; `make test-full` runs it"]
 async fn of_64_processes_that_register_20_versions_each_gets_its_numbers_on_ministack() {
     if let Some(part) = part::ministack() {
         race(&part.url, 64).await;
@@ -239,8 +246,10 @@ async fn what_a_process_killed_elsewhere_registered_is_adopted_and_that_of_one_t
         panic!("it registers the first version");
     };
     let register = async || {
-        let (registry, artifacts) = registry(url, &table);
-        let made = registry.register_version(new_version(&artifacts, "the same")).await;
+        let (registry, artifacts) = registry(url, &table, HEARTBEAT);
+        let made = registry
+            .register_version(new_version(&artifacts, "the same"))
+            .await;
         let made = made.unwrap_or_else(|error| panic!("{}", error.chain()));
         registry.close_session().await.expect("closed");
         made.id.version
@@ -250,6 +259,10 @@ async fn what_a_process_killed_elsewhere_registered_is_adopted_and_that_of_one_t
     lives.wait().expect("gone");
     let began = Instant::now();
     assert_eq!(register().await, 1, "its process is gone");
-    assert!(began.elapsed() >= HEARTBEAT.silence, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= HEARTBEAT.silence,
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(register().await, 3, "it was adopted once");
 }

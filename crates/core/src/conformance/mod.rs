@@ -2,6 +2,7 @@
 //! does not. The macros make one test of each.
 
 pub mod artifacts;
+pub mod movable;
 pub mod records;
 pub mod registry;
 pub mod saga;

@@ -71,7 +71,7 @@ impl MemoryRecords {
     fn check(&self, state: &State) -> Result<()> {
         match state.arriving && !self.fills {
             true => Err(Error::denied(format!(
-                "a registry is moving to {} and is not there yet",
+                "a registry is moving to {} and is not there yet; finish it with `mlops registry migrate`",
                 self.location()
             ))),
             false => Ok(()),
@@ -146,7 +146,10 @@ impl Records for MemoryRecords {
         crate::records::check_commit(&writes)?;
         let mut state = self.state();
         self.check(&state).map_err(CommitError::Store)?;
-        if let Some(to) = &state.left_for {
+        let stays = |write: &Write| crate::registry::migrate::stays(&write.key.partition);
+        if let Some(to) = &state.left_for
+            && !writes.iter().all(stays)
+        {
             return Err(CommitError::Store(Error::denied(format!(
                 "the registry at {} moved to {to}",
                 self.location()

@@ -78,3 +78,15 @@ mod registry {
     use super::*;
     crate::registry_conformance!(World::new());
 }
+
+#[tokio::test]
+async fn a_registry_moves_out_of_memory_and_into_it() {
+    let places: std::sync::Mutex<std::collections::BTreeMap<String, MemoryRecords>> =
+        std::sync::Mutex::default();
+    crate::conformance::movable::suite(&|name| {
+        let mut places = places.lock().unwrap();
+        let place = places.entry(name.to_owned());
+        std::sync::Arc::new(place.or_insert_with(|| MemoryRecords::named(name)).clone())
+    })
+    .await;
+}

@@ -103,12 +103,7 @@ pub struct StoredEvent {
 ///
 /// # Errors
 /// A bug, if it is no document.
-pub fn single(
-    subject: &Subject,
-    event: NewEvent,
-    now: Timestamp,
-    id: uuid::Uuid,
-) -> Result<Write> {
+pub fn single(subject: &Subject, event: NewEvent, now: Timestamp, id: uuid::Uuid) -> Result<Write> {
     write_at(subject, event, now, now.as_microsecond(), id)
 }
 
@@ -128,10 +123,7 @@ fn write_at(
         details: event.details,
         expires_at: event.ttl.map(|ttl| now.as_second() + ttl.as_secs()),
     };
-    let key = Key::new(
-        subject.partition(),
-        format!("{micros:020}#{}", id.simple()),
-    );
+    let key = Key::new(subject.partition(), format!("{micros:020}#{}", id.simple()));
     documents::create(key, &stored)
 }
 

@@ -21,9 +21,7 @@ use super::keys;
 use crate::artifacts::{ArtifactStore, Digest, NoDigestCache};
 use crate::clock::{Clock, Ids};
 use crate::error::{Class, Error, Result};
-use crate::records::{
-    COMMIT_LIMIT, Change, CommitError, Expect, Item, Key, Movable, Write,
-};
+use crate::records::{COMMIT_LIMIT, Change, CommitError, Expect, Item, Key, Movable, Write};
 
 /// So many bytes of documents go into one commit; a store may take no more than 4 MB.
 const COMMIT_BYTES: usize = 1024 * 1024;
@@ -90,7 +88,10 @@ pub fn stays(partition: &str) -> bool {
 /// their servers belong to a machine.
 pub async fn migrate(from: &Place, to: &Place, movers: &Movers<'_>) -> Result<Migrated> {
     let identity = from.records.identity().await?.ok_or_else(|| {
-        Error::not_found(format!("there is no registry at {}", from.records.location()))
+        Error::not_found(format!(
+            "there is no registry at {}",
+            from.records.location()
+        ))
     })?;
     let mut moved = Migrated {
         uuid: identity.uuid,
@@ -162,7 +163,10 @@ pub async fn migrate(from: &Place, to: &Place, movers: &Movers<'_>) -> Result<Mi
 /// A conflict if the registry lives at the target already.
 pub async fn take_back(from: &Place, to: &Place) -> Result<()> {
     let identity = from.records.identity().await?.ok_or_else(|| {
-        Error::not_found(format!("there is no registry at {}", from.records.location()))
+        Error::not_found(format!(
+            "there is no registry at {}",
+            from.records.location()
+        ))
     })?;
     let place = to.records.location();
     match from.records.left_for().await? {
@@ -228,9 +232,7 @@ async fn survey(from: &Place, to: &Place) -> Result<Found> {
 fn version(item: &Item) -> Result<Option<Document<Version>>> {
     let is_version =
         item.key.partition.starts_with("model#") && item.key.sort.starts_with(keys::VERSIONS);
-    is_version
-        .then(|| Document::read(item.clone()))
-        .transpose()
+    is_version.then(|| Document::read(item.clone())).transpose()
 }
 
 /// The endpoint that the record tells to be deployed, or to be in the middle of it.

@@ -143,10 +143,7 @@ impl Registry {
                 Err(CommitError::Store(error)) => return Err(error),
             }
             // It was us, and the answer was lost; or those who took us for dead.
-            match self
-                .document::<SessionRecord>(&beating.record.key)
-                .await?
-            {
+            match self.document::<SessionRecord>(&beating.record.key).await? {
                 Some(record) if !record.body.given_up => beating.record = record,
                 _ => break,
             }

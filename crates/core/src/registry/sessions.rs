@@ -460,8 +460,8 @@ impl Registry {
             let id = record.body.info.id;
             let gone = self.inner.sessions.liveness(&record.body.info) == Liveness::Dead
                 || self.is_left_closed(&record);
-            let dead = self.is_dead(&record)
-                || (self.is_silent(&record) && self.give_up(&record).await?);
+            let dead =
+                self.is_dead(&record) || (self.is_silent(&record) && self.give_up(&record).await?);
             if dead {
                 let rows = self
                     .all_documents::<CreatedRow>(&keys::session_partition(id), "")

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
 use super::fault::{explain, is_busy};
-use super::schema::{self, Format};
+use super::schema::{self, Format, Head};
 use crate::location::Namespace;
 
 /// How long a locked file is tried.
@@ -25,6 +25,7 @@ pub(super) struct Database {
     file: (u64, u64),
     uuid: uuid::Uuid,
     format: Format,
+    arriving: bool,
 }
 
 impl Database {
@@ -54,7 +55,12 @@ impl Database {
                 .map_err(|error| explain(&path, "opened", error))?;
             schema::read(&path, &connection)
         })?;
-        let Some((uuid, format)) = found else {
+        let Some(Head {
+            uuid,
+            format,
+            arriving,
+        }) = found
+        else {
             return Ok(None);
         };
         schema::check_reader(&path, format)?;
@@ -64,13 +70,26 @@ impl Database {
             path,
             uuid,
             format,
+            arriving,
         }))
     }
 
+    /// Refuses a file that a registry moves into, and is not in yet, to all but who fills it.
+    pub(super) fn for_use(self, fills: bool) -> Result<Self> {
+        if !self.arriving || fills {
+            return Ok(self);
+        }
+        Err(Error::denied(format!(
+            "a registry is moving to {} and is not there yet; finish it with `mlops registry migrate`",
+            self.path.display()
+        )))
+    }
+
     /// Opens it for writing, and makes it if it is missing.
-    pub(super) fn create(directory: &Path) -> Result<Self> {
+    pub(super) fn create(directory: &Path, fills: bool) -> Result<Self> {
         for _ in 0..2 {
             if let Some(database) = Self::open(directory)? {
+                let database = database.for_use(fills)?;
                 schema::check_writer(&database.path, database.format)?;
                 if database.format.version >= schema::VERSION {
                     let failed = |error| explain(&database.path, "opened", error);
@@ -81,7 +100,7 @@ impl Database {
                     return Ok(database);
                 }
             }
-            schema::prepare(directory, &directory.join(super::FILE))?;
+            schema::prepare(directory, &directory.join(super::FILE), None)?;
         }
         Err(Error::conflict(format!(
             "registry {} was removed while it was made; run the operation again",
@@ -96,6 +115,10 @@ impl Database {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn is_arriving(&self) -> bool {
+        self.arriving
     }
 
     pub(super) fn uuid(&self) -> uuid::Uuid {
@@ -159,6 +182,45 @@ impl Database {
         )?;
         let rows = statement.query_map([], |row| row.get(0))?;
         rows.collect()
+    }
+
+    /// Where the namespace moved.
+    pub(super) fn left_for(
+        &self,
+        namespace: &Namespace,
+    ) -> Result<Option<String>, rusqlite::Error> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+            .query_row([schema::left(namespace.as_str())], |row| row.get(0))
+            .optional()
+    }
+
+    /// A page of all records of a namespace, those that all namespaces share left out.
+    pub(super) fn export(
+        &self,
+        namespace: &Namespace,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Page, rusqlite::Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT partition, sort, revision, body FROM records
+             WHERE namespace = ?1 AND (partition, sort) > (?2, ?3)
+             ORDER BY partition, sort LIMIT ?4",
+        )?;
+        let (partition, sort) = after.map_or(("", ""), |key| (&key.partition, &key.sort));
+        let more = i64::try_from(limit.saturating_add(1)).unwrap_or(-1);
+        let rows =
+            statement.query_map(params![namespace.as_str(), partition, sort, more], |row| {
+                item(
+                    Key::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?),
+                    row,
+                    2,
+                )
+            })?;
+        let mut items = rows.collect::<Result<Vec<_>, _>>()?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Ok(Page { items, more })
     }
 
     pub(super) fn query(

@@ -13,6 +13,7 @@ mod database;
 #[cfg(debug_assertions)]
 mod drill;
 mod fault;
+mod moving;
 mod schema;
 mod writer;
 
@@ -49,6 +50,8 @@ pub struct LocalRecords {
 struct Inner {
     directory: PathBuf,
     namespace: Namespace,
+    /// Whether this is who fills a file that a registry moves into.
+    fills: bool,
     /// One permit a connection that may be open for reading.
     reading: Semaphore,
     /// Connections that nobody reads on at the moment.
@@ -67,11 +70,15 @@ impl std::fmt::Debug for LocalRecords {
 impl LocalRecords {
     /// The records in `directory` (`.mlops`), of one namespace.
     pub fn new(directory: impl Into<PathBuf>, namespace: Namespace) -> Self {
-        let directory: PathBuf = directory.into();
+        Self::with(directory.into(), namespace, false)
+    }
+
+    fn with(directory: PathBuf, namespace: Namespace, fills: bool) -> Self {
         Self {
             inner: Arc::new(Inner {
                 directory: std::path::absolute(&directory).unwrap_or(directory),
                 namespace,
+                fills,
                 reading: Semaphore::new(READERS),
                 readers: Mutex::default(),
                 writer: Mutex::default(),
@@ -103,7 +110,7 @@ impl LocalRecords {
             let database = match pooled.filter(Database::is_current) {
                 Some(database) => database,
                 None => match Database::open(&inner.directory)? {
-                    Some(database) => database,
+                    Some(database) => database.for_use(inner.fills)?,
                     None => return Ok(absent),
                 },
             };
@@ -181,7 +188,8 @@ impl Records for LocalRecords {
             let writer = match &mut *writer {
                 Some(writer) => writer,
                 none => {
-                    none.insert(Writer::spawn(&self.inner.directory).map_err(CommitError::Store)?)
+                    let spawned = Writer::spawn(&self.inner.directory, self.inner.fills);
+                    none.insert(spawned.map_err(CommitError::Store)?)
                 }
             };
             writer.send(self.inner.namespace.clone(), writes)

@@ -51,8 +51,25 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
     ) WITHOUT ROWID;
 "];
 
-/// Reads uuid and format; `None` for a file that was never finished being made.
-pub(super) fn read(path: &Path, connection: &Connection) -> Result<Option<(uuid::Uuid, Format)>> {
+/// What a file says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) uuid: uuid::Uuid,
+    pub(super) format: Format,
+    /// A registry moves into it and is not there yet.
+    pub(super) arriving: bool,
+}
+
+/// The item that stands in a file for as long as a registry moves into it.
+pub(super) const ARRIVING: &str = "arriving";
+
+/// The item that says where a namespace moved.
+pub(super) fn left(namespace: &str) -> String {
+    format!("left#{namespace}")
+}
+
+/// Reads what the file says of itself; `None` for one that was never finished being made.
+pub(super) fn read(path: &Path, connection: &Connection) -> Result<Option<Head>> {
     let failed = |error| explain(path, "read", error);
     let tables: i64 = connection
         .query_row(
@@ -64,19 +81,23 @@ pub(super) fn read(path: &Path, connection: &Connection) -> Result<Option<(uuid:
     if tables == 0 {
         return Ok(None);
     }
-    let value = |name: &str| -> Result<String> {
-        let found: Option<String> = connection
+    let optional = |name: &str| -> Result<Option<String>> {
+        connection
             .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| {
                 row.get(0)
             })
             .optional()
-            .map_err(failed)?;
-        found.ok_or_else(|| damaged(path, name))
+            .map_err(failed)
     };
+    let value = |name: &str| optional(name)?.ok_or_else(|| damaged(path, name));
     let uuid = value("uuid")?.parse().map_err(|_| damaged(path, "uuid"))?;
     let format: Format =
         serde_json::from_str(&value("format")?).map_err(|_| damaged(path, "format"))?;
-    Ok(Some((uuid, format)))
+    Ok(Some(Head {
+        uuid,
+        format,
+        arriving: optional(ARRIVING)?.is_some(),
+    }))
 }
 
 fn damaged(path: &Path, item: &str) -> Error {
@@ -107,8 +128,9 @@ fn check(path: &Path, version: u32, needed: u32, verb: &str) -> Result<()> {
 }
 
 /// Makes the directory and the file if they are missing, and brings the file to this program's
-/// format. Safe from any number of processes at once: a file lock serialises them.
-pub(super) fn prepare(directory: &Path, path: &Path) -> Result<()> {
+/// format. Safe from any number of processes at once: a file lock serialises them. A file that is made for the registry of
+/// `arriving` says so.
+pub(super) fn prepare(directory: &Path, path: &Path, arriving: Option<uuid::Uuid>) -> Result<()> {
     make_directory(directory)?;
     let lock_path = directory.join("registry.lock");
     let private = |path: &Path| {
@@ -136,7 +158,7 @@ pub(super) fn prepare(directory: &Path, path: &Path) -> Result<()> {
         .busy_timeout(std::time::Duration::from_secs(30))
         .map_err(failed)?;
     let found = read(path, &connection)?;
-    if let Some((_, format)) = found {
+    if let Some(Head { format, .. }) = found {
         check_writer(path, format)?;
         if format.version >= VERSION {
             return Ok(());
@@ -150,15 +172,20 @@ pub(super) fn prepare(directory: &Path, path: &Path) -> Result<()> {
         .pragma_update(None, "synchronous", "full")
         .map_err(failed)?;
     let transaction = connection.transaction().map_err(failed)?;
-    let from = found.map_or(0, |(_, format)| format.version as usize);
+    let from = found.map_or(0, |head| head.format.version as usize);
     for migration in &MIGRATIONS[from..] {
         transaction.execute_batch(migration).map_err(failed)?;
     }
     let format = serde_json::to_string(&CURRENT).map_err(|error| {
         Error::bug("the format item could not be written; report this").because(error)
     })?;
-    let uuid = found.map_or_else(uuid::Uuid::new_v4, |(uuid, _)| uuid);
-    for (name, value) in [("uuid", uuid.to_string()), ("format", format)] {
+    let new = || arriving.unwrap_or_else(uuid::Uuid::new_v4);
+    let uuid = found.map_or_else(new, |head| head.uuid);
+    let mut items = vec![("uuid", uuid.to_string()), ("format", format)];
+    if found.is_none() && arriving.is_some() {
+        items.push((ARRIVING, "1".to_owned()));
+    }
+    for (name, value) in items {
         transaction
             .execute(
                 "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use mlops_core::records::{Change, CommitError, Expect, Write};
+use mlops_core::registry::migrate::stays;
 use mlops_core::{Class, Error, Result};
 use rusqlite::{OptionalExtension as _, params};
 use tokio::sync::oneshot;
@@ -29,12 +30,12 @@ pub(super) struct Writer {
 const SHARED: usize = 64;
 
 impl Writer {
-    pub(super) fn spawn(directory: &Path) -> Result<Self> {
+    pub(super) fn spawn(directory: &Path, fills: bool) -> Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let directory = directory.to_owned();
         std::thread::Builder::new()
             .name("mlops-registry".into())
-            .spawn(move || run(directory, &queue))
+            .spawn(move || run(directory, &queue, fills))
             .map_err(|error| {
                 Error::unavailable("the registry's writing thread could not be started")
                     .because(error)
@@ -58,7 +59,7 @@ impl Writer {
     }
 }
 
-fn run(directory: PathBuf, queue: &mpsc::Receiver<Job>) {
+fn run(directory: PathBuf, queue: &mpsc::Receiver<Job>, fills: bool) {
     let mut open: Option<Database> = None;
     while let Ok(first) = queue.recv() {
         let mut jobs = vec![first];
@@ -68,7 +69,7 @@ fn run(directory: PathBuf, queue: &mpsc::Receiver<Job>) {
         }
         let opened = match open.take() {
             Some(database) => Ok(database),
-            None => Database::create(&directory),
+            None => Database::create(&directory, fills),
         };
         match opened {
             Err(error) => refuse(jobs, &error),
@@ -103,9 +104,9 @@ fn write_all(database: &Database, jobs: Vec<Job>) -> bool {
             connection.prepare_cached("SAVEPOINT one")?.execute([])?;
             match write_one(database, job)? {
                 Ok(revisions) => outcomes.push(Ok(revisions)),
-                Err(index) => {
+                Err(refused) => {
                     connection.prepare_cached("ROLLBACK TO one")?.execute([])?;
-                    outcomes.push(Err(CommitError::Condition { index }));
+                    outcomes.push(Err(refused));
                 }
             }
             connection.prepare_cached("RELEASE one")?.execute([])?;
@@ -141,9 +142,18 @@ fn write_all(database: &Database, jobs: Vec<Job>) -> bool {
     }
 }
 
-/// The revisions, or the index of the write whose condition does not hold.
-fn write_one(database: &Database, job: &Job) -> Result<Result<Vec<u64>, usize>, rusqlite::Error> {
+/// The revisions, or the write whose condition does not hold, or that the registry is not here any more.
+fn write_one(database: &Database, job: &Job) -> Result<Outcome, rusqlite::Error> {
     let connection = &database.connection;
+    // Looked up in the transaction of the writes, so none is later than the mark.
+    if let Some(to) = database.left_for(&job.namespace)?
+        && !job.writes.iter().all(|write| stays(&write.key.partition))
+    {
+        return Ok(Err(CommitError::Store(Error::denied(format!(
+            "the registry {} moved to {to}, and is not written here any more: say so in the provider block, or on the command line",
+            database.path().display()
+        )))));
+    }
     let mut find = connection.prepare_cached(
         "SELECT revision FROM records WHERE namespace = ?1 AND partition = ?2 AND sort = ?3",
     )?;
@@ -164,7 +174,7 @@ fn write_one(database: &Database, job: &Job) -> Result<Result<Vec<u64>, usize>, 
             Expect::Revision(revision) => found == Some(revision.cast_signed()),
         };
         if !holds {
-            return Ok(Err(index));
+            return Ok(Err(CommitError::Condition { index }));
         }
     }
     let revision: i64 = connection

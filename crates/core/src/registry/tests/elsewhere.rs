@@ -321,11 +321,7 @@ async fn models_and_aliases_are_adopted_from_other_machines_too() {
         .create_model(&name, accuracy())
         .await
         .unwrap();
-    killed
-        .registry
-        .create_alias(champion(None))
-        .await
-        .unwrap();
+    killed.registry.create_alias(champion(None)).await.unwrap();
     let made = killed.registry.model(&name).await.unwrap().unwrap();
     drop(killed);
     let next = machines.machine().registry;
@@ -357,7 +353,10 @@ async fn a_run_that_was_suspended_and_given_up_creates_nothing_more() {
     suspended.reach.away.store(false, Ordering::Relaxed);
     let error = machines.register(&suspended).await.unwrap_err();
     assert!(error.is_conflict(), "{error}");
-    assert!(error.to_string().contains("took this one for dead"), "{error}");
+    assert!(
+        error.to_string().contains("took this one for dead"),
+        "{error}"
+    );
     assert!(error.to_string().contains("run it again"), "{error}");
     machines
         .clock

@@ -81,7 +81,10 @@ async fn a_registry_moves_with_its_uuid_numbers_aliases_tombstones_events_and_by
 
     let there = world.there();
     there.expect_identity(uuid).await.unwrap();
-    assert_eq!(there.model(&fraud()).await.unwrap().unwrap().spec, accuracy());
+    assert_eq!(
+        there.model(&fraud()).await.unwrap().unwrap().spec,
+        accuracy()
+    );
     let version = there.version(&id("fraud/2")).await.unwrap().unwrap();
     assert_eq!(version.metrics["accuracy"], 0.8);
     let alias = there.alias(&"fraud@champion".parse().unwrap()).await;
@@ -233,7 +236,12 @@ impl Records for Dying {
         self.call(self.store.query(partition, range)).await
     }
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<u64>, CommitError> {
-        let written = async { self.store.commit(writes).await.map_err(|error| error.into_error("it")) };
+        let written = async {
+            self.store
+                .commit(writes)
+                .await
+                .map_err(|error| error.into_error("it"))
+        };
         self.call(written).await.map_err(CommitError::Store)
     }
 }
@@ -299,7 +307,10 @@ async fn a_move_that_does_not_end_is_taken_back_and_the_place_stays_closed() {
     };
     broken.run().await.unwrap_err();
     let closed = broken.there().model(&fraud()).await.unwrap_err();
-    assert!(closed.to_string().contains("is moving to there"), "{closed}");
+    assert!(
+        closed.to_string().contains("is moving to there"),
+        "{closed}"
+    );
     broken.from.records.leave("there").await.unwrap();
     let new: ModelName = "x".parse().unwrap();
     let registry = broken.world.registry();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use mlops_api::{Api, Settings, Sources, Token};
 use mlops_core::artifacts::RemoteSource;
 use mlops_core::{Error, Result};
@@ -14,14 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::exit::Exit;
-use crate::place::{Open, RegistryPlace, Remote};
-
-/// `mlops registry`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Registry {
-    /// Serves the registry over MLflow's REST API until it is interrupted.
-    Serve(Serve),
-}
+use crate::place::{Adapters, RegistryPlace};
 
 /// `mlops registry serve`.
 #[derive(Debug, Args)]
@@ -49,11 +42,10 @@ pub(crate) struct Serve {
     kms_key_arn: Option<String>,
 }
 
-/// Runs one verb to its end.
-pub(crate) fn run(verb: &Registry, open: Open, remote: Remote) -> Result<Exit> {
-    let Registry::Serve(asked) = verb;
-    let settings = settings(asked, remote(&asked.registry))?;
-    let deps = asked.registry.open(open, asked.kms_key_arn.as_deref())?;
+/// Runs it to its end.
+pub(super) fn run(asked: &Serve, adapters: &Adapters) -> Result<Exit> {
+    let settings = settings(asked, (adapters.remote)(&asked.registry))?;
+    let deps = asked.registry.open(adapters.open, asked.kms_key_arn.as_deref())?;
     let api = Api::new(deps.registry.clone(), settings);
     api.check_listen(asked.listen)?;
     tracing_subscriber::fmt()
