@@ -6,6 +6,7 @@
 #                    an OpenTofu built from source in .tools/, for the tests of the second engine; sets OPENTOFU_BUILT to it
 #   need_dynamodb_local, need_ministack, need_versitygw
 #                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK (exported, too) and VERSITYGW to their directories
+#   need_toxiproxy   a bad network, for tests; sets TOXIPROXY to its directory
 #   need_amtool, need_promtool, need_prometheus
 #                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
 #                    AMTOOL, PROMTOOL and PROMETHEUS
@@ -221,6 +222,14 @@ need_versitygw() {
     VERSITYGW="$BUILT"
 }
 
+# Toxiproxy, which makes a network slow and unreliable.
+TOXIPROXY_VERSION=2.12.0
+
+need_toxiproxy() {
+    go_program toxiproxy "github.com/Shopify/toxiproxy/v2/cmd/server" "$TOXIPROXY_VERSION"
+    TOXIPROXY="$BUILT"
+}
+
 # A program that Go fetches and builds. Sets BUILT to its directory.
 go_program() { # NAME PACKAGE VERSION [and what to say of it]
     local made
@@ -234,6 +243,8 @@ go_program() { # NAME PACKAGE VERSION [and what to say of it]
         rm -rf "$made"
         missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
+    # Go calls a program as the last part of its package.
+    if [ ! -e "$made/$1" ]; then mv "$made/${2##*/}" "$made/$1"; fi
     place "$made" "$1-$3"
 }
 

@@ -276,6 +276,7 @@ fn a_version_that_a_killed_runner_registered_is_adopted_by_the_next_one() {
         return;
     };
     work.config(HELD);
+    work.init();
     let mut running = work.start_apply();
     wait::until("the version is there", SOON, || work.path("held").exists());
     let providers = running.providers();

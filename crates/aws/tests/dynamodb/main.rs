@@ -11,3 +11,4 @@ mod network;
 mod processes;
 mod records;
 mod refresh;
+mod toxics;

@@ -357,6 +357,79 @@ async fn a_partition_of_several_pages_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn ten_thousand_versions_of_one_model_are_listed() {
+    let url = dynamodb_local!();
+    let name = table::create(url).await;
+    let store = Arc::new(table::records(url, &name));
+    let artifacts = Arc::new(MemoryArtifacts::default());
+    let artifact = artifacts
+        .put_bytes("model.onnx", b"a model")
+        .expect("stored");
+    let registry = |url: &str| {
+        Registry::new(
+            Arc::new(table::records(url, &name)),
+            artifacts.clone(),
+            Arc::new(SystemClock::default()),
+            Arc::new(RandomIds),
+        )
+    };
+    let model = ModelName::new("fraud").expect("legal");
+    let first = registry(url);
+    let made = first.create_model(&model, ModelSpec::default()).await;
+    made.expect("a model");
+    let new = NewVersion {
+        model: model.clone(),
+        spec: VersionSpec {
+            artifact,
+            framework: "onnx".into(),
+            signature: None,
+            params: Default::default(),
+            lineage: None,
+            smoke: None,
+        },
+        metrics: Default::default(),
+        tags: Default::default(),
+        approval: None,
+        deletion_policy: VersionDeletionPolicy::default(),
+        nonce: None,
+    };
+    first.register_version(new).await.expect("the first");
+    let sort = |number: u64| format!("version#{number:020}");
+    let key = Key::new("model#fraud", sort(1));
+    let first = one(&store, &key).await.expect("it is there");
+    let numbers: Vec<u64> = (2..=10_000).collect();
+    for batch in numbers.chunks(100) {
+        let writes = batch.iter().map(|number| {
+            let mut version = Value::Object(first.body.clone());
+            version["id"]["version"] = json!(number);
+            put(
+                &Key::new("model#fraud", sort(*number)),
+                Expect::Absent,
+                version,
+            )
+        });
+        store.commit(writes.collect()).await.expect("written");
+    }
+
+    let proxy = Proxy::before(url).await;
+    let reader = registry(&proxy.url);
+    let all = reader.all_versions(&model).await.expect("listed");
+    let found: Vec<u64> = all.iter().map(|version| version.id.version).collect();
+    assert_eq!(found, (1..=10_000).rev().collect::<Vec<_>>());
+    let calls = proxy.calls().len();
+    assert!(calls <= 20, "{calls} calls for 10 MB at most");
+    proxy.reset();
+    let (page, more) = reader
+        .list_versions(&model, Some(5_001), 100)
+        .await
+        .expect("a page");
+    assert!(more);
+    assert_eq!(page[0].id.version, 5_000);
+    assert_eq!(page.len(), 100);
+    assert_eq!(proxy.calls(), ["Query"]);
+}
+
+#[tokio::test]
 async fn a_query_may_begin_anywhere_beside_its_prefix() {
     let url = dynamodb_local!();
     let store = table::records(url, &table::create(url).await);

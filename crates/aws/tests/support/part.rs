@@ -30,6 +30,12 @@ pub fn versitygw() -> Option<&'static Part> {
     started(&PART, "versitygw")
 }
 
+/// Toxiproxy, whose API is at its URL; `None`, and the test is skipped, where it cannot run.
+pub fn toxiproxy() -> Option<&'static Part> {
+    static PART: OnceLock<Result<Part, String>> = OnceLock::new();
+    started(&PART, "toxiproxy")
+}
+
 fn started(part: &'static OnceLock<Result<Part, String>>, name: &str) -> Option<&'static Part> {
     match part.get_or_init(|| Part::start(name)) {
         Ok(part) => Some(part),
