@@ -281,8 +281,12 @@ fn a_version_that_a_killed_runner_registered_is_adopted_by_the_next_one() {
     wait::until("the version is there", SOON, || work.path("held").exists());
     let providers = running.providers();
     let inside = process::within(work.dir());
+    // The provider first: it ends in good order when Terraform is gone.
+    for killed in &providers {
+        process::kill(killed.pid);
+    }
     running.kill();
-    for killed in providers.iter().chain(&inside) {
+    for killed in &inside {
         process::kill(killed.pid);
     }
     wait::until("terraform is gone", SOON, || !running.runs());
