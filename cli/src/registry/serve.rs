@@ -45,7 +45,9 @@ pub(crate) struct Serve {
 /// Runs it to its end.
 pub(super) fn run(asked: &Serve, adapters: &Adapters) -> Result<Exit> {
     let settings = settings(asked, (adapters.remote)(&asked.registry))?;
-    let deps = asked.registry.open(adapters.open, asked.kms_key_arn.as_deref())?;
+    let deps = asked
+        .registry
+        .open(adapters.open, asked.kms_key_arn.as_deref())?;
     let api = Api::new(deps.registry.clone(), settings);
     api.check_listen(asked.listen)?;
     tracing_subscriber::fmt()
