@@ -267,6 +267,12 @@ resource "terraform_data" "hold" {
     command = "touch held && exec sleep 600"
   }
 }
+
+# Until this is made Terraform keeps the provider.
+resource "mlops_model" "later" {
+  name       = "later"
+  depends_on = [terraform_data.hold]
+}
 "#;
 
 #[test]

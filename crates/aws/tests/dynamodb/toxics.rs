@@ -126,10 +126,11 @@ async fn where_connections_break_every_version_gets_its_number_once() {
         return;
     };
     let table = table::create(&part.url).await;
-    // Every connection is reset when it is as old as this, in the middle of a call or between two.
-    let resets = json!({"type": "reset_peer", "attributes": {"timeout": 250}});
+    // Of four connections one is reset when its first answer comes; the others end in the middle of an answer.
+    let resets = json!({"type": "reset_peer", "toxicity": 0.25, "attributes": {"timeout": 20}});
+    let ends = json!({"type": "limit_data", "attributes": {"bytes": 6000}});
     let latency = json!({"type": "latency", "attributes": {"latency": 20, "jitter": 15}});
-    let url = way(&toxiproxy.url, &part.url, &[resets, latency]).await;
+    let url = way(&toxiproxy.url, &part.url, &[resets, ends, latency]).await;
     assert_eq!(
         register(&url, &table, 5).await,
         (1..=20).collect::<Vec<_>>()
