@@ -291,7 +291,7 @@ async fn of_two_runs_that_watch_the_same_silence_one_adopts() {
             b.registry.register_version(machines.new_version())
         )
     };
-    let (a, b) = machines.clock.run(both).await;
+    let (a, b) = machines.clock.run(Box::pin(both)).await;
     let mut numbers = [a.unwrap().id.version, b.unwrap().id.version];
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2]);
