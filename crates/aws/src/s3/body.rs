@@ -15,7 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::survey::{Crc, Part, Surveyed};
+use super::crc::Crc;
+use super::survey::{Part, Surveyed};
 
 /// How much of a file is read at once.
 const CHUNK: usize = 256 * 1024;
@@ -144,7 +145,7 @@ impl Body for PartBody {
         };
         this.crc.update(&chunk);
         let sent = this.sent + chunk.len() as u64;
-        if sent == this.part.size && this.crc.finish() != this.part.crc {
+        if sent == this.part.size && !this.crc.agrees(this.part.sums) {
             return Poll::Ready(Some(Err(this.wrong("the file has other bytes"))));
         }
         this.sent = sent;

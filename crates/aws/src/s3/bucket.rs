@@ -18,10 +18,11 @@ use mlops_core::artifacts::FileEntry;
 
 use super::S3Settings;
 use super::body::Opened;
+use super::crc::{Check, Sums, written_of};
 use super::explain::{Terms, explain};
 use super::known::Known;
 use super::layout::Layout;
-use super::survey::{Crc, Part, Surveyed, written};
+use super::survey::{Part, Surveyed};
 use crate::clients::AwsClients;
 use crate::fault::{Call, Failure, Kind};
 
@@ -59,7 +60,8 @@ impl Condition {
 pub(super) struct Object {
     pub(super) tag: String,
     pub(super) size: u64,
-    crc: Option<String>,
+    nvme: Option<String>,
+    castagnoli: Option<String>,
     sha256: Option<String>,
     digest: Option<String>,
 }
@@ -71,10 +73,21 @@ impl Object {
         if self.size != entry.size {
             return false;
         }
-        match (&self.crc, &self.sha256) {
-            (Some(crc), _) => *crc == written(file.crc),
-            (None, Some(sha256)) => *sha256 == encoded(entry),
-            (None, None) => self.digest.as_deref() == Some(&entry.digest.hex()),
+        let named = self.digest.as_deref() == Some(&entry.digest.hex());
+        match (&self.nvme, &self.sha256, &self.castagnoli) {
+            (Some(crc), _, _) => *crc == file.sums.written(Check::Nvme),
+            (None, Some(sha256), _) => *sha256 == encoded(entry),
+            // 32 bits alone are few.
+            (None, None, Some(crc)) => named && *crc == file.sums.written(Check::Castagnoli),
+            (None, None, None) => named,
+        }
+    }
+
+    /// Whether the service keeps this checksum of it.
+    pub(super) fn has(&self, check: Check) -> bool {
+        match check {
+            Check::Nvme => self.nvme.is_some(),
+            Check::Castagnoli => self.castagnoli.is_some(),
         }
     }
 }
@@ -232,7 +245,8 @@ impl Bucket {
                         .content_length()
                         .and_then(|size| size.try_into().ok())
                         .unwrap_or(0),
-                    crc: whole(found.checksum_crc64_nvme()),
+                    nvme: whole(found.checksum_crc64_nvme()),
+                    castagnoli: whole(found.checksum_crc32_c()),
                     sha256: whole(found.checksum_sha256()),
                     digest: digest.cloned(),
                     tag: found.e_tag.unwrap_or_default(),
@@ -291,7 +305,7 @@ impl Bucket {
                 .body(ByteStream::from(text.as_bytes().to_vec()))
                 .content_type("text/plain; charset=utf-8")
                 .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
-                .checksum_crc64_nvme(written(Crc::of(text.as_bytes())))
+                .checksum_crc64_nvme(written_of(text))
                 .set_if_none_match(condition.and_then(Condition::none_match))
                 .set_if_match(condition.and_then(Condition::matches))
                 .set_server_side_encryption(self.encryption())
@@ -362,7 +376,7 @@ impl Bucket {
         let answer = sent.await?;
         let made = answer.copy_object_result.as_ref();
         let crc = made.and_then(|made| whole(made.checksum_crc64_nvme()));
-        Ok(crc.is_none_or(|crc| crc == written(file.crc)))
+        Ok(crc.is_none_or(|crc| crc == file.sums.written(Check::Nvme)))
     }
 
     /// A copy's source: the path of a URL.
@@ -379,14 +393,19 @@ impl Bucket {
     }
 
     /// Begins an upload in parts; its id.
-    pub(super) async fn begin(&self, key: &str, file: &Surveyed) -> Result<String, Failure> {
+    pub(super) async fn begin(
+        &self,
+        key: &str,
+        file: &Surveyed,
+        check: Check,
+    ) -> Result<String, Failure> {
         let call = self.about("CreateMultipartUpload", key);
         let sent = self.run(&call, |client| {
             let request = client
                 .create_multipart_upload()
                 .bucket(self.name())
                 .key(key)
-                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
+                .checksum_algorithm(check.algorithm())
                 .checksum_type(ChecksumType::FullObject)
                 .metadata(DIGEST, file.entry.digest.hex())
                 .set_server_side_encryption(self.encryption())
@@ -408,6 +427,7 @@ impl Bucket {
         file: &Surveyed,
         opened: &Opened,
         part: Part,
+        check: Check,
     ) -> Result<String, Failure> {
         let call = self.about("UploadPart", key);
         let sent = self.run_moving(&call, file, opened, |client| {
@@ -419,8 +439,9 @@ impl Bucket {
                 .part_number(part.number)
                 .body(opened.body(part))
                 .content_length(length(part.size))
-                .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
-                .checksum_crc64_nvme(written(part.crc))
+                .checksum_algorithm(check.algorithm())
+                .set_checksum_crc64_nvme(part.sums.only(check, Check::Nvme))
+                .set_checksum_crc32_c(part.sums.only(check, Check::Castagnoli))
                 .set_expected_bucket_owner(self.owner());
             Box::pin(request.send())
         });
@@ -428,23 +449,25 @@ impl Bucket {
         Ok(answer.e_tag.unwrap_or_default())
     }
 
-    /// Has the service copy a stretch of an object into a part; its entity tag, or `None` if the
-    /// service found other bytes there than the file's, and whether it keeps a checksum of it.
+    /// Has the service copy a stretch of an object, from this offset on, into a part; its entity
+    /// tag, or `None` if the service found other bytes there than the file's, and whether it keeps a
+    /// checksum of it.
     pub(super) async fn copy_part(
         &self,
         known: &Known,
+        from: u64,
         key: &str,
         id: &str,
         part: Part,
     ) -> Result<Option<(String, bool)>, Failure> {
         let call = self.about("UploadPartCopy", key);
         let sent = self.run(&call, |client| {
-            let last = part.offset + part.size.saturating_sub(1);
+            let last = from + part.size.saturating_sub(1);
             let request = client
                 .upload_part_copy()
                 .copy_source(self.source(&known.key))
                 .copy_source_if_match(&known.tag)
-                .copy_source_range(format!("bytes={}-{last}", part.offset))
+                .copy_source_range(format!("bytes={from}-{last}"))
                 .bucket(self.name())
                 .key(key)
                 .upload_id(id)
@@ -455,14 +478,24 @@ impl Bucket {
                 .config_override(self.limit(part.size));
             Box::pin(request.send())
         });
-        let made = sent.await?.copy_part_result;
-        let crc = made.as_ref().and_then(|made| made.checksum_crc64_nvme());
-        if crc.is_some_and(|crc| crc != written(part.crc)) {
+        let Some(made) = sent.await?.copy_part_result else {
             return Ok(None);
-        }
-        let kept = crc.is_some();
-        let tag = made.and_then(|made| made.e_tag).unwrap_or_default();
-        Ok(Some((tag, kept)))
+        };
+        let (nvme, castagnoli) = (made.checksum_crc64_nvme(), made.checksum_crc32_c());
+        let kept = match agrees(part.sums, nvme, castagnoli) {
+            Some(false) => return Ok(None),
+            compared => compared.is_some(),
+        };
+        Ok(Some((made.e_tag.unwrap_or_default(), kept)))
+    }
+}
+
+/// Whether the checksum that a service reports is this; `None` if it reports none.
+pub(super) fn agrees(sums: Sums, nvme: Option<&str>, castagnoli: Option<&str>) -> Option<bool> {
+    match (nvme, castagnoli) {
+        (Some(crc), _) => Some(crc == sums.written(Check::Nvme)),
+        (None, Some(crc)) => Some(crc == sums.written(Check::Castagnoli)),
+        (None, None) => None,
     }
 }
 

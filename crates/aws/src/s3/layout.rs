@@ -47,6 +47,21 @@ impl Layout {
         format!("{}files/{path}", self.artifact(artifact))
     }
 
+    /// Where it is written of which chunks a large file consists. No file lies there.
+    pub(super) fn chunks(&self, artifact: &Digest, path: &str) -> String {
+        format!("{}{path}", self.all_chunks(artifact))
+    }
+
+    /// The directory of what [`Layout::chunks`] names.
+    pub(super) fn all_chunks(&self, artifact: &Digest) -> String {
+        format!("{}chunks/", self.artifact(artifact))
+    }
+
+    /// Where it is written which large file holds a chunk.
+    pub(super) fn hint(&self, chunk: &blake3::Hash) -> String {
+        format!("{}known/chunks/{chunk}", self.prefix)
+    }
+
     /// Where it is written which object holds a file's bytes.
     pub(super) fn known(&self, file: &Digest) -> String {
         format!("{}known/{}", self.prefix, file.hex())

@@ -3,7 +3,9 @@
 //! ```text
 //! PREFIX/sha256/<hex>/files/<path>   the files of an artifact
 //! PREFIX/sha256/<hex>/manifest       its manifest, which <hex> is the SHA-256 of; written last
+//! PREFIX/sha256/<hex>/chunks/<path>  of which chunks a large file consists
 //! PREFIX/known/<hex>                 which object holds the file of this digest: a hint
+//! PREFIX/known/chunks/<hex>          which large file holds the chunk of this digest: a hint
 //! ```
 //!
 //! `docs/decisions/0012-s3-layout.md` says why. Every object is written under the condition that
@@ -15,12 +17,16 @@
 
 mod body;
 mod bucket;
+mod crc;
+mod cuts;
 mod download;
+mod earlier;
 mod explain;
 mod known;
 mod layout;
 mod listing;
 mod parts;
+mod plan;
 mod removal;
 mod source;
 mod survey;

@@ -1,28 +1,29 @@
 //! An object made in parts: begun, or found where it was left, and finished.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload, CompletedPart};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart,
+};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use mlops_core::Error;
 
 use super::blocking;
 use super::body::{FILES, Opened, line};
-use super::bucket::{Bucket, Condition, length, whole};
-use super::known::Known;
-use super::survey::{Part, Surveyed, written};
+use super::bucket::{Bucket, Condition, agrees, length, whole};
+use super::crc::Check;
+use super::earlier::Earlier;
+use super::plan::{self, Planned};
+use super::survey::{Part, Surveyed};
 use super::sweep;
 use crate::fault::{Failure, Kind};
 
-/// Where the bytes come from.
-#[derive(Clone, Copy)]
-pub(super) enum Origin<'a> {
-    Disk(&'a Opened),
-    Object(&'a Known),
-}
+/// About as much is copied in one call: more goes on side by side.
+const COPY: u64 = 128 << 20;
 
-/// Makes the object; its entity tag, or `None` if what is known of has other bytes.
+/// Makes the object; its entity tag. What an `earlier` object holds of it is copied, the rest is
+/// sent, and so is what cannot be copied after all.
 ///
 /// An upload that somebody left under this key, perhaps by being killed, is gone on with: the
 /// parts that arrived are kept where the service's checksum of them is the file's. What fails
@@ -32,89 +33,126 @@ pub(super) async fn upload(
     file: &Surveyed,
     key: &str,
     condition: &Condition,
-    origin: Origin<'_>,
-) -> Result<Option<String>, Failure> {
-    let (id, arrived) = match find(bucket, key, file).await? {
-        Some(found) => found,
-        None => (bucket.begin(key, file).await?, BTreeMap::new()),
+    opened: &Opened,
+    earlier: Option<&Earlier>,
+) -> Result<String, Failure> {
+    let check = earlier.map_or(Check::Nvme, |earlier| earlier.check);
+    let planned = match earlier {
+        Some(earlier) => {
+            let copies = COPY.min(bucket.settings.copy_limit);
+            plan::planned(&file.chunks, &earlier.found, file.part_size, copies)
+        }
+        None => plan::all_sent(&file.parts),
     };
-    let mut missing = file.parts.clone();
-    missing.retain(|part| !arrived.contains_key(&part.number));
-    let tags = Mutex::new(arrived.clone());
-    let outcome = stream::iter(missing)
-        .map(|part: Part| {
-            let (id, tags) = (&id, &tags);
-            async move {
-                let _line = line().await;
-                let tag = match origin {
-                    Origin::Disk(opened) => {
-                        let opened = opened.for_a_part();
-                        Some((bucket.put_part(key, id, file, &opened, part).await?, true))
-                    }
-                    Origin::Object(known) => bucket.copy_part(known, key, id, part).await?,
-                };
-                let whole = tag.is_some();
-                if let Some(tag) = tag {
-                    let mut tags = tags
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
-                    tags.insert(part.number, tag);
-                }
-                Ok::<_, Failure>(whole)
-            }
-        })
+    let parts: Vec<Part> = planned.iter().map(|planned| planned.part).collect();
+    let (id, arrived) = match find(bucket, key, &parts, check).await? {
+        Some(found) => found,
+        None => (bucket.begin(key, file, check).await?, BTreeMap::new()),
+    };
+    let upload = Upload {
+        bucket,
+        file,
+        key,
+        id: &id,
+        check,
+        opened,
+    };
+    let missing = planned
+        .into_iter()
+        .filter(|planned| !arrived.contains_key(&planned.part.number));
+    // Collected first: the compiler does not see that a lazy iterator of futures may be sent.
+    let missing: Vec<BoxFuture<'_, _>> = missing
+        .map(|planned| upload.make(planned, earlier).boxed())
+        .collect();
+    let made: Result<Vec<_>, Failure> = stream::iter(missing)
         .buffer_unordered(FILES)
-        .try_fold(true, async |all, one| Ok(all && one))
+        .try_collect()
         .await;
-    let outcome = match (outcome, origin) {
-        (Ok(true), Origin::Disk(_)) => {
+    let made = match made {
+        Ok(made) => {
             let owned = file.clone();
             blocking(move || owned.unchanged())
                 .await
-                .map(|()| true)
+                .map(|()| made)
                 .map_err(|error| Failure::before(&bucket.about("UploadPart", key), error))
         }
-        (outcome, _) => outcome,
+        Err(failure) => Err(failure),
     };
-    let changed = match origin {
-        Origin::Disk(opened) => opened.is_changed(),
-        Origin::Object(_) => false,
-    };
-    match outcome {
-        Ok(true) => {}
-        // Neither is worth a second look.
-        Ok(false) => {
-            sweep::abort(bucket, key, &id).await?;
-            return Ok(None);
-        }
+    let made = match made {
+        Ok(made) => made,
         Err(failure) => {
-            if changed || file.unchanged().is_err() {
+            // It is not worth a second look.
+            if opened.is_changed() || file.unchanged().is_err() {
                 sweep::abort(bucket, key, &id).await?;
             }
             return Err(failure);
         }
-    }
-    let tags = tags
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let tag = complete(bucket, file, key, &id, condition, &tags).await?;
+    };
+    let tags = arrived.into_iter().chain(made).collect();
+    let tag = complete(&upload, &parts, condition, &tags).await?;
     // A call to begin whose answer was lost leaves an upload without parts.
     for other in sweep::list(bucket, key).await? {
         if other.key == key {
             sweep::abort(bucket, key, &other.id).await?;
         }
     }
-    Ok(Some(tag))
+    Ok(tag)
 }
 
-/// Entity tags, and whether the service keeps the part's checksum: ministack has none of copies.
-type Arrived = BTreeMap<i32, (String, bool)>;
+/// An upload that was begun.
+struct Upload<'a> {
+    bucket: &'a Bucket,
+    file: &'a Surveyed,
+    key: &'a str,
+    id: &'a str,
+    check: Check,
+    opened: &'a Opened,
+}
+
+impl Upload<'_> {
+    /// Has a part made; its number and its entity tag.
+    async fn make(
+        &self,
+        planned: Planned,
+        earlier: Option<&Earlier>,
+    ) -> Result<(i32, Tag), Failure> {
+        let _line = line().await;
+        let Planned { part, from } = planned;
+        if let (Some(earlier), Some(from)) = (earlier, from) {
+            let made = self
+                .bucket
+                .copy_part(&earlier.object, from, self.key, self.id, part);
+            match made.await {
+                Ok(Some(tag)) => return Ok((part.number, tag)),
+                Ok(None) => tracing::debug!(key = self.key, "a copied part has other bytes"),
+                Err(failure) if failure.kind.is_passing() || failure.code() == Some("NoSuchUpload") => {
+                    return Err(failure);
+                }
+                // Its object is gone or is another now, or may not be read: the bytes travel.
+                Err(failure) => {
+                    let why = failure.into_error();
+                    tracing::debug!(why = %why.chain(), "a part is not copied but sent");
+                }
+            }
+        }
+        let opened = self.opened.for_a_part();
+        let sent = self
+            .bucket
+            .put_part(self.key, self.id, self.file, &opened, part, self.check);
+        Ok((part.number, (sent.await?, true)))
+    }
+}
+
+/// A part's entity tag, and whether the service keeps its checksum: ministack has none of copies.
+type Tag = (String, bool);
+type Arrived = BTreeMap<i32, Tag>;
 
 /// The latest upload under this key, and the entity tags of those of its parts that are right.
 async fn find(
     bucket: &Bucket,
     key: &str,
-    file: &Surveyed,
+    parts: &[Part],
+    check: Check,
 ) -> Result<Option<(String, Arrived)>, Failure> {
     let all = sweep::list(bucket, key).await?;
     let latest = all
@@ -124,20 +162,23 @@ async fn find(
     let Some(latest) = latest else {
         return Ok(None);
     };
-    match arrived(bucket, key, &latest.id, file).await {
-        Ok(parts) => Ok(Some((latest.id, parts))),
+    match arrived(bucket, key, &latest.id, parts, check).await {
+        Ok(found) => Ok(found.map(|found| (latest.id, found))),
         // Somebody finished it or gave it up.
         Err(failure) if failure.kind == Kind::Missing => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
+/// `None` if the upload is checked by another checksum.
 async fn arrived(
     bucket: &Bucket,
     key: &str,
     id: &str,
-    file: &Surveyed,
-) -> Result<Arrived, Failure> {
+    parts: &[Part],
+    check: Check,
+) -> Result<Option<Arrived>, Failure> {
+    let expected: HashMap<i32, &Part> = parts.iter().map(|part| (part.number, part)).collect();
     let call = bucket.about("ListParts", key);
     let mut found = BTreeMap::new();
     let mut marker: Option<String> = None;
@@ -155,12 +196,16 @@ async fn arrived(
             Box::pin(request.send())
         });
         let page = sent.await?;
+        let other = |found: &ChecksumAlgorithm| *found != check.algorithm();
+        if page.checksum_algorithm().is_some_and(other) {
+            return Ok(None);
+        }
         for part in page.parts() {
             let number = part.part_number().unwrap_or_default();
-            let expected = file.parts.iter().find(|part| part.number == number);
-            let right = expected.is_some_and(|expected| {
+            let (nvme, castagnoli) = (part.checksum_crc64_nvme(), part.checksum_crc32_c());
+            let right = expected.get(&number).is_some_and(|expected| {
                 part.size() == Some(length(expected.size))
-                    && part.checksum_crc64_nvme() == Some(&written(expected.crc))
+                    && agrees(expected.sums, nvme, castagnoli) == Some(true)
             });
             if let (true, Some(tag)) = (right, part.e_tag()) {
                 found.insert(number, (tag.to_owned(), true));
@@ -168,30 +213,36 @@ async fn arrived(
         }
         let next = page.next_part_number_marker;
         if page.is_truncated != Some(true) || next.is_none() || next == marker {
-            return Ok(found);
+            return Ok(Some(found));
         }
         marker = next;
     }
 }
 
 async fn complete(
-    bucket: &Bucket,
-    file: &Surveyed,
-    key: &str,
-    id: &str,
+    upload: &Upload<'_>,
+    parts: &[Part],
     condition: &Condition,
     tags: &Arrived,
 ) -> Result<String, Failure> {
+    let Upload {
+        bucket,
+        file,
+        key,
+        id,
+        check,
+        ..
+    } = *upload;
     let call = bucket.about("CompleteMultipartUpload", key);
-    let parts = file.parts.iter().map(|part| {
+    let parts = parts.iter().map(|part| {
+        let tag = tags.get(&part.number);
+        let kept = tag.is_some_and(|(_, kept)| *kept);
+        let sum = |of| part.sums.only(check, of).filter(|_| kept);
         CompletedPart::builder()
             .part_number(part.number)
-            .set_e_tag(tags.get(&part.number).map(|(tag, _)| tag.clone()))
-            .set_checksum_crc64_nvme(
-                tags.get(&part.number)
-                    .filter(|(_, kept)| *kept)
-                    .map(|_| written(part.crc)),
-            )
+            .set_e_tag(tag.map(|(tag, _)| tag.clone()))
+            .set_checksum_crc64_nvme(sum(Check::Nvme))
+            .set_checksum_crc32_c(sum(Check::Castagnoli))
             .build()
     });
     let parts = CompletedMultipartUpload::builder()
@@ -216,8 +267,9 @@ async fn complete(
     });
     let answer = sent.await?;
     // The parts' checksums were demanded; the service's of the whole follows from them.
-    let made = whole(answer.checksum_crc64_nvme());
-    if made.is_some_and(|made| made != written(file.crc)) {
+    let nvme = whole(answer.checksum_crc64_nvme());
+    let castagnoli = whole(answer.checksum_crc32_c());
+    if agrees(file.sums, nvme.as_deref(), castagnoli.as_deref()) == Some(false) {
         let error = Error::corrupt(format!(
             "{} was put together with other bytes than were sent; run the operation again",
             bucket.uri(key)

@@ -11,6 +11,7 @@ use mlops_core::{Class, Error, Result};
 use super::body::FILES;
 use super::bucket::Bucket;
 use super::download;
+use super::earlier;
 use super::known;
 use super::layout::LEAST_KNOWN;
 use super::sweep;
@@ -78,10 +79,14 @@ pub(super) async fn remove(bucket: &Bucket, digest: &Digest) -> Result<u64> {
     let manifest = bucket.layout.manifest(digest);
     let objects = bucket.list(&prefix).await.map_err(Failure::into_error)?;
     let contents = contents(bucket, digest).await?;
+    let chunks = bucket.layout.all_chunks(digest);
+    let indexes = objects.iter().map(|object| object.key.as_str());
+    let indexes = indexes.filter(|key| key.starts_with(&chunks));
     bucket
         .delete(&manifest)
         .await
         .map_err(Failure::into_error)?;
+    each(indexes.map(|index| earlier::forget(bucket, index).boxed())).await?;
     let deletes = objects.iter().filter(|object| object.key != manifest);
     each(deletes.map(|object| bucket.delete(&object.key).boxed())).await?;
     let uploads = sweep::list(bucket, &prefix)

@@ -15,9 +15,10 @@ use mlops_core::{Error, Result};
 use super::blocking;
 use super::body::{FILES, Opened, line};
 use super::bucket::{Bucket, Condition};
+use super::earlier::{self, Earlier};
 use super::known::{self, Known};
 use super::layout::GREATEST_OBJECT;
-use super::parts::{self, Origin};
+use super::parts;
 use super::survey::Surveyed;
 use crate::fault::{Failure, Kind};
 
@@ -79,7 +80,7 @@ pub(super) async fn put(
     let hints: Vec<BoxFuture<'_, _>> = hints
         .into_iter()
         .flatten()
-        .map(|(digest, known)| known::remember(bucket, by_digest[&digest], known).boxed())
+        .map(|(digest, known)| remember(bucket, &artifact, by_digest[&digest], known).boxed())
         .collect();
     stream::iter(hints)
         .buffer_unordered(FILES)
@@ -252,13 +253,16 @@ impl Upload<'_> {
         known: &Known,
         condition: &Condition,
     ) -> Result<bool, Failure> {
-        if file.entry.size > self.bucket.settings.copy_limit {
-            let made =
-                parts::upload(self.bucket, file, key, condition, Origin::Object(known)).await?;
-            return Ok(made.is_some());
+        if file.entry.size <= self.bucket.settings.copy_limit {
+            let _line = line().await;
+            return self.bucket.copy(known, key, file, condition).await;
         }
-        let _line = line().await;
-        self.bucket.copy(known, key, file, condition).await
+        let Some(same) = Earlier::same(self.bucket, file, known).await? else {
+            return Ok(false);
+        };
+        let opened = self.open(file, key).await?;
+        parts::upload(self.bucket, file, key, condition, &opened, Some(&same)).await?;
+        Ok(true)
     }
 
     async fn send(
@@ -267,22 +271,41 @@ impl Upload<'_> {
         key: &str,
         condition: &Condition,
     ) -> Result<String, Failure> {
-        let owned = file.clone();
-        let opened = blocking(move || Opened::open(&owned))
-            .await
-            .map_err(|error| Failure::before(&self.bucket.about("PutObject", key), error))?;
+        let opened = self.open(file, key).await?;
         if file.parts.len() == 1 {
             let _line = line().await;
             return self.bucket.put_file(key, file, &opened, condition).await;
         }
-        let sent = parts::upload(self.bucket, file, key, condition, Origin::Disk(&opened)).await?;
-        Ok(sent.unwrap_or_default())
+        let earlier = match file.is_cut_by_content() {
+            true => Earlier::find(self.bucket, file, key).await?,
+            false => None,
+        };
+        parts::upload(self.bucket, file, key, condition, &opened, earlier.as_ref()).await
+    }
+
+    async fn open(&self, file: &Surveyed, key: &str) -> Result<Opened, Failure> {
+        let owned = file.clone();
+        blocking(move || Opened::open(&owned))
+            .await
+            .map_err(|error| Failure::before(&self.bucket.about("PutObject", key), error))
     }
 }
 
 /// Whether somebody else wrote the object, or finished the upload, first.
 fn is_overtaken(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::Condition | Kind::Busy) || failure.code() == Some("NoSuchUpload")
+}
+
+/// Writes down for later uploads what an object holds.
+async fn remember(
+    bucket: &Bucket,
+    artifact: &Artifact,
+    file: &Surveyed,
+    object: Known,
+) -> Result<(), Failure> {
+    let index = bucket.layout.chunks(&artifact.digest, &file.entry.path);
+    earlier::remember(bucket, file, index, object.clone()).await?;
+    known::remember(bucket, file, object).await
 }
 
 /// From now on the artifact exists.

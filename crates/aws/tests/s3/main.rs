@@ -13,3 +13,4 @@ mod refusals;
 mod removal;
 mod source;
 mod upload;
+mod versions;
