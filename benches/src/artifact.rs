@@ -163,22 +163,25 @@ fn register(
 /// Bytes that neither compress nor repeat, and are on the disk when this returns: write-back of the file during the
 /// measurement would be charged to whoever runs then.
 pub(crate) fn write_noise(path: &Path, bytes: u64) -> Result<()> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let about = || format!("cannot write {}", path.display());
+    let file = File::create(path).with_context(about)?;
     let mut file = BufWriter::with_capacity(MIB as usize, file);
-    // xorshift64, any odd seed.
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    noise(0, bytes, &mut file).with_context(about)?;
+    let file = file.into_inner().with_context(about)?;
+    file.sync_all().with_context(about)
+}
+
+/// Writes such bytes, others for each seed; a multiple of eight.
+pub(crate) fn noise(seed: u64, bytes: u64, to: &mut impl Write) -> std::io::Result<()> {
+    // xorshift64, from any state but zero.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ seed.wrapping_mul(0xBF58_476D_1CE4_E5B9);
     for _ in 0..bytes / 8 {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        file.write_all(&state.to_le_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        to.write_all(&state.to_le_bytes())?;
     }
-    let file = file
-        .into_inner()
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all()
-        .with_context(|| format!("cannot sync {}", path.display()))
+    Ok(())
 }
 
 fn timed(command: &mut Command) -> Result<Duration> {

@@ -11,11 +11,15 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::accounting::{self, Usage};
 
 /// File with the environment that Terraform hands to a plugin, beside the records.
 const ENVIRONMENT: &str = "environment";
+
+/// File with the process id of the provider that was started last.
+const RUNNING: &str = "running";
 
 /// Runs `provider` to its end and records its cost in `records`.
 pub(crate) fn run(provider: &Path, records: &Path) -> Result<ExitCode> {
@@ -26,10 +30,11 @@ pub(crate) fn run(provider: &Path, records: &Path) -> Result<ExitCode> {
         serde_json::to_vec(&plugin).context("cannot write the plugin's environment as JSON")?;
     fs::write(records.join(ENVIRONMENT), text).context("cannot record the plugin's environment")?;
 
-    let mut command = Command::new(provider);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {}", provider.display()))?;
+    let about = || format!("cannot run {}", provider.display());
+    let mut child = Command::new(provider).spawn().with_context(about)?;
+    fs::write(records.join(RUNNING), child.id().to_string())
+        .context("cannot record the provider's process id")?;
+    let status = child.wait().with_context(about)?;
     let usage = accounting::children()?;
     let record = records.join(format!("{}.json", std::process::id()));
     let text = serde_json::to_vec(&usage).context("cannot write a record as JSON")?;
@@ -84,6 +89,14 @@ pub(crate) fn collect(records: &Path) -> Result<(Usage, usize)> {
 pub(crate) fn environment(records: &Path) -> Result<BTreeMap<String, String>> {
     let text = fs::read(records.join(ENVIRONMENT)).context("no provider has run yet")?;
     serde_json::from_slice(&text).context("the recorded environment is no JSON object")
+}
+
+/// Kills the provider that was started last, as `kill -9` does.
+pub(crate) fn kill(records: &Path) -> Result<()> {
+    let id = fs::read_to_string(records.join(RUNNING)).context("no provider has run yet")?;
+    let id = id.parse().ok().and_then(Pid::from_raw);
+    let id = id.context("the recorded process id is none")?;
+    kill_process(id, Signal::KILL).context("cannot kill the provider")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -100,18 +100,8 @@ impl Workspace {
         let (verb, rest) = arguments.split_first().context("a command needs a verb")?;
         let before = accounting::children()?;
         let start = Instant::now();
-        let output = Command::new(&self.terraform)
-            // Options come before a plan file, so this one comes first.
-            .args([verb, "-no-color"])
-            .args(rest)
-            .current_dir(self.path())
-            .env("TF_CLI_CONFIG_FILE", self.path().join("cli.tfrc"))
-            .env("TF_IN_AUTOMATION", "1")
-            .env("CHECKPOINT_DISABLE", "1")
-            .env_remove("TF_LOG")
-            .env_remove("TF_WORKSPACE")
-            .env_remove("TF_DATA_DIR")
-            .env_remove("TF_PLUGIN_CACHE_DIR")
+        let output = self
+            .command(verb, rest)
             .output()
             .with_context(|| format!("cannot run {}", self.terraform.display()))?;
         let wall = start.elapsed();
@@ -130,6 +120,46 @@ impl Workspace {
             total_cpu: after.cpu - before.cpu,
             provider,
         })
+    }
+
+    /// Runs a command and kills its provider when it is time.
+    pub(crate) fn kill(&self, arguments: &[&str], when: impl Fn() -> bool) -> Result<()> {
+        let (verb, rest) = arguments.split_first().context("a command needs a verb")?;
+        let mut child = self
+            .command(verb, rest)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.terraform.display()))?;
+        while !when() {
+            let ended = child.try_wait()?;
+            ensure!(ended.is_none(), "it ended before its provider was killed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        proxy::kill(&self.records())?;
+        let status = child.wait()?;
+        ensure!(
+            !status.success(),
+            "its provider was killed, and it succeeded"
+        );
+        proxy::collect(&self.records()).map(drop)
+    }
+
+    fn command(&self, verb: &str, rest: &[&str]) -> Command {
+        let mut command = Command::new(&self.terraform);
+        command
+            // Options come before a plan file, so this one comes first.
+            .args([verb, "-no-color"])
+            .args(rest)
+            .current_dir(self.path())
+            .env("TF_CLI_CONFIG_FILE", self.path().join("cli.tfrc"))
+            .env("TF_IN_AUTOMATION", "1")
+            .env("CHECKPOINT_DISABLE", "1")
+            .env_remove("TF_LOG")
+            .env_remove("TF_WORKSPACE")
+            .env_remove("TF_DATA_DIR")
+            .env_remove("TF_PLUGIN_CACHE_DIR");
+        command
     }
 
     /// The value of an output that is a string.

@@ -1,20 +1,25 @@
-//! A proxy that counts requests.
+//! A proxy that counts requests, and the bytes that clients send.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
 
-type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
+#[derive(Default)]
+struct Counts {
+    requests: Mutex<BTreeMap<String, usize>>,
+    bytes: AtomicU64,
+}
 
 /// Forwards every connection to one server.
 pub(super) struct Counter {
     /// `http://127.0.0.1:PORT`.
     pub(super) url: String,
-    counts: Counts,
+    counts: Arc<Counts>,
 }
 
 impl Counter {
@@ -26,7 +31,7 @@ impl Counter {
             .context("an address")?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let counts = Counts::default();
+        let counts = Arc::<Counts>::default();
         let shared = Arc::clone(&counts);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -44,7 +49,23 @@ impl Counter {
 
     /// What was asked since the last time: operations of DynamoDB by name, requests to S3 by method.
     pub(super) fn take(&self) -> BTreeMap<String, usize> {
-        std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.counts.requests())
+    }
+
+    /// How many bytes clients sent since the last time that they were taken.
+    pub(super) fn bytes(&self) -> u64 {
+        self.counts.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The same, and begins anew.
+    pub(super) fn take_bytes(&self) -> u64 {
+        self.counts.bytes.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Counts {
+    fn requests(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,9 +83,9 @@ fn forward(client: TcpStream, server: TcpStream, counts: &Counts) -> std::io::Re
             break;
         }
         for operation in heads.feed(&bytes[..read]) {
-            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-            *counts.entry(operation).or_default() += 1;
+            *counts.requests().entry(operation).or_default() += 1;
         }
+        counts.bytes.fetch_add(read as u64, Ordering::Relaxed);
         server.write_all(&bytes[..read])?;
     }
     server.shutdown(Shutdown::Write)?;

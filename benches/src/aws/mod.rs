@@ -1,10 +1,12 @@
-//! The registry on AWS, as emulators play it: how many calls a refresh and an apply make, and what a large upload costs.
+//! The registry on AWS, as emulators play it: how many calls a refresh and an apply make, what a large upload costs, and what
+//! of its next version travels.
 
 mod calls;
 mod cli;
 mod counter;
 mod part;
 mod upload;
+mod versions;
 
 use anyhow::Result;
 
@@ -17,7 +19,8 @@ const BUCKET: &str = "bench";
 /// Measures and prints.
 pub(crate) fn run(builds: &Builds, resources: usize, size_mib: u64) -> Result<()> {
     calls::run(builds, resources)?;
-    upload::run(builds, size_mib)
+    upload::run(builds, size_mib)?;
+    versions::run(builds, size_mib)
 }
 
 /// The head of a configuration for a registry whose records and artifacts lie at these URLs.

@@ -1,4 +1,4 @@
-//! `mlops artifact gc`: what retention does not keep, and what no version names, goes.
+//! `mlops artifact gc`: what retention does not keep, what no version names, and uploads that nobody finished, go.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub(crate) struct Gc {
     /// Delete and remove. Without it nothing is changed.
     #[arg(long)]
     delete: bool,
-    /// How long an artifact stays after it was stored, and after a run with --delete first saw that no version names it:
-    /// 36h, 7d, 0s.
+    /// How long an artifact stays after it was stored, and after a run with --delete first saw that no version names it, and
+    /// an upload after it was begun: 36h, 7d, 0s.
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
     grace: Duration,
     #[command(flatten)]
@@ -36,6 +36,7 @@ struct Report {
     in_use: Vec<InUse>,
     artifacts: Vec<Artifact>,
     waiting: Vec<Waiting>,
+    uploads: Vec<String>,
     failed: Vec<Failed>,
     freed_bytes: u64,
 }
@@ -121,6 +122,7 @@ impl Report {
                     until: unnamed.until.to_string(),
                 })
                 .collect(),
+            uploads: report.uploads,
             failed: report
                 .failed
                 .into_iter()
@@ -163,14 +165,23 @@ impl Report {
                 waiting.digest, waiting.until, waiting.bytes
             );
         }
+        let ended = if self.deleted {
+            "ended"
+        } else {
+            "would be ended"
+        };
+        for upload in &self.uploads {
+            println!("upload of {upload}: {ended}, nobody finished it");
+        }
         for failed in &self.failed {
             println!("artifact {}: not deleted: {}", failed.digest, failed.why);
         }
         println!(
-            "{} versions and {} artifacts {gone}, {} bytes {freed}{}",
+            "{} versions and {} artifacts {gone}, {} bytes {freed}, {} uploads {ended}{}",
             self.versions.len(),
             self.artifacts.len(),
             self.freed_bytes,
+            self.uploads.len(),
             if self.deleted {
                 ""
             } else {

@@ -17,8 +17,8 @@ pub(crate) enum Artifact {
     /// Writes the files of a version into a directory, and verifies each. What is there and right stays, so a pull that
     /// was interrupted goes on when it is repeated.
     Pull(pull::Pull),
-    /// Deletes the versions that their models' retention does not keep, and removes the artifacts that no version names.
-    /// Only says what would go, unless it is told --delete.
+    /// Deletes the versions that their models' retention does not keep, removes the artifacts that no version names, and ends
+    /// uploads that nobody finished. Only says what would go, unless it is told --delete.
     Gc(gc::Gc),
 }
 

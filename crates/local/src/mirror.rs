@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mlops_core::artifacts::{
     Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, NoDigestCache,
-    StoredArtifact,
+    StoredArtifact, UnfinishedUploads,
 };
 use mlops_core::{Error, Result};
 
@@ -78,6 +79,10 @@ impl ArtifactStore for Mirror {
 
     async fn remove(&self, digest: &Digest) -> Result<u64> {
         self.far.remove(digest).await
+    }
+
+    async fn end_uploads(&self, grace: Duration, delete: bool) -> Result<UnfinishedUploads> {
+        self.far.end_uploads(grace, delete).await
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {

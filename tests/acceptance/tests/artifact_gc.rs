@@ -121,6 +121,29 @@ fn what_retention_does_not_keep_goes_and_its_bytes_with_it_and_can_come_again() 
 }
 
 #[test]
+fn what_a_killed_upload_left_is_found_and_then_removed() {
+    let mut work = workspace();
+    work.config(&config(&[("a", "one.onnx")]));
+    work.apply();
+    let left = work.registry().join("artifacts/tmp/left");
+    std::fs::write(&left, b"half of a model").expect("it is written");
+    let place = serde_json::json!([left.display().to_string()]);
+    assert_eq!(count(&gc(&work, &[]), "uploads"), 0, "seven days");
+    assert_eq!(gc(&work, &NOW)["uploads"], place);
+    assert!(left.exists(), "nobody said --delete");
+    let told = work.mlops(["artifact", "gc", "--delete", "--grace", "0s"]);
+    let line = format!("upload of {}: ended, nobody finished it", left.display());
+    assert!(told.output.contains(&line), "{}", told.story());
+    assert!(
+        told.output.contains(", 1 uploads ended"),
+        "{}",
+        told.story()
+    );
+    assert!(!left.exists());
+    assert_eq!(count(&gc(&work, &NOW), "uploads"), 0);
+}
+
+#[test]
 fn bytes_that_another_namespace_names_stay() {
     let mut work = workspace();
     let one = std::fs::read(work.path("one.onnx")).expect("it is read");

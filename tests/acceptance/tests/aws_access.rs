@@ -9,7 +9,7 @@ const BUCKET: &str = "acme-mlops-000000000000-eu-west-1";
 
 /// A registry that the module made, and the gate before it.
 struct World {
-    _part: Part,
+    part: Part,
     module: RegistryModule,
     gate: Gate,
 }
@@ -25,11 +25,7 @@ impl World {
         };
         let module = RegistryModule::apply(&part, TABLE);
         let gate = Gate::before(http::address(&part.url));
-        Some(Self {
-            _part: part,
-            module,
-            gate,
-        })
+        Some(Self { part, module, gate })
     }
 
     fn workspace(&self) -> Workspace {
@@ -154,9 +150,15 @@ fn who_publishes_who_reads_who_deploys_and_who_sweeps_may_do_that_and_nothing_el
     deployer.destroy();
     world.nothing_was_denied();
 
-    // What nobody names any more is not a publisher's to remove.
+    // What nobody names any more is not a publisher's to remove; nor is an upload that somebody left.
     world.can("publish");
     work.destroy();
+    let left = format!(
+        "/{BUCKET}/ml/sha256/{}/files/a.bin?uploads",
+        "ab".repeat(32)
+    );
+    let begun = http::Client::new(&world.part.url).request("POST", &left, &[], b"");
+    assert_eq!(begun.expect("an answer").status, 200);
     world.nothing_was_denied();
     let gc = ["artifact", "gc", "--delete", "--grace", "0s"];
     let (code, said) = mlops(&work, &gc);
@@ -165,6 +167,10 @@ fn who_publishes_who_reads_who_deploys_and_who_sweeps_may_do_that_and_nothing_el
     let (code, said) = mlops(&work, &gc);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("1 artifacts deleted"), "{said}");
+    assert!(said.contains("1 uploads ended"), "{said}");
     world.nothing_was_denied();
-    assert!(world.gate.allowed().contains("s3:DeleteObject"));
+    let allowed = world.gate.allowed();
+    for action in ["s3:DeleteObject", "s3:AbortMultipartUpload"] {
+        assert!(allowed.contains(action), "{action}: {allowed:?}");
+    }
 }

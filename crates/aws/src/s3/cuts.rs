@@ -220,7 +220,11 @@ mod tests {
         let bytes = noise(3, 8 * MIB);
         let expected = content(&bytes);
         for pieces in [1000, 700_001, bytes.len()] {
-            assert_eq!(ends(Cuts::by_content(1), &bytes, pieces), expected, "{pieces}");
+            assert_eq!(
+                ends(Cuts::by_content(1), &bytes, pieces),
+                expected,
+                "{pieces}"
+            );
         }
     }
 
@@ -236,14 +240,20 @@ mod tests {
 
     #[test]
     fn the_cuts_of_a_greater_class_are_among_those_of_a_smaller_one() {
-        assert_eq!([1, FIRST_CLASS, FIRST_CLASS + 1, 5 << 40].map(class), [0, 0, 1, 9]);
+        assert_eq!(
+            [1, FIRST_CLASS, FIRST_CLASS + 1, 5 << 40].map(class),
+            [0, 0, 1, 9]
+        );
         let bytes = noise(11, 40 * MIB);
         let mut before: BTreeSet<usize> = content(&bytes).into_iter().collect();
         for class in 1..=3 {
             let cuts = Cuts::by_content(FIRST_CLASS << class);
             let found: BTreeSet<usize> = ends(cuts, &bytes, MIB).into_iter().collect();
             assert!(found.is_subset(&before), "class {class}");
-            assert!(!found.is_empty() && found.len() < before.len(), "class {class}");
+            assert!(
+                !found.is_empty() && found.len() < before.len(),
+                "class {class}"
+            );
             before = found;
         }
     }

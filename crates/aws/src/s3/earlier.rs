@@ -271,7 +271,10 @@ mod tests {
             text.replace("-v1", "-v2"),
             text.replace("3 ", "x "),
             text[..text.len() - 2].to_owned(),
-            text.lines().take(3).map(|line| format!("{line}\n")).collect(),
+            text.lines()
+                .take(3)
+                .map(|line| format!("{line}\n"))
+                .collect(),
         ] {
             assert_eq!(Index::read(&other), None, "{other:?}");
         }

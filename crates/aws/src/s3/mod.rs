@@ -35,10 +35,12 @@ mod upload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mlops_core::artifacts::{
     Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, StoredArtifact,
+    UnfinishedUploads,
 };
 use mlops_core::{Error, Result};
 
@@ -151,15 +153,6 @@ fn names_bucket(text: &str) -> bool {
     named || (text.starts_with("arn:") && text.contains(":accesspoint/"))
 }
 
-/// What a sweep found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SweptUploads {
-    /// The keys whose uploads were given up.
-    pub aborted: Vec<String>,
-    /// How many uploads are younger, and stay.
-    pub kept: usize,
-}
-
 /// The store in one bucket. Cheap to make and to clone: nothing is called before it is used.
 #[derive(Debug, Clone)]
 pub struct S3Artifacts {
@@ -186,16 +179,6 @@ impl S3Artifacts {
                 terms: &explain::REGISTRY,
             }),
         })
-    }
-
-    /// Gives up the uploads below the prefix that were begun longer than `age` ago and never
-    /// finished; their parts cost money until then. A young one may still be at work, or be
-    /// resumed.
-    ///
-    /// # Errors
-    /// Those of S3; what was aborted before stays so.
-    pub async fn sweep_uploads(&self, age: std::time::Duration) -> Result<SweptUploads> {
-        sweep::uploads(&self.bucket, age).await
     }
 }
 
@@ -228,6 +211,10 @@ impl ArtifactStore for S3Artifacts {
 
     async fn remove(&self, digest: &Digest) -> Result<u64> {
         removal::remove(&self.bucket, digest).await
+    }
+
+    async fn end_uploads(&self, grace: Duration, delete: bool) -> Result<UnfinishedUploads> {
+        sweep::end(&self.bucket, grace, delete).await
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {

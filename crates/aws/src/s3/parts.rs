@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart,
-};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mlops_core::Error;
 
 use super::blocking;
@@ -57,14 +55,13 @@ pub(super) async fn upload(
         check,
         opened,
     };
-    let missing = planned
+    let missing: Vec<Planned> = planned
         .into_iter()
-        .filter(|planned| !arrived.contains_key(&planned.part.number));
-    // Collected first: the compiler does not see that a lazy iterator of futures may be sent.
-    let missing: Vec<BoxFuture<'_, _>> = missing
-        .map(|planned| upload.make(planned, earlier).boxed())
+        .filter(|planned| !arrived.contains_key(&planned.part.number))
         .collect();
+    // Boxed one after another: ten thousand at once would take more memory than their bytes.
     let made: Result<Vec<_>, Failure> = stream::iter(missing)
+        .map(|planned: Planned| -> BoxFuture<'_, _> { Box::pin(upload.make(planned, earlier)) })
         .buffer_unordered(FILES)
         .try_collect()
         .await;
@@ -125,7 +122,9 @@ impl Upload<'_> {
             match made.await {
                 Ok(Some(tag)) => return Ok((part.number, tag)),
                 Ok(None) => tracing::debug!(key = self.key, "a copied part has other bytes"),
-                Err(failure) if failure.kind.is_passing() || failure.code() == Some("NoSuchUpload") => {
+                Err(failure)
+                    if failure.kind.is_passing() || failure.code() == Some("NoSuchUpload") =>
+                {
                     return Err(failure);
                 }
                 // Its object is gone or is another now, or may not be read: the bytes travel.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use mlops_core::Result;
+use mlops_core::artifacts::UnfinishedUploads;
 
-use super::SweptUploads;
 use super::bucket::Bucket;
 use crate::fault::{Failure, Kind};
 
@@ -76,24 +76,28 @@ pub(super) async fn abort(bucket: &Bucket, key: &str, id: &str) -> Result<(), Fa
     }
 }
 
-pub(super) async fn uploads(bucket: &Bucket, age: Duration) -> Result<SweptUploads> {
+/// Finds the uploads that were begun longer than `grace` ago, or gives them up.
+pub(super) async fn end(
+    bucket: &Bucket,
+    grace: Duration,
+    delete: bool,
+) -> Result<UnfinishedUploads> {
     let prefix = bucket.layout.artifacts();
     let all = list(bucket, &prefix).await.map_err(Failure::into_error)?;
     let now = SystemTime::now();
-    let mut swept = SweptUploads::default();
+    let mut found = UnfinishedUploads::default();
     for upload in all {
-        let old = upload
-            .at
-            .and_then(|at| now.duration_since(at).ok())
-            .is_some_and(|passed| passed >= age);
-        if !old {
-            swept.kept += 1;
+        let at = upload.at.and_then(|at| now.duration_since(at).ok());
+        if at.is_none_or(|age| age < grace) {
+            found.young += 1;
             continue;
         }
-        abort(bucket, &upload.key, &upload.id)
-            .await
-            .map_err(Failure::into_error)?;
-        swept.aborted.push(upload.key);
+        if delete {
+            abort(bucket, &upload.key, &upload.id)
+                .await
+                .map_err(Failure::into_error)?;
+        }
+        found.old.push(bucket.uri(&upload.key));
     }
-    Ok(swept)
+    Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Every call of uploads, a download, a list and a removal fails in turn, in every way. Prints a
 //! table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
@@ -85,7 +85,7 @@ async fn abandon(url: &str, name: &str, source: &Path) {
 async fn run(
     url: &str,
     sources: &Sources,
-    planned: Option<(&'static str, usize, Fault)>,
+    planned: Option<Case>,
 ) -> Result<Vec<&'static str>, String> {
     let (name, proxy) = (bucket::create(url).await, Proxy::before(url).await);
     if let Some((operation, number, fault)) = planned {
@@ -126,6 +126,9 @@ async fn run(
     Ok(proxy.calls().iter().map(|call| call.operation).collect())
 }
 
+/// A call of this operation, with this number, fails so.
+type Case = (&'static str, usize, Fault);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_may_fail_once_in_every_way() {
     let Some(part) = part::versitygw() else {
@@ -133,22 +136,29 @@ async fn every_call_may_fail_once_in_every_way() {
     };
     let scratch = tempfile::tempdir().expect("directory");
     let sources = &Sources::new(scratch.path());
-    let calls = run(&part.url, sources, None).await.expect("a clean run");
+    let run = |case| run(&part.url, sources, case);
+    assert_eq!(table(run).await, 13, "every operation of the store");
+}
+
+/// Runs once for each way in which each call may fail; prints what came of it. Answers how many
+/// operations were called.
+async fn table<F>(run: impl Fn(Option<Case>) -> F) -> usize
+where
+    F: Future<Output = Result<Vec<&'static str>, String>>,
+{
+    let calls = Box::pin(run(None)).await.expect("a clean run");
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for call in calls {
         *counts.entry(call).or_default() += 1;
     }
-    let reached: BTreeSet<&str> = counts.keys().copied().collect();
-    assert_eq!(
-        reached.len(),
-        13,
-        "every operation of the store: {reached:?}"
-    );
     let cases = counts.iter().flat_map(|(operation, count)| {
         (0..*count).flat_map(move |number| FAULTS.map(|fault| (*operation, number, fault)))
     });
     let outcomes: Vec<_> = stream::iter(cases.collect::<Vec<_>>())
-        .map(|case| async move { (case, Box::pin(run(&part.url, sources, Some(case))).await) })
+        .map(|case| {
+            let outcome = Box::pin(run(Some(case)));
+            async move { (case, outcome.await) }
+        })
         .buffer_unordered(8)
         .collect()
         .await;
@@ -180,4 +190,94 @@ async fn every_call_may_fail_once_in_every_way() {
         wrong.len(),
         wrong.join("\n")
     );
+    counts.len()
+}
+
+/// A version that was stored before, and one that changed in the middle.
+struct Versions {
+    /// The chunks of the first are found through these hints.
+    hints: Vec<(String, Vec<u8>)>,
+    second: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Versions {
+    async fn new(url: &str, name: &str, at: &Path) -> Self {
+        let mut bytes = noise(1, 20 * MIB);
+        let store = bucket::store(url, name);
+        let first = tree(at, &[("large.bin", &bytes)]);
+        store.put_tree(&first, &NoDigestCache).await.expect("put");
+        let mut hints = Vec::new();
+        for key in bucket::keys(url, name).await {
+            if let Some(chunk) = key.strip_prefix("ml/known/chunks/") {
+                hints.push((chunk.to_owned(), bucket::read(url, name, &key).await));
+            }
+        }
+        bytes[10 * MIB..][..1000].copy_from_slice(&noise(2, 1000));
+        Self {
+            hints,
+            second: tree(at, &[("large.bin", &bytes)]),
+            bytes,
+        }
+    }
+
+    /// Stores, checks and removes the second version below a prefix of its own.
+    async fn run(
+        &self,
+        url: &str,
+        name: &str,
+        planned: Option<Case>,
+    ) -> Result<Vec<&'static str>, String> {
+        let prefix = uuid::Uuid::new_v4().simple().to_string();
+        for (chunk, hint) in &self.hints {
+            bucket::write(url, name, &format!("{prefix}/known/chunks/{chunk}"), hint).await;
+        }
+        let proxy = Proxy::before(url).await;
+        if let Some((operation, number, fault)) = planned {
+            proxy.fail(operation, number, fault);
+        }
+        let settings = S3Settings {
+            prefix: prefix.clone(),
+            ..bucket::small_parts(name)
+        };
+        let store = bucket::store_with(&proxy.url, settings);
+        let failed = |error: mlops_core::Error| format!("failed: {}", error.chain());
+        let stored = store.put_tree(&self.second, &NoDigestCache).await;
+        let digest = stored.map_err(failed)?.digest;
+        let root = format!("{prefix}/sha256/{}/", digest.hex());
+        if bucket::read(url, name, &format!("{root}files/large.bin")).await != self.bytes {
+            return Err("the object is wrong".to_owned());
+        }
+        if proxy.bytes() >= 20 * MIB as u64 {
+            return Err(format!("{} bytes were sent", proxy.bytes()));
+        }
+        store.check(&digest).await.map_err(failed)?;
+        store.remove(&digest).await.map_err(failed)?;
+        let client = bucket::client(url);
+        let left = client.list_objects_v2().bucket(name).prefix(&prefix);
+        for object in left.send().await.expect("a list").contents() {
+            let key = object.key().expect("a key");
+            let text = bucket::read(url, name, key).await;
+            if String::from_utf8_lossy(&text).contains(&root) || key.starts_with(&root) {
+                return Err(format!("{key} is left"));
+            }
+        }
+        let uploads = bucket::uploads(url, name).await;
+        if uploads.iter().any(|(key, _)| key.starts_with(&prefix)) {
+            return Err("an upload is left under way".to_owned());
+        }
+        Ok(proxy.calls().iter().map(|call| call.operation).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_for_a_version_made_of_an_earlier_one_may_fail_once_in_every_way() {
+    let Some(part) = part::versitygw() else {
+        return;
+    };
+    let name = &bucket::create(&part.url).await;
+    let scratch = tempfile::tempdir().expect("directory");
+    let versions = &Versions::new(&part.url, name, scratch.path()).await;
+    let run = |case| versions.run(&part.url, name, case);
+    assert_eq!(table(run).await, 10, "copies of parts among them");
 }

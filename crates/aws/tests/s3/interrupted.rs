@@ -130,17 +130,19 @@ async fn a_sweep_gives_up_old_uploads_of_the_registry_and_no_others() {
         begun.send().await.expect("begun");
     }
     let store = bucket::store(&part.url, &name);
-    let young = store
-        .sweep_uploads(Duration::from_secs(3600))
-        .await
-        .expect("swept");
-    assert_eq!((young.aborted.len(), young.kept), (0, 2));
-    let old = store.sweep_uploads(Duration::ZERO).await.expect("swept");
+    let ended = async |grace: u64, delete| {
+        let found = store.end_uploads(Duration::from_secs(grace), delete).await;
+        found.expect("swept")
+    };
+    let young = ended(3600, true).await;
+    assert_eq!((young.old.len(), young.young), (0, 2));
+    let found = ended(0, false).await;
     assert_eq!(
-        old.aborted,
-        ["ml/sha256/abc/files/a", "ml/sha256/abc/files/b"]
+        found.old,
+        ["a", "b"].map(|file| format!("s3://{name}/ml/sha256/abc/files/{file}"))
     );
-    assert_eq!(old.kept, 0);
+    assert_eq!(bucket::uploads(&part.url, &name).await.len(), 3);
+    assert_eq!(ended(0, true).await, found);
     let left = bucket::uploads(&part.url, &name).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].0, "other/sha256/abc");

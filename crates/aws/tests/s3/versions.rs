@@ -100,7 +100,11 @@ async fn only_the_parts_around_a_change_travel(world: World, size: usize) {
     world.put(&second).await;
     let sent = world.proxy.bytes();
     assert!(sent < size as u64 / 100 + PART + REST + WORDS, "{sent}");
-    assert_eq!(world.copies(), 2, "what stands before the change, and what behind it");
+    assert_eq!(
+        world.copies(),
+        2,
+        "what stands before the change, and what behind it"
+    );
 
     let third = with_more_at(&second, MIB / 3, &noise(98, MIB));
     world.put(&third).await;
@@ -133,7 +137,11 @@ async fn a_version_that_changed_everywhere_costs_a_few_small_reads() {
     let before = world.proxy.calls().len();
     world.put(&noise(2, 30 * MIB)).await;
     assert_eq!(world.copies(), 0);
-    assert_eq!(world.proxy.calls().len(), before, "the same calls as without a version before");
+    assert_eq!(
+        world.proxy.calls().len(),
+        before,
+        "the same calls as without a version before"
+    );
     let sent = world.proxy.bytes();
     assert!(sent < 30 * MIB as u64 + WORDS, "{sent}");
 }
@@ -239,7 +247,11 @@ async fn an_upload_that_was_interrupted_copies_nothing_twice() {
     let parts = async || {
         let (key, id) = &begun[0];
         let client = bucket::client(world.url);
-        let list = client.list_parts().bucket(&world.name).key(key).upload_id(id);
+        let list = client
+            .list_parts()
+            .bucket(&world.name)
+            .key(key)
+            .upload_id(id);
         list.send().await.expect("a list").parts().len()
     };
     // Until all others have arrived.
@@ -275,7 +287,11 @@ async fn a_removal_takes_the_index_and_the_hints_that_name_it() {
     assert_eq!(hints(&new).await, 8, "the latest is the best");
     world.store.remove(&old.digest).await.expect("removed");
     assert_eq!((hints(&old).await, hints(&new).await), (0, 8));
-    world.store.check(&new.digest).await.expect("whole by itself");
+    world
+        .store
+        .check(&new.digest)
+        .await
+        .expect("whole by itself");
     world.store.remove(&new.digest).await.expect("removed");
     assert_eq!(bucket::keys(world.url, &world.name).await, [""; 0]);
 }
@@ -291,7 +307,10 @@ async fn a_file_of_a_few_parts_has_no_index() {
         ..bucket::small_parts(&world.name)
     };
     let larger = bucket::store_with(world.url, settings);
-    let source = tree(world.scratch.path(), &[("weights.bin", &noise(2, 24 * MIB))]);
+    let source = tree(
+        world.scratch.path(),
+        &[("weights.bin", &noise(2, 24 * MIB))],
+    );
     let put = larger.put_tree(&source, &NoDigestCache).await.expect("put");
     let keys = bucket::keys(world.url, &world.name).await;
     assert!(keys.contains(&World::index(&put)), "{keys:?}");

@@ -25,5 +25,5 @@ pub use cache::{DigestCache, FileStamp, NoDigestCache, RunDigests};
 pub use digest::{Artifact, Digest, FileEntry};
 pub use remote::{RemoteFile, RemoteSource, RemoteTree};
 pub use source::{SourceFile, SourceTree, describe_source, hash_source};
-pub use store::{ArtifactReader, ArtifactStore, StoredArtifact};
+pub use store::{ArtifactReader, ArtifactStore, StoredArtifact, UnfinishedUploads};
 pub use verified::Verified;

@@ -1,6 +1,7 @@
 //! The port to a store of artifacts.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
@@ -24,6 +25,15 @@ pub struct StoredArtifact {
     pub modified: jiff::Timestamp,
     /// Whether the manifest is there; what a killed upload left has none.
     pub complete: bool,
+}
+
+/// What killed uploads left that no digest tells, as a sweep sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnfinishedUploads {
+    /// Where they were to lie, of those that are older than the sweep's grace time.
+    pub old: Vec<String>,
+    /// How many are younger, or may still be at work.
+    pub young: usize,
 }
 
 /// A content-addressed store. Every operation streams through a fixed amount of memory.
@@ -80,6 +90,13 @@ pub trait ArtifactStore: Send + Sync {
     /// A store that clears up what killed uploads and removals left, while it is at it, counts
     /// those bytes too.
     async fn remove(&self, digest: &Digest) -> Result<u64>;
+
+    /// Ends the uploads that were begun longer than `grace` ago and that nobody finished, and
+    /// frees what they hold. Without `delete` it only says which. One that is ended while it is
+    /// at work after all begins anew.
+    ///
+    /// What lies under an artifact's digest is not among them: that is listed.
+    async fn end_uploads(&self, grace: Duration, delete: bool) -> Result<UnfinishedUploads>;
 
     /// Opens one file of an artifact.
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader>;

@@ -1,7 +1,7 @@
 //! The sweep: what `mlops artifact gc` does.
 //!
-//! It deletes the versions that their models' retention no longer keeps, then the artifacts that no version names and that
-//! have been so for a grace time. How it stays out of the way of registrations: [`super::marks`].
+//! It ends uploads that nobody finished, deletes the versions that their models' retention no longer keeps, then the artifacts
+//! that no version names and that have been so for a grace time. How it stays out of the way of registrations: [`super::marks`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,7 +29,8 @@ const AT_ONCE: usize = 50;
 /// What a sweep is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
-    /// How long an artifact stays after it was stored, and after a sweep first saw that no version names it.
+    /// How long an artifact stays after it was stored, and after a sweep first saw that no version names it; and how long an
+    /// upload that nobody finishes after it was begun.
     pub grace: Duration,
     /// Whether to delete and remove. Otherwise the report says what would be, and nothing is written.
     pub delete: bool,
@@ -48,6 +49,8 @@ pub struct SweepReport {
     pub artifacts: Vec<StoredArtifact>,
     /// Artifacts that go once their grace time is over.
     pub waiting: Vec<Unnamed>,
+    /// Where uploads were to lie that nobody finished, ended.
+    pub uploads: Vec<String>,
     /// Artifacts that could not be removed, and why.
     pub failed: Vec<(Digest, String)>,
     /// Bytes freed, or that would be at most.
@@ -102,6 +105,9 @@ impl Registry {
 
     async fn sweeping(&self, sweep: &Sweep, lease: Option<&Lease>) -> Result<SweepReport> {
         let mut report = SweepReport::default();
+        // First: if this may not be done, nothing else was yet.
+        let uploads = self.inner.artifacts.end_uploads(sweep.grace, sweep.delete);
+        report.uploads = uploads.await?.old;
         self.sweep_versions(lease, &mut report).await?;
         let mut stored = self.inner.artifacts.list().await?;
         stored.sort_by_key(|artifact| artifact.digest);

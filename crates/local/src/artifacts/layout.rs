@@ -79,15 +79,21 @@ impl Layout {
     /// Removes what killed uploads left in `tmp/`; its bytes. For whoever is alone here.
     pub(super) fn sweep_staged(&self) -> u64 {
         let mut freed = 0;
-        let entries = std::fs::read_dir(self.root.join("tmp"));
-        for entry in entries.into_iter().flatten().flatten() {
-            let size = entry.metadata().map_or(0, |found| found.len());
+        for path in self.staged() {
+            let size = path.metadata().map_or(0, |found| found.len());
             // What cannot be swept now is swept next time.
-            if std::fs::remove_file(entry.path()).is_ok() {
+            if std::fs::remove_file(path).is_ok() {
                 freed += size;
             }
         }
         freed
+    }
+
+    /// What lies in `tmp/`.
+    pub(super) fn staged(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.root.join("tmp"));
+        let paths = entries.into_iter().flatten().flatten();
+        paths.map(|entry| entry.path()).collect()
     }
 
     fn lock(&self) -> PathBuf {

@@ -23,11 +23,12 @@ mod removal;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mlops_core::artifacts::{
     Artifact, ArtifactReader, ArtifactStore, Digest, DigestCache, FileEntry, StoredArtifact,
-    Verified, describe_source,
+    UnfinishedUploads, Verified, describe_source,
 };
 use mlops_core::{Error, Result};
 
@@ -161,6 +162,11 @@ impl ArtifactStore for LocalArtifacts {
 
     async fn remove(&self, digest: &Digest) -> Result<u64> {
         removal::remove(&self.layout, digest, removal::PATIENCE).await
+    }
+
+    async fn end_uploads(&self, grace: Duration, delete: bool) -> Result<UnfinishedUploads> {
+        let layout = Arc::clone(&self.layout);
+        blocking(move || removal::end_uploads(&layout, grace, delete)).await
     }
 
     async fn open(&self, digest: &Digest, path: &str) -> Result<ArtifactReader> {

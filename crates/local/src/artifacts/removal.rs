@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mlops_core::artifacts::{Artifact, Digest, StoredArtifact};
+use mlops_core::artifacts::{Artifact, Digest, StoredArtifact, UnfinishedUploads};
 use mlops_core::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
@@ -95,6 +95,44 @@ pub(super) async fn remove(
         }
         tokio::time::sleep(STEP).await;
     }
+}
+
+/// Finds the files of uploads that were killed longer than `grace` ago, or removes them. While an
+/// upload is at work, nothing here is anybody's but its own.
+pub(super) fn end_uploads(
+    layout: &Layout,
+    grace: Duration,
+    delete: bool,
+) -> Result<UnfinishedUploads> {
+    let mut found = UnfinishedUploads::default();
+    let staged = layout.staged();
+    if staged.is_empty() {
+        return Ok(found);
+    }
+    let Some(_lock) = layout.try_alone()? else {
+        found.young = staged.len();
+        return Ok(found);
+    };
+    for path in staged {
+        let written = present(
+            layout,
+            &path,
+            std::fs::metadata(&path).and_then(|of| of.modified()),
+        )?;
+        let Some(written) = written else {
+            continue;
+        };
+        if written.elapsed().is_ok_and(|age| age >= grace) {
+            if delete {
+                unlink(layout, &path)?;
+            }
+            found.old.push(path.display().to_string());
+        } else {
+            found.young += 1;
+        }
+    }
+    found.old.sort();
+    Ok(found)
 }
 
 /// Removes the manifest, then every file that none of the others names: its own, and those that
@@ -264,6 +302,28 @@ mod tests {
         assert!(freed.unwrap() > 5);
         // It holds nobody off when it has ended.
         artifacts.put_tree(&source, &NoDigestCache).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_upload_left_is_found_then_removed_and_nothing_of_one_at_work() {
+        let parent = tempfile::tempdir().unwrap();
+        let artifacts = LocalArtifacts::new(&parent.path().join(".mlops"));
+        let unfinished = async |grace: u64, delete| {
+            let found = artifacts.end_uploads(Duration::from_secs(grace), delete);
+            let found = found.await.unwrap();
+            (found.old.len(), found.young)
+        };
+        assert_eq!(unfinished(0, true).await, (0, 0), "no directory is there");
+        let upload = artifacts.layout.begin_upload().unwrap();
+        let left = artifacts.layout.root().join("tmp/left");
+        std::fs::write(&left, b"gra").unwrap();
+        assert_eq!(unfinished(0, true).await, (0, 1), "it may be the upload's");
+        drop(upload);
+        assert_eq!(unfinished(3600, true).await, (0, 1));
+        assert_eq!(unfinished(0, false).await, (1, 0));
+        assert!(left.exists(), "nobody said delete");
+        assert_eq!(unfinished(0, true).await, (1, 0));
+        assert!(!left.exists());
     }
 
     #[tokio::test]
