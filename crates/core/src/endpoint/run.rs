@@ -131,12 +131,16 @@ impl Run {
     pub(super) async fn observe(&self, server: &Server) -> Result<Observation> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::cancelled(format!(
-                "the deployment of endpoint {} was interrupted before it began; nothing was done",
-                self.identity
-            ))),
+            () = self.cancel.cancelled() => Err(self.interrupted_before()),
             seen = self.ports.target.observe(server) => seen,
         }
+    }
+
+    fn interrupted_before(&self) -> Error {
+        Error::cancelled(format!(
+            "the deployment of endpoint {} was interrupted before it began; nothing was done",
+            self.identity
+        ))
     }
 
     pub(super) async fn stored(&self) -> Result<Option<Document<Stored>>> {
@@ -169,9 +173,12 @@ impl Run {
         let executor = self.executor(&saga, &hooks, &journal.state.request);
         journal.steps = executor.entries(&journal.state)?;
         self.tell(opened_note(&journal.state.request));
-        // An alias that moves meanwhile changes the version's record: read it again.
-        let mut tries = 0;
+        // Whoever binds the same version meanwhile, or moves an alias to it, changes its record: read it again.
+        let mut attempts = self.deps.registry.attempts();
         loop {
+            if self.cancel.is_cancelled() {
+                return Err(self.interrupted_before());
+            }
             let mut riding = Vec::new();
             for version in &journal.state.request.bound {
                 riding.extend(
@@ -183,7 +190,13 @@ impl Run {
             }
             match handle.open(&journal, riding).await {
                 Ok(()) => break,
-                Err(error) if error.is_conflict() && tries < 5 => tries += 1,
+                Err(error) if error.is_conflict() => {
+                    // A lease that was lost ends this here, with the name of who has it.
+                    self.deps.registry.heartbeat(&self.lease).await?;
+                    if !attempts.again().await {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

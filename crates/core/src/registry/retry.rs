@@ -26,7 +26,7 @@ impl Default for RetryBudget {
 }
 
 /// One operation's attempts.
-pub(super) struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     registry: &'a Registry,
     started: Duration,
     range: Duration,
@@ -39,7 +39,7 @@ pub(super) struct Attempts<'a> {
 pub(super) struct Pace(Duration);
 
 impl Registry {
-    pub(super) fn attempts(&self) -> Attempts<'_> {
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
         Attempts {
             registry: self,
             started: self.inner.clock.elapsed(),
@@ -62,7 +62,7 @@ impl Registry {
 
 impl Attempts<'_> {
     /// Waits before the next attempt; false when the budget is spent.
-    pub(super) async fn again(&mut self) -> bool {
+    pub(crate) async fn again(&mut self) -> bool {
         let inner = &self.registry.inner;
         let spent = inner.clock.elapsed().saturating_sub(self.started);
         if spent >= inner.budget.total {
