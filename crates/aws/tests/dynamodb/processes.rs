@@ -209,6 +209,34 @@ async fn race(url: &str, processes: usize) {
     );
 }
 
+#[tokio::test]
+async fn a_registration_costs_at_most_three_calls_with_the_heartbeat_and_the_looks_at_the_home() {
+    let Some(part) = part::dynamodb_local() else {
+        return;
+    };
+    let table = world(&part.url).await;
+    // Somebody else lives beside it, and somebody died.
+    let beside = registry(&part.url, &table, Heartbeat::default());
+    let died = registry(&part.url, &table, HEARTBEAT);
+    for (other, artifacts) in [&beside, &died] {
+        let made = other
+            .register_version(new_version(artifacts, "another"))
+            .await;
+        made.expect("registered");
+    }
+    drop(died);
+    let proxy = Proxy::before(&part.url).await;
+    let (registry, artifacts) = registry(&proxy.url, &table, Heartbeat::default());
+    for number in 0..500 {
+        let new = new_version(&artifacts, &number.to_string());
+        registry.register_version(new).await.expect("registered");
+    }
+    registry.close_session().await.expect("closed");
+    let calls = proxy.calls();
+    assert!(calls.len() <= 3 * 500, "{} calls", calls.len());
+    println!("{:.2} calls for each", calls.len() as f64 / 500.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_16_processes_that_register_20_versions_each_gets_its_numbers() {
     if let Some(part) = part::dynamodb_local() {
