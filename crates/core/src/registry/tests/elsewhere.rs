@@ -226,6 +226,19 @@ async fn an_hour_of_beats_keeps_a_session_its_own() {
 }
 
 #[tokio::test]
+async fn a_run_that_began_after_this_one_is_not_the_one_that_this_one_repeats() {
+    let machines = Machines::new().await;
+    let first = machines.machine();
+    let looked = first.registry.register_version(machines.world.version(0.5));
+    machines.clock.run(looked).await.unwrap();
+    assert_eq!(machines.killed().await, 2);
+    machines.clock.pass(Duration::from_secs(2)).await;
+    let began = machines.clock.elapsed();
+    assert_eq!(machines.register(&first).await.unwrap(), 3);
+    assert_eq!(machines.clock.elapsed(), began);
+}
+
+#[tokio::test]
 async fn a_create_of_something_else_does_not_wait() {
     let machines = Machines::new().await;
     machines.killed().await;
