@@ -122,12 +122,14 @@ fn a_registry_moves_to_aws_and_back_and_the_next_plan_is_empty() {
 
     work.provider(&on_aws(&part)).config(CONFIG);
     changes_nothing(&mut work);
+    let moved = work.state().object("mlops_model_version.digits").clone();
+    assert_eq!(moved.number("/version"), 1);
+    let uri = moved.text("/artifact_uri");
+    assert!(uri.starts_with(&format!("s3://{BUCKET}/")), "{uri}");
     work.copy_model("digits-v2", "model.onnx");
     work.apply();
-    let version = work.state().object("mlops_model_version.digits").clone();
-    assert_eq!(version.number("/version"), 2, "numbers go on");
-    let uri = version.text("/artifact_uri");
-    assert!(uri.starts_with(&format!("s3://{BUCKET}/")), "{uri}");
+    let next = work.state().object("mlops_model_version.digits").clone();
+    assert_eq!(next.number("/version"), 2, "numbers go on");
 
     // Not to where it was: its old records lie there.
     let old = migrate(&work, &[&FROM, &["--to-registry", "here", "--confirm"]]);

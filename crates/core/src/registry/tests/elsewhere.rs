@@ -371,6 +371,8 @@ async fn a_run_that_was_suspended_and_given_up_creates_nothing_more() {
         "{error}"
     );
     assert!(error.to_string().contains("run it again"), "{error}");
+    let all = next.registry.all_versions(&fraud()).await.unwrap();
+    assert_eq!(all.len(), 1, "nothing was made");
     machines
         .clock
         .run(suspended.registry.close_session())

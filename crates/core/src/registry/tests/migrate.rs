@@ -276,6 +276,19 @@ impl Movable for Dying {
 }
 
 #[tokio::test]
+async fn what_an_earlier_attempt_left_and_the_registry_has_no_more_is_removed() {
+    let world = Move::new().await;
+    let uuid = world.from.records.identity().await.unwrap().unwrap().uuid;
+    let filler = world.to.records.arrive(uuid).await.unwrap().unwrap();
+    let key = Key::new("model#fraud", "alias#old");
+    let stray = crate::registry::documents::create(key.clone(), &BTreeMap::from([("a", 1)]));
+    filler.commit(vec![stray.unwrap()]).await.unwrap();
+    world.run().await.unwrap();
+    let left = world.target.dump();
+    assert!(left.iter().all(|item| item.key != key));
+}
+
+#[tokio::test]
 async fn a_place_that_holds_another_registry_is_refused_and_nothing_is_changed() {
     let world = Move::new().await;
     world
