@@ -269,7 +269,9 @@ fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
         | "TransactionInProgressException"
         | "ReplicatedWriteConflictException"
         | "ConditionalRequestConflict"
-        | "OperationAborted" => Kind::Busy,
+        | "OperationAborted"
+        // versitygw's, while another call makes or removes a directory of the same path.
+        | "ExistingObjectIsDirectory" => Kind::Busy,
         "ConditionalCheckFailed" | "ConditionalCheckFailedException" | "PreconditionFailed" => {
             Kind::Condition
         }
@@ -380,6 +382,7 @@ mod tests {
             ),
             ("SlowDown", 503, Kind::Throttled),
             ("TransactionInProgressException", 400, Kind::Busy),
+            ("ExistingObjectIsDirectory", 409, Kind::Busy),
             ("ConditionalCheckFailedException", 400, Kind::Condition),
             ("ExpiredTokenException", 400, Kind::Credentials),
             ("AccessDeniedException", 400, Kind::Denied),
