@@ -1,5 +1,5 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check-modules check docs bench
+.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check-modules check docs bench image
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check       format, lints, documentation, arrows, licences'
 	@echo 'make docs        write docs/resources and docs/data-sources anew from the schemas and examples'
 	@echo 'make bench       measure against peers, side by side'
+	@echo 'make image       build the container image of the model server (Linux; needs no container runtime)'
 
 demo:
 	@examples/quickstart/demo
@@ -46,3 +47,6 @@ docs:
 
 bench:
 	@scripts/bench $(BENCH)
+
+image:
+	@scripts/image

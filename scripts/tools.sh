@@ -1,11 +1,15 @@
 # Sourced by the other scripts: finds the tools that a task needs, or puts them there.
 #
 #   need_rust        cargo, a new enough rustc, and a C compiler
+#   need_musl        what builds a static program for this machine; sets MUSL to the target
+#   need_ca_certificates
+#                    the certificates that programs trust; sets CA_CERTIFICATES to the file
 #   need_terraform   sets and exports TF: terraform, else tofu, else a pinned OpenTofu in .tools/
 #   need_opentofu_built
 #                    an OpenTofu built from source in .tools/, for the tests of the second engine; sets OPENTOFU_BUILT to it
-#   need_dynamodb_local, need_ministack, need_versitygw
-#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK (exported, too) and VERSITYGW to their directories
+#   need_dynamodb_local, need_ministack, need_moto, need_versitygw
+#                    stand-ins for AWS in .tools/, for tests; set DYNAMODB_LOCAL, MINISTACK (exported, too), MOTO and VERSITYGW to their directories
+#   need_dockerd     what runs containers, for tests of ECS; puts it on the PATH
 #   need_toxiproxy   a bad network, for tests; sets TOXIPROXY to its directory
 #   need_amtool, need_promtool, need_prometheus
 #                    what checks configuration of Alertmanager and rules of Prometheus, and what evaluates them; set and export
@@ -89,6 +93,26 @@ need_rust() {
     fi
     # SQLite and the TLS library have C parts.
     command -v cc >/dev/null || missing "a C compiler" "Debian, Ubuntu: apt-get install build-essential; macOS: xcode-select --install"
+}
+
+need_musl() {
+    local arch
+    arch=$(uname -m)
+    [ "$(uname -s)" = Linux ] || missing "Linux (to build an image)" "build the image on Linux"
+    MUSL="$arch-unknown-linux-musl"
+    # SQLite and the TLS library have C parts.
+    command -v musl-gcc >/dev/null || missing "musl-gcc (to build a static program)" "Debian, Ubuntu: apt-get install musl-tools"
+    export "CC_${arch}_unknown_linux_musl=musl-gcc"
+    if [ -d "$(rustc --print sysroot)/lib/rustlib/$MUSL" ]; then return; fi
+    say "installing Rust's standard library for $MUSL"
+    if ! command -v rustup >/dev/null || ! rustup target add "$MUSL" >&2; then
+        missing "Rust's standard library for $MUSL" "run: rustup target add $MUSL"
+    fi
+}
+
+need_ca_certificates() {
+    CA_CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
+    [ -s "$CA_CERTIFICATES" ] || missing "$CA_CERTIFICATES" "Debian, Ubuntu: apt-get install ca-certificates"
 }
 
 # Whether a Terraform or OpenTofu answers and is new enough.
@@ -195,6 +219,11 @@ need_ministack() {
     export MINISTACK="$FETCHED"
 }
 
+need_moto() {
+    python_packages moto
+    MOTO="$FETCHED"
+}
+
 # The packages of scripts/parts/NAME.txt, in an environment of their own. Sets FETCHED to its directory.
 python_packages() { # NAME
     local made requirements="$ROOT/scripts/parts/$1.txt"
@@ -212,6 +241,33 @@ python_packages() { # NAME
     fi
     # Its python finds the packages wherever the directory lies.
     place "$made" "$(basename "$FETCHED")"
+}
+
+# The machine's own, else Debian's packages, unpacked and not installed: nothing is started, and nothing lies outside of .tools/. A release of Debian
+# has one version of each, which apt checks by its signature: that is as far as this can be pinned.
+need_dockerd() {
+    local made package unpacked="$TOOLS/dockerd"
+    if [ ! -d "$unpacked" ]; then
+        if command -v dockerd >/dev/null && command -v containerd >/dev/null && command -v runc >/dev/null; then return; fi
+        command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || missing "dockerd" "install Docker Engine (https://docs.docker.com/engine/install)"
+        mkdir -p "$TOOLS"
+        made=$(mktemp -d "$TOOLS/.dockerd-XXXXXX")
+        say "fetching dockerd"
+        if [ "$(id -u)" = 0 ] && ! apt-cache show docker.io >/dev/null 2>&1; then apt-get -qq update >&2 || true; fi
+        # The last one is a library of dockerd that a small machine may not have; not every release needs it.
+        for package in docker.io containerd runc libdevmapper1.02.1; do
+            (cd "$made" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$package" >&2) || [ "$package" = libdevmapper1.02.1 ] || {
+                rm -rf "$made"
+                missing "dockerd, which apt cannot fetch" "Debian, Ubuntu: apt-get update && apt-get install --no-install-recommends docker.io"
+            }
+        done
+        for package in "$made"/*.deb; do dpkg-deb -x "$package" "$made" && rm "$package"; done
+        place "$made" dockerd
+    fi
+    export PATH="$PATH:$unpacked/usr/sbin:$unpacked/usr/bin"
+    for package in "$unpacked"/{usr/lib,lib}/*-linux-gnu; do
+        if [ -d "$package" ]; then export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$package"; fi
+    done
 }
 
 # versitygw, of this version; Go checks what it fetches against its checksum database.

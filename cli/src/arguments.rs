@@ -1,7 +1,5 @@
 //! What can be asked for.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand};
 
 use crate::place::RegistryPlace;
@@ -15,14 +13,14 @@ Exit codes:
   3  no such endpoint or version, or nothing to do it to
   4  paused, or locked until somebody acts
   5  somebody else is deploying
-`mlops serve` ends with 78 for a configuration it cannot accept and with 98 for a port in use.";
+`mlops serve` has further ones: see its own help.";
 
 /// Serves models and watches over endpoints.
 #[derive(Debug, Parser)]
 #[command(name = "mlops", version, about, after_help = EXIT_CODES, propagate_version = true)]
 pub(crate) enum Command {
-    /// Serves a model from this terminal until it is interrupted.
-    Serve(Serve),
+    /// Serves a model until it is interrupted: from this terminal, or as a task in a container.
+    Serve(crate::serve::Serve),
     /// Looks after endpoints that Terraform deployed.
     #[command(subcommand)]
     Endpoint(Endpoint),
@@ -32,32 +30,6 @@ pub(crate) enum Command {
     /// Gives others access to the registry, or moves it.
     #[command(subcommand)]
     Registry(crate::registry::Registry),
-}
-
-/// `mlops serve`.
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Stay in the foreground and log to standard error. The only mode there is: a server in the background is an
-    /// endpoint, and Terraform deploys it.
-    #[arg(long, required = true)]
-    pub(crate) foreground: bool,
-    /// ONNX file to serve.
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "config",
-        conflicts_with = "config"
-    )]
-    pub(crate) model: Option<PathBuf>,
-    /// Server configuration (JSON) to run instead.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "name"])]
-    pub(crate) config: Option<PathBuf>,
-    /// Port on 127.0.0.1; 0 takes a free one, which the first log line names.
-    #[arg(long, default_value_t = 8080)]
-    pub(crate) port: u16,
-    /// Name to serve under: the endpoint's and the model's. Default: the file's name.
-    #[arg(long)]
-    pub(crate) name: Option<String>,
 }
 
 /// `mlops endpoint`.

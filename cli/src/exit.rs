@@ -7,7 +7,7 @@ use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
 use crate::place::Adapters;
-use crate::{artifact, endpoint, foreground, registry};
+use crate::{artifact, endpoint, registry, serve};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +55,7 @@ impl From<&Error> for Exit {
 pub(crate) fn run(command: Command, adapters: &Adapters) -> ExitCode {
     let open = adapters.open;
     let done = match command {
-        Command::Serve(arguments) => foreground::configuration(&arguments).map(|config| {
-            let status = (adapters.serve)(config);
-            ExitCode::from(u8::try_from(status).unwrap_or(Exit::Failed as u8))
-        }),
+        Command::Serve(arguments) => serve::run(&arguments, adapters),
         Command::Endpoint(verb) => {
             endpoint::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }

@@ -6,29 +6,30 @@ mod arguments;
 mod artifact;
 mod endpoint;
 mod exit;
-mod foreground;
 mod place;
 mod registry;
+mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser as _;
 use mlops_aws::dynamodb::DynamoRecords;
+use mlops_aws::ecs::{EcsTarget, EcsTargetSettings};
 use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{AwsClients, AwsSettings};
-use mlops_core::artifacts::RemoteSource;
+use mlops_core::artifacts::{ArtifactStore, RemoteSource};
 use mlops_core::clock::{RandomIds, SystemClock};
-use mlops_core::endpoint::Deps;
 use mlops_core::records::Records as _;
 use mlops_core::registry::migrate::Place;
 use mlops_core::registry::{Heartbeat, Registry};
-use mlops_core::serving::ServerConfig;
+use mlops_core::serving::{ServerConfig, TaskArtifacts};
+use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 use mlops_local::target::child;
 use mlops_local::{beside, embedded};
 
-use crate::place::{Adapters, RegistryPlace};
+use crate::place::{Adapters, Opened, RegistryPlace};
 use crate::registry::{Failover, Home};
 
 fn main() -> ExitCode {
@@ -41,36 +42,55 @@ fn main() -> ExitCode {
             place: stores,
             home: |asked| Box::pin(move_home(asked)),
             serve,
+            artifacts: of_task,
+            serve_prepared: mlops_serve::run_prepared,
         };
         exit::run(arguments::Command::parse(), &adapters)
     })
 }
 
-/// A registry, and the target on this machine. Nothing is written, and nothing is called.
-fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Deps> {
-    let Some((records, artifacts)) = on_aws(place, kms_key_arn)? else {
+/// A registry, and what runs its endpoints. Nothing is written, and nothing is called.
+fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Opened> {
+    let Some(stores) = on_aws(place, kms_key_arn)? else {
         let embedded = embedded::open(place.registry.as_deref(), place.namespace.as_deref())?;
-        return Ok(Deps::new(embedded.registry, embedded.target));
+        return Ok(Opened {
+            registry: embedded.registry,
+            targets: Targets::default().with(embedded.target),
+        });
     };
+    let OnAws {
+        clients,
+        records,
+        artifacts,
+    } = stores;
     let table = place.table.as_deref().unwrap_or_default();
     let machine = beside::open(table, artifacts.clone())?;
+    let tasks = EcsTargetSettings {
+        bucket: place.bucket.clone().unwrap_or_default(),
+        prefix: place.prefix.clone().unwrap_or_default(),
+        path_style: place.s3_use_path_style,
+    };
+    let ecs = EcsTarget::new(clients, tasks, records.clone());
     let registry = Registry::new(
-        Arc::new(records),
+        records,
         artifacts,
         Arc::new(SystemClock::default()),
         Arc::new(RandomIds),
     )
     .with_sessions(machine.sessions, machine.held)
     .with_heartbeat(Heartbeat::default());
-    Ok(Deps::new(registry, machine.target))
+    Ok(Opened {
+        registry,
+        targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
+    })
 }
 
 /// The stores of a registry that moves.
 fn stores(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Place> {
-    if let Some((records, artifacts)) = on_aws(place, kms_key_arn)? {
+    if let Some(stores) = on_aws(place, kms_key_arn)? {
         return Ok(Place {
-            records: Arc::new(records),
-            artifacts,
+            records: stores.records,
+            artifacts: stores.artifacts,
         });
     }
     let (records, artifacts) =
@@ -78,11 +98,15 @@ fn stores(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Place> {
     Ok(Place { records, artifacts })
 }
 
+/// A registry's stores on AWS.
+struct OnAws {
+    clients: AwsClients,
+    records: Arc<DynamoRecords>,
+    artifacts: Arc<S3Artifacts>,
+}
+
 /// `None` for a place that is not on AWS.
-fn on_aws(
-    place: &RegistryPlace,
-    kms_key_arn: Option<&str>,
-) -> Result<Option<(DynamoRecords, Arc<S3Artifacts>)>> {
+fn on_aws(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Option<OnAws>> {
     let (Some(table), Some(bucket)) = (&place.table, &place.bucket) else {
         return Ok(None);
     };
@@ -91,13 +115,32 @@ fn on_aws(
     let mut settings = S3Settings::new(bucket);
     settings.prefix = place.prefix.clone().unwrap_or_default();
     settings.kms_key_arn = kms_key_arn.map(str::to_owned);
-    let artifacts = Arc::new(S3Artifacts::new(clients, settings)?);
-    Ok(Some((records, artifacts)))
+    let artifacts = Arc::new(S3Artifacts::new(clients.clone(), settings)?);
+    Ok(Some(OnAws {
+        clients,
+        records: Arc::new(records),
+        artifacts,
+    }))
 }
 
 /// What reads sources that lie in S3. Nothing is called.
 fn remote(place: &RegistryPlace) -> Arc<dyn RemoteSource> {
     Arc::new(S3Sources::new(reached(place)))
+}
+
+/// The store of a task, on AWS. Whose its credentials are makes no difference to it, and STS may be beyond the reach of its
+/// network; that the region is one was checked by whoever wrote the task.
+fn of_task(artifacts: &TaskArtifacts) -> Result<Arc<dyn ArtifactStore>> {
+    let clients = AwsClients::new(AwsSettings {
+        region: Some(artifacts.region.clone()),
+        s3_use_path_style: artifacts.path_style,
+        skip_credentials_validation: true,
+        skip_region_validation: true,
+        ..AwsSettings::default()
+    })?;
+    let mut settings = S3Settings::new(&artifacts.bucket);
+    settings.prefix = artifacts.prefix.clone();
+    Ok(Arc::new(S3Artifacts::new(clients, settings)?))
 }
 
 /// How AWS is reached; the environment says the rest.
@@ -155,4 +198,13 @@ fn serve(config: ServerConfig) -> i32 {
         eprintln!("mlops: {}", exit::chain(&error));
         error.exit_code()
     })
+}
+
+impl From<mlops_serve::ServeError> for crate::serve::Failure {
+    fn from(error: mlops_serve::ServeError) -> Self {
+        Self {
+            status: error.exit_code(),
+            said: exit::chain(&error),
+        }
+    }
 }

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use mlops_core::artifacts::RemoteSource;
-use mlops_core::endpoint::Deps;
+use mlops_core::artifacts::{ArtifactStore, RemoteSource};
+use mlops_core::registry::Registry;
 use mlops_core::registry::migrate::Place;
-use mlops_core::serving::ServerConfig;
+use mlops_core::serving::{ServerConfig, ServerLimits, TaskArtifacts};
+use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 
 use crate::registry::MoveHome;
+use crate::serve;
 
 /// The embedded registry in a directory, or one on AWS.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,8 +45,16 @@ pub(crate) struct RegistryPlace {
     pub(crate) s3_use_path_style: bool,
 }
 
+/// A registry, and what runs its endpoints.
+pub(crate) struct Opened {
+    /// The registry.
+    pub(crate) registry: Registry,
+    /// The targets.
+    pub(crate) targets: Targets,
+}
+
 /// Opens a registry: the place, and the KMS key that encrypts what is written to the bucket.
-pub(crate) type Open = fn(&RegistryPlace, Option<&str>) -> Result<Deps>;
+pub(crate) type Open = fn(&RegistryPlace, Option<&str>) -> Result<Opened>;
 
 /// What reads sources of versions that lie in S3, with the settings of a registry's place.
 pub(crate) type Remote = fn(&RegistryPlace) -> Arc<dyn RemoteSource>;
@@ -65,11 +75,15 @@ pub(crate) struct Adapters {
     pub(crate) home: MoveHome,
     /// Runs a model server and returns its exit status.
     pub(crate) serve: fn(ServerConfig) -> i32,
+    /// Opens what a task's artifact lies in. Nothing is called.
+    pub(crate) artifacts: fn(&TaskArtifacts) -> Result<Arc<dyn ArtifactStore>>,
+    /// Runs a model server within these limits, once its configuration is made.
+    pub(crate) serve_prepared: fn(&ServerLimits, serve::Prepared) -> Result<(), serve::Failure>,
 }
 
 impl RegistryPlace {
     /// Opens it, with messages that speak of the command line.
-    pub(crate) fn open(&self, open: Open, kms_key_arn: Option<&str>) -> Result<Deps> {
+    pub(crate) fn open(&self, open: Open, kms_key_arn: Option<&str>) -> Result<Opened> {
         self.named(|place| open(place, kms_key_arn))
     }
 

@@ -164,10 +164,30 @@ fn a_file_that_is_missing_or_no_configuration_is_an_error_of_the_caller() {
 }
 
 #[test]
+fn a_task_that_is_not_described_ends_with_2_and_names_the_variable() {
+    for (task, said) in [
+        (None, "MLOPS_TASK is not set"),
+        (Some("{}"), "MLOPS_TASK cannot be used"),
+        (Some("{}"), "missing field `endpoint`"),
+    ] {
+        let mut command = mlops(&["serve", "--task"]);
+        command.env_remove("MLOPS_TASK");
+        command.envs(task.map(|task| ("MLOPS_TASK", task)));
+        let (code, text) = ended(&command.output().unwrap());
+        assert_eq!(code, 2, "{text}");
+        assert!(text.starts_with("mlops: "), "{text}");
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     for arguments in [
         &["serve", "--model", "x.onnx"][..],
         &["serve", "--foreground"],
+        &["serve", "--foreground", "--task"],
+        &["serve", "--task", "--model", "x.onnx"],
+        &["serve", "--task", "--port", "1"],
         &["endpoint", "status"],
         &["endpoint", "explode", "digits"],
         &["endpoint", "status", "ecs/digits"],
@@ -187,6 +207,11 @@ fn the_exit_codes_are_documented() {
         "4  paused, or locked",
         "5  somebody else is deploying",
     ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let output = mlops(&["serve", "--help"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in ["65  the artifact is damaged", "98  the port is in use"] {
         assert!(text.contains(line), "{text}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlops_aws::dynamodb::DynamoRecords;
+use mlops_aws::ecs::{EcsTarget, EcsTargetSettings};
 use mlops_aws::read_ahead::ReadAhead;
 use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{
@@ -12,6 +13,7 @@ use mlops_aws::{
 };
 use mlops_core::clock::{RandomIds, SystemClock};
 use mlops_core::registry::{Heartbeat, Registry};
+use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 use mlops_local::{beside, embedded};
 use tfplugin::timeouts::parse_duration;
@@ -31,7 +33,7 @@ pub(crate) fn open(settings: Settings) -> Result<Parts> {
             let embedded = embedded::open(path.as_deref(), namespace.as_deref())?;
             Ok(Parts {
                 registry: embedded.registry,
-                target: embedded.target,
+                targets: Targets::default().with(embedded.target),
                 digests: embedded.digests,
                 sources: Arc::new(S3Sources::new(self::settings(*aws)?)),
             })
@@ -45,15 +47,23 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         .registry
         .take()
         .ok_or_else(|| Error::bug("a registry on AWS without a registry block"))?;
+    let path_style = config.s3_use_path_style.unwrap_or_default();
     let clients = AwsClients::new(settings(config)?)?;
     let records = DynamoRecords::new(clients.clone(), &place.table)?;
+    let records = Arc::new(ReadAhead::new(Arc::new(records)));
     let mut bucket = S3Settings::new(place.bucket);
     bucket.prefix = place.prefix.unwrap_or_default();
     bucket.kms_key_arn = place.kms_key_arn;
+    let tasks = EcsTargetSettings {
+        bucket: bucket.bucket.clone(),
+        prefix: bucket.prefix.clone(),
+        path_style,
+    };
     let artifacts = Arc::new(S3Artifacts::new(clients.clone(), bucket)?);
     let machine = beside::open(&place.table, artifacts.clone())?;
+    let ecs = EcsTarget::new(clients.clone(), tasks, records.clone());
     let registry = Registry::new(
-        Arc::new(ReadAhead::new(Arc::new(records))),
+        records,
         artifacts,
         Arc::new(SystemClock::default()),
         Arc::new(RandomIds),
@@ -62,7 +72,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
     .with_heartbeat(Heartbeat::default());
     Ok(Parts {
         registry,
-        target: machine.target,
+        targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
         digests: machine.digests,
         sources: Arc::new(S3Sources::with_clients(clients)),
     })
@@ -75,6 +85,9 @@ fn settings(config: Config) -> Result<AwsSettings> {
             dynamodb: own.dynamodb,
             s3: own.s3,
             sts: own.sts,
+            ecs: own.ecs,
+            elbv2: own.elbv2,
+            logs: own.logs,
         });
     Ok(AwsSettings {
         region: config.region,

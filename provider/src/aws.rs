@@ -68,6 +68,18 @@ tfplugin::object! {
         pub(crate) s3: Option<String>,
         /// Of STS.
         pub(crate) sts: Option<String>,
+        /// Of ECS.
+        pub(crate) ecs: Option<String>,
+        /// Of Elastic Load Balancing.
+        pub(crate) elbv2: Option<String>,
+        /// Of CloudWatch Logs.
+        pub(crate) logs: Option<String>,
+    }
+
+    /// The block `server_image`.
+    pub(crate) struct ServerImage {
+        /// The image.
+        pub(crate) uri: String,
     }
 }
 
@@ -123,6 +135,7 @@ pub(crate) fn declare(block: Block) -> Block {
         .single("assume_role", assume_role())
         .single("assume_role_with_web_identity", web_identity())
         .single("endpoints", endpoints())
+        .single("server_image", server_image())
 }
 
 fn registry() -> Block {
@@ -209,6 +222,29 @@ fn endpoints() -> Block {
         .attribute(
             "sts",
             text("Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "ecs",
+            text("Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "elbv2",
+            text("Environment: `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "logs",
+            text("Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`."),
+        )
+}
+
+fn server_image() -> Block {
+    Block::new()
+        .describe("The image of the model server, for endpoints whose models run in containers.")
+        .attribute(
+            "uri",
+            Attribute::string().required().describe(
+                "The image with its digest, `REPOSITORY@sha256:DIGEST`. A deployment that is under way keeps the image it began with.",
+            ),
         )
 }
 

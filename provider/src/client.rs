@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::registry::Registry;
-use mlops_core::target::Target;
+use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 use tfplugin::{Diagnostic, Diagnostics, PrivateState};
 use tokio::sync::OnceCell;
@@ -37,7 +37,7 @@ pub(crate) struct Parts {
     /// The registry.
     pub(crate) registry: Registry,
     /// What serves endpoints.
-    pub(crate) target: Arc<dyn Target>,
+    pub(crate) targets: Targets,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
     /// What reads sources that lie in S3.
@@ -52,7 +52,7 @@ pub(crate) struct Client {
     /// The registry.
     pub(crate) registry: Registry,
     /// What serves endpoints.
-    pub(crate) target: Arc<dyn Target>,
+    pub(crate) targets: Targets,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
     /// Sources that lie elsewhere.
@@ -61,6 +61,8 @@ pub(crate) struct Client {
     pub(crate) siblings: Siblings,
     /// Default and ignored tags.
     pub(crate) tags: TagRules,
+    /// The image of the model server in containers.
+    pub(crate) server_image: Option<String>,
     reached: OnceCell<()>,
 }
 
@@ -69,20 +71,21 @@ const REGISTRY: &str = "registry";
 
 impl Client {
     /// A client on these adapters, with nothing planned yet.
-    pub(crate) fn new(parts: Parts, tags: TagRules) -> Self {
+    pub(crate) fn new(parts: Parts, tags: TagRules, server_image: Option<String>) -> Self {
         let Parts {
             registry,
-            target,
+            targets,
             digests,
             sources,
         } = parts;
         Self {
             registry,
-            target,
+            targets,
             digests: Arc::new(RunDigests::new(digests)),
             sources: Fetched::new(sources),
             siblings: Siblings::default(),
             tags,
+            server_image,
             reached: OnceCell::new(),
         }
     }

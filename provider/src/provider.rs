@@ -72,6 +72,8 @@ tfplugin::object! {
         pub(crate) assume_role_with_web_identity: Option<aws::WebIdentity>,
         /// Where services answer.
         pub(crate) endpoints: Option<aws::Endpoints>,
+        /// The image of the model server.
+        pub(crate) server_image: Option<aws::ServerImage>,
         /// Tags of every object.
         pub(crate) default_tags: Attr<DefaultTags>,
         /// Tags that belong to others.
@@ -138,13 +140,14 @@ impl Provider for Mlops {
         );
         let rules = TagRules::new(default, ignore, environment())?;
         rules.warn_of_ignored_defaults(cx);
+        let image = config.server_image.take().map(|image| image.uri);
         let settings = settings(config)?;
         let what = match settings {
             Settings::Embedded { .. } => "Cannot use the embedded registry",
             Settings::Aws(_) => "Cannot use the registry on AWS",
         };
         let parts = (self.open)(settings).map_err(|error| diagnose::failed(what, &error))?;
-        Ok(Arc::new(Client::new(parts, rules)))
+        Ok(Arc::new(Client::new(parts, rules, image)))
     }
 
     fn resources(&self) -> Vec<Arc<dyn AnyResource<Client>>> {

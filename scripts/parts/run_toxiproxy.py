@@ -1,56 +1,8 @@
-"""Starts Toxiproxy on this machine only, with its API on a free port; tells which, and ends with its standard input."""
+"""Starts Toxiproxy, with its API on a free port."""
 
-import os
-import socket
-import subprocess
 import sys
-import time
 
+import listening
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def answers(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False
-
-
-def start(binary, port):
-    """The server once it answers, or None if it ended: somebody else may have taken the port."""
-    command = [binary, "-host", "127.0.0.1", "-port", str(port)]
-    quiet = {**os.environ, "LOG_LEVEL": "error"}
-    server = subprocess.Popen(command, env=quiet, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-    while server.poll() is None:
-        if answers(port):
-            return server
-        time.sleep(0.02)
-    return None
-
-
-def main():
-    binary = sys.argv[1]
-    server = None
-    try:
-        for _ in range(5):
-            port = free_port()
-            server = start(binary, port)
-            if server:
-                break
-        else:
-            sys.exit(f"{binary} does not start")
-        print(f"listening on 127.0.0.1:{port}", flush=True)
-        while os.read(0, 4096):
-            pass
-    finally:
-        if server:
-            server.kill()
-            server.wait()
-
-
-main()
+binary = sys.argv[1]
+listening.run(lambda port: [binary, "-host", "127.0.0.1", "-port", str(port)], {"LOG_LEVEL": "error"})

@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import unittest
 from pathlib import Path
 
 ACCOUNT = "123456789012"  # that of the stub
@@ -29,12 +31,46 @@ class Evaluator:
             raise AssertionError(f"nobody decides: {done.stderr}")
         return json.loads(done.stdout)
 
-    def check(self, test, document, allowed, denied):
-        """Fails the test unless the policy allows each of the first calls, and none of the second."""
-        test.assertTrue(allowed and denied)
-        decisions = self.decide(document, allowed + denied)
-        test.assertEqual([(call, said) for call, said in zip(allowed, decisions) if said != "Allow"], [], "these are to be allowed")
-        test.assertEqual([call for call, said in zip(denied, decisions[len(allowed) :]) if said == "Allow"], [], "these are to be denied")
+
+class Access(unittest.TestCase):
+    """What the policies of a module's example allow, and what they do not."""
+
+    module = None  # its name
+    evaluator = None  # who decides
+    example = None  # where the configuration lies
+
+    @classmethod
+    def setUpClass(cls):
+        if cls.evaluator.missing:
+            return
+        with tempfile.TemporaryDirectory() as work:
+            cls.documents = documents(cls.example, work)
+
+    def setUp(self):
+        if self.evaluator.missing:
+            name = self.id().rsplit(".", 1)[1].removeprefix("test_")
+            print(f"\nSKIP {self.module}_{name}: {self.evaluator.missing}", flush=True)
+            self.skipTest(self.evaluator.missing)
+
+    def document(self, address):
+        """That of the module's resource or data source."""
+        return self.documents[f"module.{self.module}.{address}"]
+
+    def policy(self, name):
+        """That of a role of the module."""
+        return self.document(f"aws_iam_role_policy.{name}")
+
+    def resource(self, name, sid):
+        """What a statement of that policy is about: names that other modules give."""
+        [resource] = [statement["Resource"] for statement in json.loads(self.policy(name))["Statement"] if statement["Sid"] == sid]
+        return resource
+
+    def check(self, document, allowed, denied):
+        """Fails unless the policy allows each of the first calls, and none of the second."""
+        self.assertTrue(allowed and denied)
+        decisions = self.evaluator.decide(document, allowed + denied)
+        self.assertEqual([(call, said) for call, said in zip(allowed, decisions) if said != "Allow"], [], "these are to be allowed")
+        self.assertEqual([call for call, said in zip(denied, decisions[len(allowed) :]) if said == "Allow"], [], "these are to be denied")
 
 
 def documents(example, work):

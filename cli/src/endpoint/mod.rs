@@ -4,7 +4,7 @@ mod status;
 mod watch;
 
 use mlops_core::endpoint::{self, Deps, Outcome};
-use mlops_core::names::EndpointName;
+use mlops_core::names::EndpointId;
 use mlops_core::{Error, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +23,9 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
         Endpoint::Repair(repair) => &repair.place,
     };
     // Endpoint verbs write no artifact, so no key is asked for.
-    let deps = place.registry.open(open, None)?;
-    let name = name(place, &deps)?;
+    let id = id(place)?;
+    let opened = place.registry.open(open, None)?;
+    let deps = Deps::new(opened.registry, opened.targets.get(id.target())?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -33,10 +34,10 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
     runtime.block_on(async {
         exists(&deps, place.registry.hint()).await?;
         match verb {
-            Endpoint::Status(_) => status::print(&deps, &name, place.json).await,
-            Endpoint::Watch(_) => watch::follow(&deps, &name, place.json).await,
+            Endpoint::Status(_) => status::print(&deps, &id, place.json).await,
+            Endpoint::Watch(_) => watch::follow(&deps, &id, place.json).await,
             Endpoint::Pause(_) => {
-                let deployment = endpoint::pause(&deps, &name).await?;
+                let deployment = endpoint::pause(&deps, &id).await?;
                 let line = format!("deployment {deployment} was asked to pause");
                 say(
                     place.json,
@@ -49,27 +50,23 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
             }
             Endpoint::Resume(_) => {
                 let by = by("resume");
-                let outcome = endpoint::resume(&deps, &name, &by, interrupted()).await?;
+                let outcome = endpoint::resume(&deps, &id, &by, interrupted()).await?;
                 Ok(tell(place.json, &outcome))
             }
             Endpoint::Repair(repair) => {
-                let outcome = endpoint::repair(&deps, &name, &by("repair"), repair.force).await?;
+                let outcome = endpoint::repair(&deps, &id, &by("repair"), repair.force).await?;
                 Ok(tell_repair(place.json, &outcome))
             }
         }
     })
 }
 
-/// The name, also where the whole id was given, as messages do.
-fn name(place: &Place, deps: &Deps) -> Result<EndpointName> {
-    let kind = deps.target.kind();
-    match place.name.split_once('/') {
-        None => place.name.parse(),
-        Some((given, name)) if given == kind => name.parse(),
-        Some((given, _)) => Err(Error::invalid(format!(
-            "{:?} is not an endpoint of this registry: it keeps {kind}/NAME, not {given}/NAME",
-            place.name
-        ))),
+/// The endpoint's id; a name alone is that of an endpoint on this machine.
+fn id(place: &Place) -> Result<EndpointId> {
+    if place.name.contains('/') {
+        place.name.parse()
+    } else {
+        Ok(EndpointId::new("local", place.name.parse()?))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::{self, Deps, EndpointStatus, OpenDeployment, Percent};
-use mlops_core::names::EndpointName;
+use mlops_core::names::EndpointId;
 use mlops_core::saga::Phase;
 use mlops_core::target::Observation;
 use mlops_core::{Error, Result};
@@ -52,8 +52,8 @@ struct Deployment {
     holder: Option<String>,
 }
 
-pub(super) async fn print(deps: &Deps, name: &EndpointName, json: bool) -> Result<Exit> {
-    let status = endpoint::status(deps, name).await?;
+pub(super) async fn print(deps: &Deps, id: &EndpointId, json: bool) -> Result<Exit> {
+    let status = endpoint::status(deps, id).await?;
     if status.record.is_none() && status.open.is_none() {
         return Err(Error::not_found(format!(
             "there is no endpoint {} in the registry at {}",

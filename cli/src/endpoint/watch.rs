@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use mlops_core::endpoint::{
-    self, ClosedAs, ClosedDeployment, Deps, closed_deployments, record::identity,
-};
-use mlops_core::names::EndpointName;
+use mlops_core::endpoint::{ClosedAs, ClosedDeployment, Deps, closed_deployments, open_deployment};
+use mlops_core::names::EndpointId;
 use mlops_core::registry::events::{Event, Subject};
 use mlops_core::saga::Phase;
 use mlops_core::{Error, Result};
@@ -19,10 +17,9 @@ const POLL: Duration = Duration::from_millis(200);
 const PAGE: usize = 200;
 
 /// Follows the deployment under way; without one, tells how the last one went.
-pub(super) async fn follow(deps: &Deps, name: &EndpointName, json: bool) -> Result<Exit> {
-    let kind = deps.target.kind();
-    let id = identity(kind, name);
-    let open = endpoint::open_deployment(&deps.registry, kind, name).await?;
+pub(super) async fn follow(deps: &Deps, endpoint: &EndpointId, json: bool) -> Result<Exit> {
+    let id = endpoint.to_string();
+    let open = open_deployment(&deps.registry, endpoint).await?;
     let deployment = match open {
         Some(open) => open.deployment,
         None => last(deps, &id)
@@ -39,7 +36,7 @@ pub(super) async fn follow(deps: &Deps, name: &EndpointName, json: bool) -> Resu
     let mut position: Option<String> = None;
     loop {
         // Looked at before the events: what is written in the commit that ends it is still printed.
-        let open = endpoint::open_deployment(&deps.registry, kind, name).await?;
+        let open = open_deployment(&deps.registry, endpoint).await?;
         let open = open.filter(|open| open.deployment == deployment);
         loop {
             let only = deployment.to_string();

@@ -38,6 +38,9 @@ struct Inner {
     config: OnceCell<SdkConfig>,
     account: OnceCell<Option<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
+    elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
+    ecs: OnceCell<aws_sdk_ecs::Client>,
+    logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
 }
 
@@ -71,6 +74,9 @@ impl AwsClients {
                 config: OnceCell::new(),
                 account: OnceCell::new(),
                 dynamodb: OnceCell::new(),
+                elbv2: OnceCell::new(),
+                ecs: OnceCell::new(),
+                logs: OnceCell::new(),
                 s3: OnceCell::new(),
             }),
         })
@@ -114,18 +120,71 @@ impl AwsClients {
             self.account_id().await?;
             let mut own = aws_sdk_dynamodb::config::Builder::from(config)
                 .retry_config(RetryConfig::disabled())
-                .timeout_config(
-                    TimeoutConfig::builder()
-                        .connect_timeout(CONNECT_TIMEOUT)
-                        .operation_attempt_timeout(self.retries().patience().attempt)
-                        .build(),
-                );
+                .timeout_config(self.short_calls());
             if let Some(url) = &self.inner.settings.endpoints.dynamodb {
                 own = own.endpoint_url(url);
             }
             Ok(aws_sdk_dynamodb::Client::from_conf(own.build()))
         });
         made.await
+    }
+
+    /// Elastic Load Balancing, once the account is known to be right.
+    pub(crate) async fn elbv2(&self) -> Result<&aws_sdk_elasticloadbalancingv2::Client> {
+        let made = self.inner.elbv2.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(self.short_calls());
+            if let Some(url) = &self.inner.settings.endpoints.elbv2 {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_elasticloadbalancingv2::Client::from_conf(
+                own.build(),
+            ))
+        });
+        made.await
+    }
+
+    /// ECS, once the account is known to be right.
+    pub(crate) async fn ecs(&self) -> Result<&aws_sdk_ecs::Client> {
+        let made = self.inner.ecs.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_ecs::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(self.short_calls());
+            if let Some(url) = &self.inner.settings.endpoints.ecs {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_ecs::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    /// CloudWatch Logs, once the account is known to be right.
+    pub(crate) async fn logs(&self) -> Result<&aws_sdk_cloudwatchlogs::Client> {
+        let made = self.inner.logs.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_cloudwatchlogs::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(self.short_calls());
+            if let Some(url) = &self.inner.settings.endpoints.logs {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_cloudwatchlogs::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    /// Limits of calls whose answers are small.
+    fn short_calls(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(self.retries().patience().attempt)
+            .build()
     }
 
     /// S3, once the account is known to be right. A call has no time limit of its own: a part of

@@ -12,7 +12,7 @@ use mlops_core::{Class, Error};
 /// A call, for messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// `DynamoDB`, `S3`, `STS`.
+    /// `DynamoDB`, `S3`, `STS`, `Elastic Load Balancing`.
     pub(crate) service: &'static str,
     /// The operation, as AWS calls it.
     pub(crate) operation: &'static str,
@@ -305,6 +305,10 @@ fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
         | "AccountProblem" => Kind::Denied,
         "ResourceNotFoundException"
         | "TableNotFoundException"
+        | "LoadBalancerNotFound"
+        | "ListenerNotFound"
+        | "RuleNotFound"
+        | "TargetGroupNotFound"
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NoSuchUpload"
@@ -387,6 +391,10 @@ mod tests {
             ("ExpiredTokenException", 400, Kind::Credentials),
             ("AccessDeniedException", 400, Kind::Denied),
             ("ResourceNotFoundException", 400, Kind::Missing),
+            ("LoadBalancerNotFound", 400, Kind::Missing),
+            ("ListenerNotFound", 400, Kind::Missing),
+            ("RuleNotFound", 400, Kind::Missing),
+            ("TargetGroupNotFound", 400, Kind::Missing),
             ("ValidationException", 400, Kind::Refused),
             ("InternalServerError", 500, Kind::Lost),
             ("", 429, Kind::Throttled),

@@ -1,4 +1,5 @@
-//! The core's ports on AWS: records in DynamoDB, artifacts in S3.
+//! The core's ports on AWS: records in DynamoDB, artifacts in S3, endpoints on ECS behind
+//! Elastic Load Balancing.
 //!
 //! [`AwsSettings`] say what a user says about AWS, [`AwsClients`] make the services' clients from
 //! them. No type of the AWS SDK is in what this crate offers.
@@ -6,12 +7,20 @@
 mod clients;
 mod credentials;
 pub mod dynamodb;
+pub mod ecs;
+mod elb;
 mod fault;
 pub mod read_ahead;
 mod retry;
 pub mod s3;
 mod settings;
 mod transport;
+
+#[cfg(test)]
+extern crate self as mlops_aws;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 pub use clients::AwsClients;
 pub use retry::Patience;

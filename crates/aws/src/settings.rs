@@ -86,6 +86,12 @@ pub struct AssumeRoleWithWebIdentity {
 pub struct Endpoints {
     /// Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`.
     pub dynamodb: Option<String>,
+    /// Elastic Load Balancing. Environment: `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`, `AWS_ENDPOINT_URL`.
+    pub elbv2: Option<String>,
+    /// ECS. Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`.
+    pub ecs: Option<String>,
+    /// CloudWatch Logs. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`.
+    pub logs: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
     pub s3: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`.
@@ -171,6 +177,12 @@ impl AwsSettings {
         let endpoints = &mut self.endpoints;
         for (field, name) in [
             (&mut endpoints.dynamodb, "AWS_ENDPOINT_URL_DYNAMODB"),
+            (
+                &mut endpoints.elbv2,
+                "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+            ),
+            (&mut endpoints.ecs, "AWS_ENDPOINT_URL_ECS"),
+            (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
             (&mut endpoints.sts, "AWS_ENDPOINT_URL_STS"),
         ] {
@@ -260,6 +272,9 @@ impl AwsSettings {
         }
         for (name, endpoint) in [
             ("endpoints.dynamodb", &self.endpoints.dynamodb),
+            ("endpoints.elbv2", &self.endpoints.elbv2),
+            ("endpoints.ecs", &self.endpoints.ecs),
+            ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.sts", &self.endpoints.sts),
         ] {

@@ -142,6 +142,62 @@ impl std::str::FromStr for AliasId {
     }
 }
 
+/// An endpoint's id: where it runs, and its name. `local/digits`, `ecs/prod/digits`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId {
+    place: String,
+    /// The name, unique in its place.
+    pub name: EndpointName,
+}
+
+impl EndpointId {
+    /// The endpoint `name` in `place`: a target's name, and whatever else tells its places apart (a cluster's name).
+    pub fn new(place: impl Into<String>, name: EndpointName) -> Self {
+        Self {
+            place: place.into(),
+            name,
+        }
+    }
+
+    /// The target that runs it, `local` or `ecs`.
+    pub fn target(&self) -> &str {
+        self.place.split('/').next().unwrap_or_default()
+    }
+
+    /// Everything before the name: `local`, `ecs/prod`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.place, self.name)
+    }
+}
+
+impl std::str::FromStr for EndpointId {
+    type Err = Error;
+    fn from_str(id: &str) -> Result<Self> {
+        let wrong = || {
+            Error::invalid(format!(
+                "{id:?} is not an endpoint id: write local/NAME or ecs/CLUSTER/NAME, such as local/digits"
+            ))
+        };
+        let (place, name) = id.rsplit_once('/').ok_or_else(wrong)?;
+        let is_place = match place.split_once('/') {
+            None => place == "local",
+            Some((target, cluster)) => {
+                target == "ecs" && !cluster.is_empty() && !cluster.contains('/')
+            }
+        };
+        if !is_place {
+            return Err(wrong());
+        }
+        Ok(Self::new(place, name.parse()?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +225,31 @@ mod tests {
         assert_eq!(alias.to_string(), "fraud@champion");
         for wrong in ["fraud", "fraud/0", "fraud/x", "/1", "fraud/"] {
             assert!(wrong.parse::<VersionId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_id_names_its_place() {
+        for (id, target, place) in [
+            ("local/digits", "local", "local"),
+            ("ecs/prod/digits", "ecs", "ecs/prod"),
+        ] {
+            let read: EndpointId = id.parse().unwrap();
+            assert_eq!((read.target(), read.place()), (target, place));
+            assert_eq!(
+                (read.to_string().as_str(), read.name.as_str()),
+                (id, "digits")
+            );
+        }
+        for id in [
+            "digits",
+            "ecs/digits",
+            "ecs//digits",
+            "ecs/a/b/digits",
+            "local/x/digits",
+            "local/",
+        ] {
+            assert!(id.parse::<EndpointId>().is_err(), "{id}");
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mlops_core::serving::{EXIT_ADDRESS_IN_USE, EXIT_INVALID_CONFIG};
+use mlops_core::serving::{
+    EXIT_ADDRESS_IN_USE, EXIT_INVALID_CONFIG, EXIT_MODEL_NOT_LOADED, EXIT_SMOKE_FAILED,
+};
 
 /// A fault that ends the server.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,14 @@ pub enum ServeError {
         /// Why not.
         reason: String,
     },
+    /// A revision of the start configuration does not answer its golden request as it should.
+    #[error("revision {revision:?} failed its golden request and is not served: {mismatch}")]
+    Smoke {
+        /// The revision.
+        revision: String,
+        /// Where its answer differs, or the error that it answered with.
+        mismatch: String,
+    },
     /// Threads or signal handlers cannot be made.
     #[error("cannot start the server's threads")]
     Runtime {
@@ -83,7 +93,9 @@ impl ServeError {
     pub fn class(&self) -> Class {
         match self {
             ServeError::AddressInUse { .. } | ServeError::AdminInUse { .. } => Class::Conflict,
-            ServeError::Config { .. } | ServeError::Preload { .. } => Class::Invalid,
+            ServeError::Config { .. } | ServeError::Preload { .. } | ServeError::Smoke { .. } => {
+                Class::Invalid
+            }
             _ => Class::Unavailable,
         }
     }
@@ -92,7 +104,9 @@ impl ServeError {
     pub fn exit_code(&self) -> i32 {
         match self {
             ServeError::AddressInUse { .. } => EXIT_ADDRESS_IN_USE,
-            ServeError::Config { .. } | ServeError::Preload { .. } => EXIT_INVALID_CONFIG,
+            ServeError::Config { .. } => EXIT_INVALID_CONFIG,
+            ServeError::Preload { .. } => EXIT_MODEL_NOT_LOADED,
+            ServeError::Smoke { .. } => EXIT_SMOKE_FAILED,
             _ => 1,
         }
     }

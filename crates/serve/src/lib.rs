@@ -33,4 +33,4 @@ mod tensor;
 
 pub use error::{Class, ServeError};
 pub use mlops_core::serving::ServerConfig;
-pub use server::{Server, run};
+pub use server::{Server, run, run_prepared};

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mlops_core::serving::{RevisionState, ServerConfig, is_valid_name};
+use mlops_core::serving::{Preload, RevisionState, ServerConfig, ServerLimits, is_valid_name};
+use rustix::net::sockopt::set_ipv6_v6only;
 use serde_json::json;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -21,10 +22,13 @@ use crate::error::ServeError;
 use crate::log::Log;
 use crate::revision::Revision;
 use crate::router::Table;
-use crate::{admin, data};
+use crate::{admin, data, smoke};
 
 /// A client that sends no request head for so long is let go.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections that may wait in the kernel to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// A running server. Dropping it does not stop it; [`Server::shutdown`] and [`Server::stopped`] do.
 pub struct Server {
@@ -33,51 +37,35 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds both sides, loads the revisions of the configuration, and serves in background tasks of the current runtime.
+    /// Binds, loads and asks the revisions of the configuration, listens, and serves in background tasks of the current
+    /// runtime. Until it listens a connection is refused, so nobody takes a server that loads for one that serves.
     pub async fn start(config: ServerConfig) -> Result<Server, ServeError> {
         validate(&config)?;
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|source| match source.kind() {
-                    std::io::ErrorKind::AddrInUse => ServeError::AddressInUse {
-                        address: config.listen,
-                    },
-                    _ => ServeError::Listen {
-                        address: config.listen,
-                        source,
-                    },
-                })?;
-        let listen = listener.local_addr().map_err(|source| ServeError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let unbound = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ServeError::AddressInUse {
+                address: config.listen,
+            },
+            _ => ServeError::Listen {
+                address: config.listen,
+                source,
+            },
+        };
+        let socket = bound(config.listen).map_err(unbound)?;
+        let mut table = Table::default();
+        table.weights = config.weights;
+        table.set_variants(config.variants);
+        for preload in config.preload {
+            let revision = loaded(preload).await?;
+            table.revisions.insert(revision.name.clone(), revision);
+        }
+        table.compile(&config.endpoint);
+        let listener = socket.listen(BACKLOG).map_err(unbound)?;
+        let listen = listener.local_addr().map_err(unbound)?;
         let admin = match &config.admin_socket {
             Some(path) => Some((admin_socket(path).await?, path.clone())),
             None => None,
         };
         let log = Log::open(&config.log)?;
-        let mut table = Table::default();
-        table.weights = config.weights;
-        table.set_variants(config.variants);
-        for preload in config.preload {
-            let revision = Revision::new(preload.revision.clone(), preload.spec);
-            let loading = Arc::clone(&revision);
-            // A panic in there is caught in the engine; the join cannot fail otherwise.
-            let _ = tokio::task::spawn_blocking(move || loading.load()).await;
-            if revision.state() != RevisionState::Ready {
-                let reason = revision
-                    .failure()
-                    .unwrap_or("it was not loaded")
-                    .to_string();
-                return Err(ServeError::Preload {
-                    revision: preload.revision,
-                    reason,
-                });
-            }
-            table.revisions.insert(preload.revision, revision);
-        }
-        table.compile(&config.endpoint);
         let app = Arc::new(App::new(
             config.endpoint,
             config.nonce,
@@ -112,9 +100,59 @@ impl Server {
     }
 }
 
+/// A socket that nobody can connect to yet. A server gets the address on which the last connections of another one are
+/// closing, and does not get one on which somebody listens.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            // Every address means those of both families, whatever the machine's default is.
+            set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+            socket
+        }
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// The revision, ready, and with the right answer to its golden request.
+async fn loaded(preload: Preload) -> Result<Arc<Revision>, ServeError> {
+    let revision = Revision::new(preload.revision, preload.spec);
+    let loading = Arc::clone(&revision);
+    // A panic in there is caught in the engine; the join cannot fail otherwise.
+    let _ = tokio::task::spawn_blocking(move || loading.load()).await;
+    if revision.state() != RevisionState::Ready {
+        let reason = revision.failure().unwrap_or("it was not loaded");
+        return Err(ServeError::Preload {
+            revision: revision.name.clone(),
+            reason: reason.to_owned(),
+        });
+    }
+    if let Some(asked) = &preload.smoke
+        && let Some(mismatch) = smoke::run(&revision, asked).await.mismatch
+    {
+        return Err(ServeError::Smoke {
+            revision: revision.name.clone(),
+            mismatch,
+        });
+    }
+    Ok(revision)
+}
+
 /// Runs a server until it is told to stop by its admin side, SIGTERM or SIGINT. Makes its own threads; blocks.
 pub fn run(config: ServerConfig) -> Result<(), ServeError> {
     let limits = config.limits.clone();
+    run_prepared(&limits, std::future::ready(Ok(config)))
+}
+
+/// As [`run`], with a configuration that is only made then, on the threads of the server; its limits are to be `limits`. A
+/// signal that comes before the server listens ends the process in order, as there is nothing to drain.
+pub fn run_prepared<E: From<ServeError>>(
+    limits: &ServerLimits,
+    prepare: impl Future<Output = Result<ServerConfig, E>>,
+) -> Result<(), E> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if limits.worker_threads == 0 {
         cores.min(4)
@@ -126,7 +164,7 @@ pub fn run(config: ServerConfig) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(|source| ServeError::Runtime { source })?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let caught = |kind| signal(kind).map_err(|source| ServeError::Runtime { source });
         let (mut term, mut int) = (
@@ -135,20 +173,29 @@ pub fn run(config: ServerConfig) -> Result<(), ServeError> {
         );
         // A server outlives the terminal it was started from.
         let _hangup = caught(SignalKind::hangup())?;
-        let server = Server::start(config).await?;
+        let start = async { Ok::<_, E>(Server::start(prepare.await?).await?) };
+        let server = tokio::select! {
+            started = start => started?,
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+        };
         let app = Arc::clone(&server.app);
+        let drain = Duration::from_secs(limits.drain_seconds);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = term.recv() => {}
                     _ = int.recv() => {}
                 }
-                app.stop(Duration::from_secs(limits.drain_seconds));
+                app.stop(drain);
             }
         });
         server.stopped().await;
-        Ok(())
-    })
+        Ok::<(), E>(())
+    });
+    // A graph that loads or runs beyond the drain cannot be ended, and is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 fn validate(config: &ServerConfig) -> Result<(), ServeError> {
@@ -211,7 +258,11 @@ async fn accept(app: &Arc<App>, listener: TcpListener) {
             next = next => next,
         };
         let (stream, remote) = match accepted {
-            Ok(accepted) => accepted,
+            // An address of version 4 stays one, also where the socket takes both.
+            Ok((stream, remote)) => (
+                stream,
+                SocketAddr::new(remote.ip().to_canonical(), remote.port()),
+            ),
             Err(error) => {
                 app.log
                     .event("warn", "accept failed", json!({"error": error.to_string()}));

@@ -1,18 +1,13 @@
 """What the roles of examples/complete may do, and what they may not: their policies before an evaluator of IAM."""
 
-import json
 import os
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ["CHECKOUT"]) / "scripts" / "parts"))
 import simulate  # noqa: E402
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "complete"
-EVALUATOR = simulate.Evaluator(os.environ.get("MINISTACK", ""))  # scripts/test-modules says where it is
-MODULE = "module.ecs"
 HERE = f"eu-west-1:{simulate.ACCOUNT}"
 TABLE = f"arn:aws:dynamodb:{HERE}:table/models-prod"
 SECRET = f"arn:aws:secretsmanager:{HERE}:secret:fraud/token-AbCdEf"
@@ -23,32 +18,14 @@ def keys(*partitions):
     return {"dynamodb:LeadingKeys": list(partitions)}
 
 
-class Access(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if EVALUATOR.missing:
-            return
-        with tempfile.TemporaryDirectory() as work:
-            cls.documents = simulate.documents(EXAMPLE, work)
-
-    def setUp(self):
-        if EVALUATOR.missing:
-            name = self.id().rsplit(".", 1)[1].removeprefix("test_")
-            print(f"\nSKIP ecs_{name}: {EVALUATOR.missing}", flush=True)
-            self.skipTest(EVALUATOR.missing)
-
-    def policy(self, name):
-        return self.documents[f"{MODULE}.aws_iam_role_policy.{name}"]
-
-    def resource(self, name, sid):
-        """What the statement is about: names that other modules give."""
-        [resource] = [statement["Resource"] for statement in json.loads(self.policy(name))["Statement"] if statement["Sid"] == sid]
-        return resource
+class Access(simulate.Access):
+    module = "ecs"
+    evaluator = simulate.Evaluator(os.environ.get("MINISTACK", ""))  # scripts/test-modules says where it is
+    example = Path(__file__).resolve().parent.parent / "examples" / "complete"
 
     def test_an_execution_role_starts_its_own_server_and_no_other(self):
         images = self.resource("execution[fraud]", "PullImages")
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("execution[fraud]"),
             allowed=[
                 ("logs:PutLogEvents", f"{LOGS}/servers/fraud:log-stream:server/1"),
@@ -72,16 +49,14 @@ class Access(unittest.TestCase):
         )
 
     def test_a_server_without_secrets_reads_none(self):
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("execution[search]"),
             allowed=[("logs:PutLogEvents", f"{LOGS}/servers/search:log-stream:server/1")],
             denied=[("secretsmanager:GetSecretValue", SECRET), ("kms:Decrypt", f"arn:aws:kms:{HERE}:key/any")],
         )
 
     def test_a_task_role_reads_records_of_its_models_and_of_this_clusters_endpoints(self):
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("task[fraud]"),
             allowed=[
                 ("dynamodb:GetItem", TABLE, keys("registry")),
@@ -99,8 +74,7 @@ class Access(unittest.TestCase):
                 ("dynamodb:DeleteItem", TABLE, keys("model#fraud-cards")),
             ],
         )
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("task[search]"),
             allowed=[("dynamodb:GetItem", TABLE, keys("model#ranking")), ("dynamodb:GetItem", TABLE, keys("model#search-web"))],
             denied=[("dynamodb:GetItem", TABLE, keys("model#ranking-2")), ("dynamodb:GetItem", TABLE, keys("model#fraud-cards"))],
@@ -108,13 +82,12 @@ class Access(unittest.TestCase):
 
     def test_a_table_is_not_scanned_for_want_of_a_condition(self):
         # A scan has no leading keys, which ForAllValues takes for all: it must not be among the actions.
-        EVALUATOR.check(self, self.policy("task[fraud]"), allowed=[("dynamodb:GetItem", TABLE, keys("registry"))], denied=[("dynamodb:Scan", TABLE), ("dynamodb:DescribeTable", TABLE)])
+        self.check(self.policy("task[fraud]"), allowed=[("dynamodb:GetItem", TABLE, keys("registry"))], denied=[("dynamodb:Scan", TABLE), ("dynamodb:DescribeTable", TABLE)])
 
     def test_a_task_role_reads_artifacts_and_changes_none(self):
         objects, bucket, key = (self.resource("task[fraud]", sid) for sid in ("ReadArtifacts", "ListArtifacts", "UseKey"))
         artifact = objects.replace("*", "sha256/0a1b")
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("task[fraud]"),
             allowed=[
                 ("s3:GetObject", artifact),
@@ -134,8 +107,7 @@ class Access(unittest.TestCase):
         )
 
     def test_a_task_role_takes_part_in_sessions_and_starts_none(self):
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("task[fraud]"),
             allowed=[
                 ("ssmmessages:OpenDataChannel", "*"),
@@ -153,8 +125,7 @@ class Access(unittest.TestCase):
     def test_an_agent_joins_this_cluster_and_reads_nothing_of_the_servers(self):
         cluster = f"arn:aws:ecs:{HERE}:cluster/serving-prod"
         instance = f"arn:aws:ecs:{HERE}:container-instance/serving-prod/1"
-        EVALUATOR.check(
-            self,
+        self.check(
             self.policy("instances[instances]"),
             allowed=[
                 ("ecs:RegisterContainerInstance", cluster),
@@ -179,9 +150,8 @@ class Access(unittest.TestCase):
         for kind in ("execution", "task"):
             with self.subTest(kind):
                 role = f"arn:aws:iam::{simulate.ACCOUNT}:role/serving-prod-fraud-{kind}"
-                EVALUATOR.check(
-                    self,
-                    self.documents[f"{MODULE}.aws_iam_role.{kind}[fraud]"],
+                self.check(
+                    self.document(f"aws_iam_role.{kind}[fraud]"),
                     allowed=[("sts:AssumeRole", role, {"aws:SourceAccount": simulate.ACCOUNT, "aws:SourceArn": f"arn:aws:ecs:{HERE}:*"})],
                     denied=[
                         ("sts:AssumeRole", role, {"aws:SourceAccount": "210987654321", "aws:SourceArn": "arn:aws:ecs:eu-west-1:210987654321:*"}),

@@ -2,43 +2,29 @@
 
 import os
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(os.environ["CHECKOUT"]) / "scripts" / "parts"))
 import simulate  # noqa: E402
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "complete"
-EVALUATOR = simulate.Evaluator(os.environ.get("MINISTACK", ""))  # scripts/test-modules says where it is
-MODULE = "module.observability"
 OTHER = "arn:aws:aps:eu-west-1:123456789012:workspace/ws-other"
 
 
-class Access(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        if EVALUATOR.missing:
-            return
-        with tempfile.TemporaryDirectory() as work:
-            cls.documents = simulate.documents(EXAMPLE, work)
-
-    def setUp(self):
-        if EVALUATOR.missing:
-            name = self.id().rsplit(".", 1)[1].removeprefix("test_")
-            print(f"\nSKIP observability_{name}: {EVALUATOR.missing}", flush=True)
-            self.skipTest(EVALUATOR.missing)
+class Access(simulate.Access):
+    module = "observability"
+    evaluator = simulate.Evaluator(os.environ.get("MINISTACK", ""))  # scripts/test-modules says where it is
+    example = Path(__file__).resolve().parent.parent / "examples" / "complete"
 
     def workspace(self):
         """The ARN of the one that the example makes."""
-        return self.documents[f"{MODULE}.aws_iam_policy_document.collector[workspace]"].split('"Resource": "')[1].split('"')[0]
+        return self.document("aws_iam_policy_document.collector[workspace]").split('"Resource": "')[1].split('"')[0]
 
     def test_a_collector_writes_to_its_workspace_and_nothing_else(self):
         mine = self.workspace()
         self.assertIn(":workspace/ws-", mine)
-        EVALUATOR.check(
-            self,
-            self.documents[f"{MODULE}.aws_iam_policy_document.collector[workspace]"],
+        self.check(
+            self.document("aws_iam_policy_document.collector[workspace]"),
             allowed=[("aps:RemoteWrite", mine)],
             denied=[
                 ("aps:RemoteWrite", OTHER),
@@ -51,9 +37,8 @@ class Access(unittest.TestCase):
 
     def test_grafana_reads_its_workspace_and_metrics_and_writes_nothing(self):
         mine = self.workspace()
-        EVALUATOR.check(
-            self,
-            self.documents[f"{MODULE}.aws_iam_role_policy.grafana[workspace]"],
+        self.check(
+            self.document("aws_iam_role_policy.grafana[workspace]"),
             allowed=[
                 ("aps:QueryMetrics", mine),
                 ("aps:GetLabels", mine),
@@ -81,9 +66,8 @@ class Access(unittest.TestCase):
         def call(account, arn):
             return ("sts:AssumeRole", role, {"aws:SourceAccount": account, "aws:SourceArn": arn})
 
-        EVALUATOR.check(
-            self,
-            self.documents[f"{MODULE}.aws_iam_role.grafana[workspace]"],
+        self.check(
+            self.document("aws_iam_role.grafana[workspace]"),
             allowed=[call(simulate.ACCOUNT, f"arn:aws:grafana:eu-west-1:{simulate.ACCOUNT}:/workspaces/g-0a1b2c3d4e")],
             denied=[
                 call("210987654321", "arn:aws:grafana:eu-west-1:210987654321:/workspaces/g-0a1b2c3d4e"),

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlops_core::endpoint::{self, ClosedDeployment, record};
-use mlops_core::names::EndpointName;
+use mlops_core::endpoint::{self, ClosedDeployment};
 use mlops_core::registry::events::Subject;
 use tfplugin::schema::{Attribute, Block, Nested, Schema};
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext, validate};
 
+use super::endpoint::{cluster, id};
 use super::shared::{failed, number, numbers, text};
 use crate::client::Client;
 use crate::resources::convert;
-use crate::resources::endpoint::KIND;
 
 tfplugin::object! {
     /// Configuration and result.
     pub(crate) struct State {
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
+        /// Its cluster, if it runs on ECS.
+        pub(crate) cluster: Attr<String>,
         /// How many.
         pub(crate) limit: Attr<u32>,
         /// The deployments, newest first.
@@ -111,6 +112,7 @@ impl DataSource<Client> for DeploymentsData {
             Block::new()
                 .describe("The deployments of an endpoint that have ended, newest first, with their events.")
                 .attribute("name", Attribute::string().required().describe("The endpoint's name."))
+                .attribute("cluster", cluster())
                 .attribute(
                     "limit",
                     Attribute::number()
@@ -125,8 +127,7 @@ impl DataSource<Client> for DeploymentsData {
 
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let client = cx.client();
-        let name: EndpointName = convert::name(&config.name, "name")?;
-        let identity = record::identity(KIND, &name);
+        let identity = id(&config.name, &config.cluster)?.to_string();
         let object = format!("the deployments of endpoint {identity}");
         let closed = endpoint::closed_deployments(&client.registry, &identity)
             .await

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use mlops_core::endpoint::spec::cluster_name;
 use mlops_core::endpoint::{self, EndpointRecord};
-use mlops_core::names::EndpointName;
+use mlops_core::names::{EndpointId, EndpointName};
 use tfplugin::schema::{Attribute, Block, Schema};
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext};
 
 use super::shared::{failed, number, numbers, text, texts};
 use crate::client::Client;
 use crate::resources::convert;
-use crate::resources::endpoint::KIND;
 
 tfplugin::object! {
     /// Configuration and result.
     pub(crate) struct State {
-        /// `local/NAME`.
+        /// `local/NAME` or `ecs/CLUSTER/NAME`.
         pub(crate) id: Attr<String>,
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
+        /// Its cluster, if it runs on ECS.
+        pub(crate) cluster: Attr<String>,
         /// Where it answers.
         pub(crate) invoke_url: Attr<String>,
         /// How many deployments succeeded.
@@ -51,8 +53,9 @@ impl DataSource<Client> for EndpointData {
         Schema::new(
             Block::new()
                 .describe("An endpoint as its last successful deployment left it. What runs at this moment is in `mlops_endpoint_status`.")
-                .attribute("id", text("`local/NAME`."))
+                .attribute("id", text("`local/NAME` or `ecs/CLUSTER/NAME`."))
                 .attribute("name", Attribute::string().required().describe("The endpoint's name."))
+                .attribute("cluster", cluster())
                 .attribute("invoke_url", text("The URL of the endpoint."))
                 .attribute("revision", number("How many deployments of this name succeeded."))
                 .attribute("target_versions", numbers("The version of each variant."))
@@ -66,7 +69,7 @@ impl DataSource<Client> for EndpointData {
 
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let client = cx.client();
-        let record = find(client, &config.name).await?;
+        let record = find(client, &config.name, &config.cluster).await?;
         let running = record.running.iter();
         let models: BTreeMap<_, _> = running
             .map(|(name, revision)| (name.to_string(), revision.model.to_string()))
@@ -78,6 +81,7 @@ impl DataSource<Client> for EndpointData {
         Ok(State {
             id: record.identity().into(),
             name: config.name,
+            cluster: config.cluster,
             invoke_url: record.server.invoke_url.clone().into(),
             revision: record.revision.into(),
             target_versions: versions.collect::<BTreeMap<_, _>>().into(),
@@ -90,14 +94,32 @@ impl DataSource<Client> for EndpointData {
     }
 }
 
+/// The attribute that names an endpoint's cluster.
+pub(super) fn cluster() -> Attribute {
+    Attribute::string()
+        .optional()
+        .describe("The ECS cluster of the endpoint, by name or ARN. Without it, the endpoint is one on this machine.")
+}
+
+/// The id of the endpoint with this name, in this cluster if one is named.
+pub(super) fn id(name: &Attr<String>, cluster: &Attr<String>) -> Result<EndpointId, Diagnostics> {
+    let name: EndpointName = convert::name(name, "name")?;
+    let place = match cluster.as_str() {
+        Some(cluster) => format!("ecs/{}", cluster_name(cluster)),
+        None => "local".to_owned(),
+    };
+    Ok(EndpointId::new(place, name))
+}
+
 /// The record of the endpoint with this name.
 pub(super) async fn find(
     client: &Client,
     name: &Attr<String>,
+    cluster: &Attr<String>,
 ) -> Result<EndpointRecord, Diagnostics> {
-    let name: EndpointName = convert::name(name, "name")?;
-    let object = format!("endpoint {KIND}/{name}");
-    let record = endpoint::record(&client.registry, KIND, &name)
+    let id = id(name, cluster)?;
+    let object = format!("endpoint {id}");
+    let record = endpoint::record(&client.registry, &id)
         .await
         .map_err(|error| failed(&object, &error))?;
     record.ok_or_else(|| failed(&object, &client.absent(&object).at("name")))

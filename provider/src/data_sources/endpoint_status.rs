@@ -7,7 +7,7 @@ use mlops_core::target::Observation;
 use tfplugin::schema::{Attribute, Block, Nested, Schema};
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext};
 
-use super::endpoint::find;
+use super::endpoint::{cluster, find};
 use super::shared::{failed, flag, number, text};
 use crate::client::Client;
 use crate::resources::convert;
@@ -17,6 +17,8 @@ tfplugin::object! {
     pub(crate) struct State {
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
+        /// Its cluster, if it runs on ECS.
+        pub(crate) cluster: Attr<String>,
         /// Whether its server runs.
         pub(crate) running: Attr<bool>,
         /// Why it does not.
@@ -70,6 +72,7 @@ impl DataSource<Client> for EndpointStatusData {
             Block::new()
                 .describe("What an endpoint does at this moment: its server, its revisions, their traffic and health.")
                 .attribute("name", Attribute::string().required().describe("The endpoint's name."))
+                .attribute("cluster", cluster())
                 .attribute("running", flag("Whether its server runs."))
                 .attribute("reason", text("Why the server does not run; null if it does."))
                 .attribute("healthy", flag("Whether every variant serves what the last deployment made it serve."))
@@ -79,12 +82,16 @@ impl DataSource<Client> for EndpointStatusData {
 
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let client = cx.client();
-        let record = find(client, &config.name).await?;
-        let seen = client.target.observe(&record.server).await;
+        let record = find(client, &config.name, &config.cluster).await?;
+        let seen = match client.targets.get(record.spec.target.kind()) {
+            Ok(target) => target.observe(&record.server).await,
+            Err(error) => Err(error),
+        };
         let seen =
             seen.map_err(|error| failed(&format!("endpoint {}", record.identity()), &error))?;
         Ok(State {
             name: config.name,
+            cluster: config.cluster,
             running: seen.alive.into(),
             healthy: record
                 .running

@@ -9,6 +9,7 @@
 
 pub mod builds;
 pub mod digits;
+pub mod ecs_world;
 
 pub mod engine;
 pub mod http;
@@ -27,6 +28,7 @@ pub mod wait;
 pub mod workspace;
 
 pub use builds::Builds;
+pub use ecs_world::EcsWorld;
 pub use engine::Engine;
 pub use part::Part;
 pub use plan::Plan;

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use serde_json::Value;
+
 use crate::builds;
 use crate::http::{Client, Response};
 
@@ -11,6 +13,8 @@ use crate::http::{Client, Response};
 pub struct Part {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
+    /// What else it told about itself, as JSON; null if nothing.
+    pub details: Value,
     /// It ends when this is closed.
     stdin: Option<ChildStdin>,
     child: Child,
@@ -52,6 +56,9 @@ impl Part {
                 let reason = said.lines().find(|line| line.starts_with("missing: "));
                 return Err(reason.unwrap_or("missing: a part").to_owned());
             }
+            if line.starts_with('{') {
+                part.details = serde_json::from_str(&line).expect("what a part tells is JSON");
+            }
             if let Some(address) = line.trim().strip_prefix("listening on ") {
                 part.url = format!("http://{address}");
                 std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
@@ -64,6 +71,7 @@ impl Part {
     fn of(mut child: Child) -> Self {
         Self {
             url: String::new(),
+            details: Value::Null,
             stdin: child.stdin.take(),
             child,
         }
@@ -153,12 +161,15 @@ pub fn reached(url: &str) -> String {
   endpoints {{
     dynamodb = "{url}"
     s3       = "{url}"
+    ecs      = "{url}"
+    elbv2    = "{url}"
+    logs     = "{url}"
   }}"#
     )
 }
 
 /// It tells the service; nobody checks the signature.
-fn authorization(service: &str) -> String {
+pub(crate) fn authorization(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=none"
     )

@@ -42,7 +42,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates of others that only some members may know.
-const FOREIGN: [(&str, &[&str]); 10] = [
+const FOREIGN: [(&str, &[&str]); 13] = [
     ("tonic", &["tfplugin-proto", "tfplugin"]),
     ("tonic-prost", &["tfplugin-proto", "tfplugin"]),
     ("prost", &["tfplugin-proto", "tfplugin"]),
@@ -50,7 +50,10 @@ const FOREIGN: [(&str, &[&str]); 10] = [
     // The acceptance tests look into a registry beside its owner.
     ("rusqlite", &["mlops-local", "mlops-acceptance"]),
     ("aws-config", &["mlops-aws"]),
+    ("aws-sdk-cloudwatchlogs", &["mlops-aws"]),
     ("aws-sdk-dynamodb", &["mlops-aws"]),
+    ("aws-sdk-ecs", &["mlops-aws"]),
+    ("aws-sdk-elasticloadbalancingv2", &["mlops-aws"]),
     ("aws-sdk-s3", &["mlops-aws"]),
     ("tract-onnx", &["mlops-serve", "mlops-bench"]),
     ("axum", &["mlops-api"]),

@@ -75,6 +75,15 @@ fn a_listed_skip_that_ran_fails_the_run() {
 }
 
 #[test]
+fn what_depends_on_the_machine_may_run_and_may_be_skipped() {
+    let listed = "slow | long: minutes\nneeds_tofu | machine: no tofu\na | machine: no tofu\n";
+    assert_eq!(
+        verdict(LOG, 0, listed, false),
+        ("4 passed, 0 failed, 2 skipped".to_owned(), true)
+    );
+}
+
+#[test]
 fn a_long_test_is_expected_to_run_in_the_full_run() {
     let log = LOG.replace("ignored, long: minutes", "ok").replace(
         "2 passed; 0 failed; 1 ignored",

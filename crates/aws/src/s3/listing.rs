@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use aws_sdk_s3::types::Object;
 use mlops_core::artifacts::Digest;
 
 use super::bucket::Bucket;
@@ -13,6 +14,8 @@ use crate::fault::Failure;
 pub(super) struct Listed {
     pub(super) key: String,
     pub(super) size: u64,
+    /// The entity tag; empty, if the service does not say.
+    pub(super) tag: String,
     /// Now, if the service does not say.
     pub(super) modified: SystemTime,
 }
@@ -20,8 +23,22 @@ pub(super) struct Listed {
 impl Bucket {
     /// The objects whose keys begin with `prefix`.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
-        let call = self.about("ListObjectsV2", prefix);
         let mut found = Vec::new();
+        let all = self.pages(prefix, |page| {
+            found.extend(page);
+            Ok(())
+        });
+        all.await?;
+        Ok(found)
+    }
+
+    /// The same, page by page. An error of `take` is the last that is asked for.
+    pub(super) async fn pages(
+        &self,
+        prefix: &str,
+        mut take: impl FnMut(Vec<Listed>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let call = self.about("ListObjectsV2", prefix);
         let mut token: Option<String> = None;
         loop {
             let sent = self.run(&call, |client| {
@@ -36,22 +53,10 @@ impl Bucket {
                 Box::pin(request.send())
             });
             let page = sent.await?;
-            for object in page.contents() {
-                let size = object.size().and_then(|size| u64::try_from(size).ok());
-                let at = object.last_modified();
-                if let (Some(key), Some(size)) = (object.key(), size) {
-                    found.push(Listed {
-                        key: key.to_owned(),
-                        size,
-                        modified: at
-                            .and_then(|at| SystemTime::try_from(*at).ok())
-                            .unwrap_or_else(SystemTime::now),
-                    });
-                }
-            }
+            take(page.contents().iter().filter_map(listed).collect())?;
             token = page.next_continuation_token;
             if token.is_none() {
-                return Ok(found);
+                return Ok(());
             }
         }
     }
@@ -63,4 +68,16 @@ impl Bucket {
         let sizes = objects.into_iter().map(|object| (object.key, object.size));
         Ok(sizes.collect())
     }
+}
+
+fn listed(object: &Object) -> Option<Listed> {
+    let at = object.last_modified();
+    Some(Listed {
+        key: object.key()?.to_owned(),
+        size: u64::try_from(object.size()?).ok()?,
+        tag: object.e_tag().unwrap_or_default().to_owned(),
+        modified: at
+            .and_then(|at| SystemTime::try_from(*at).ok())
+            .unwrap_or_else(SystemTime::now),
+    })
 }

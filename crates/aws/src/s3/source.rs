@@ -170,46 +170,28 @@ impl<'a> Place<'a> {
 
 /// The objects below a prefix, but for those of no bytes that consoles make in place of directories.
 async fn below(bucket: &Bucket, uri: &str, prefix: &str) -> Result<Vec<RemoteFile>> {
-    let call = bucket.about("ListObjectsV2", prefix);
     let mut files = Vec::new();
-    let mut token: Option<String> = None;
-    loop {
-        let sent = bucket.run(&call, |client| {
-            let request = client
-                .list_objects_v2()
-                .bucket(bucket.name())
-                .prefix(prefix)
-                .set_continuation_token(token.clone())
-                .customize()
-                .config_override(bucket.limit(0));
-            Box::pin(request.send())
-        });
-        let page = sent.await.map_err(Failure::into_error)?;
-        for object in page.contents() {
-            let size = object.size().and_then(|size| u64::try_from(size).ok());
-            let path = object.key().and_then(|key| key.strip_prefix(prefix));
-            if let (Some(path), Some(size)) = (path, size)
-                && !path.is_empty()
-                && !(path.ends_with('/') && size == 0)
-            {
-                files.push(RemoteFile {
-                    path: path.to_owned(),
-                    size,
-                    tag: object.e_tag().unwrap_or_default().to_owned(),
-                });
-            }
+    let all = bucket.pages(prefix, |page| {
+        files.extend(page.into_iter().filter_map(|object| {
+            let path = object.key.strip_prefix(prefix)?;
+            let is_directory = path.is_empty() || (path.ends_with('/') && object.size == 0);
+            (!is_directory).then(|| RemoteFile {
+                path: path.to_owned(),
+                size: object.size,
+                tag: object.tag,
+            })
+        }));
+        if files.len() <= MOST_FILES {
+            return Ok(());
         }
-        if files.len() > MOST_FILES {
-            return Err(Error::invalid(format!(
-                "source {uri} has more than {MOST_FILES} files; name the directory of one model"
-            ))
-            .at("source"));
-        }
-        token = page.next_continuation_token;
-        if token.is_none() {
-            return Ok(files);
-        }
-    }
+        let error = Error::invalid(format!(
+            "source {uri} has more than {MOST_FILES} files; name the directory of one model"
+        ));
+        let call = bucket.about("ListObjectsV2", prefix);
+        Err(Failure::before(&call, error.at("source")))
+    });
+    all.await.map_err(Failure::into_error)?;
+    Ok(files)
 }
 
 /// Writes one object's bytes, gone on with where a connection breaks.

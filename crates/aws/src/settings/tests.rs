@@ -24,6 +24,9 @@ fn what_is_set_comes_before_the_environment() {
         region: Some("eu-west-1".into()),
         endpoints: Endpoints {
             dynamodb: Some("http://all".into()),
+            ecs: Some("http://all".into()),
+            elbv2: Some("http://all".into()),
+            logs: Some("http://all".into()),
             s3: Some("http://s3".into()),
             sts: Some("http://all".into()),
         },
@@ -40,6 +43,9 @@ fn what_is_set_comes_before_the_environment() {
         region: Some("us-east-1".into()),
         endpoints: Endpoints {
             dynamodb: Some("http://mine".into()),
+            ecs: Some("http://mine".into()),
+            elbv2: Some("http://mine".into()),
+            logs: Some("http://mine".into()),
             s3: Some("http://mine".into()),
             sts: Some("http://mine".into()),
         },

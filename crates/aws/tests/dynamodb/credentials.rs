@@ -23,13 +23,14 @@ macro_rules! ministack {
     };
 }
 
-/// Settings whose every service is the part at `url`, and whose account is asked for.
+/// Settings whose services are the part at `url`, and whose account is asked for.
 fn settings(url: &str) -> AwsSettings {
     AwsSettings {
         endpoints: Endpoints {
             dynamodb: Some(url.to_owned()),
             s3: Some(url.to_owned()),
             sts: Some(url.to_owned()),
+            ..Endpoints::default()
         },
         skip_credentials_validation: false,
         ..table::settings(url)
@@ -78,7 +79,7 @@ async fn the_account_is_asked_for_once_and_compared() {
     }
     let account = allowed.account_id().await.expect("allowed");
     assert_eq!(account.as_deref(), Some(ACCOUNT));
-    assert_eq!(proxy.calls(), ["POST", "GetItem", "GetItem"]);
+    assert_eq!(proxy.calls(), ["GetCallerIdentity", "GetItem", "GetItem"]);
 
     let other = "111122223333".to_owned();
     for (settings, attribute) in [

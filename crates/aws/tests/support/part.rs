@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 pub struct Part {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
+    /// What it said before.
+    pub said: String,
     _child: Child,
 }
 
@@ -22,6 +24,18 @@ pub fn dynamodb_local() -> Option<&'static Part> {
 pub fn ministack() -> Option<&'static Part> {
     static PART: OnceLock<Result<Part, String>> = OnceLock::new();
     started(&PART, "ministack")
+}
+
+/// ministack in a world where ECS runs containers; `None`, and the test is skipped, where that cannot be.
+pub fn ecs_world() -> Option<&'static Part> {
+    static PART: OnceLock<Result<Part, String>> = OnceLock::new();
+    started(&PART, "ecs-world")
+}
+
+/// moto; `None`, and the test is skipped, where it cannot run.
+pub fn moto() -> Option<&'static Part> {
+    static PART: OnceLock<Result<Part, String>> = OnceLock::new();
+    started(&PART, "moto")
 }
 
 /// versitygw; `None`, and the test is skipped, where it cannot run.
@@ -84,7 +98,11 @@ impl Part {
             if let Some(address) = line.trim().strip_prefix("listening on ") {
                 let url = format!("http://{address}");
                 std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-                return Ok(Self { url, _child: child });
+                return Ok(Self {
+                    url,
+                    said: seen,
+                    _child: child,
+                });
             }
             seen.push_str(&line);
         }

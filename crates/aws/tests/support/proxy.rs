@@ -191,25 +191,30 @@ type Answer = Response<Full<Bytes>>;
 impl Route {
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Reset> {
         let target = request.headers().get("x-amz-target");
-        let operation = target
+        let named = target
             .and_then(|target| target.to_str().ok())
             .and_then(|target| target.rsplit('.').next())
-            .unwrap_or(request.method().as_str())
-            .to_owned();
+            .map(str::to_owned);
+        let method = request.method().to_string();
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let is_form = named.is_none() && text.starts_with("Action=");
+        let of_form = || text.strip_prefix("Action=")?.split('&').next();
+        let operation = named
+            .or_else(|| of_form().map(str::to_owned))
+            .unwrap_or(method);
         let fault = {
             let mut state = lock(&self.state);
             let number = state.calls.len();
             state.calls.push(operation.clone());
-            state.targets.push(request.uri().to_string());
-            let time = request.headers().get("x-amz-date");
+            state.bodies.push(text.clone());
+            state.targets.push(parts.uri.to_string());
+            let time = parts.headers.get("x-amz-date");
             let time = time.and_then(|time| time.to_str().ok());
             state.times.push(time.unwrap_or_default().to_owned());
             state.planned.get(&number).copied().or(state.always)
         };
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
-        let text = String::from_utf8_lossy(&body).into_owned();
-        lock(&self.state).bodies.push(text);
         let forward = async {
             let (parts, body) = self.forward(&parts, body.clone()).await?.into_parts();
             Ok(Response::from_parts(parts, Full::new(body)))
@@ -231,6 +236,7 @@ impl Route {
                 forward.await?;
                 Ok(internal())
             }
+            Some(Fault::Refused(code)) if is_form => Ok(refused_form(code)),
             Some(Fault::Refused(code)) => Ok(refused(code, &operation, &body)),
             Some(Fault::Held) => {
                 self.released.notified().await;
@@ -308,6 +314,17 @@ fn skewed() -> Answer {
     );
     let date = HeaderValue::from_static("Sun, 01 Jan 2040 12:00:00 GMT");
     answer.headers_mut().insert("date", date);
+    answer
+}
+
+/// The refusal as services word it that are asked by forms.
+fn refused_form(code: &str) -> Answer {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>by the proxy</Message></Error><RequestId>PROXY4REQUEST</RequestId></ErrorResponse>"
+    );
+    let mut answer = json(StatusCode::BAD_REQUEST, body);
+    let xml = HeaderValue::from_static("text/xml");
+    answer.headers_mut().insert("content-type", xml);
     answer
 }
 

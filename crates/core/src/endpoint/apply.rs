@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::deployment::{DeploymentId, DeploymentRef};
 use super::outcome::Outcome;
 use super::plan::{self, Action};
-use super::record::{EndpointRecord, identity};
+use super::record::EndpointRecord;
 use super::run::{Deps, Run};
 use super::spec::{DeletionPolicy, EndpointSpec};
 use super::{prepare, store, validate};
 use crate::error::{Error, Result};
-use crate::names::{EndpointName, VariantName};
+use crate::names::{EndpointId, VariantName};
 use crate::serving::SmokeRequest;
 
 /// What is asked for.
@@ -48,7 +48,7 @@ pub async fn apply(deps: &Deps, request: ApplyRequest) -> Result<Outcome> {
     if let Some(problem) = problems.into_iter().next() {
         return Err(problem);
     }
-    let identity = identity(request.spec.target.kind(), &request.spec.name);
+    let identity = request.spec.id().to_string();
     let base = match request.base {
         Some(base) => base,
         None => store::endpoint(&deps.registry, &identity)
@@ -129,6 +129,7 @@ async fn apply_under_lease(
         },
         base,
         by: run.by.clone(),
+        smokes_at_start: deps.target.smokes_at_start(),
     };
     run.deploy(prepare::deployment(
         &request.spec,
@@ -167,8 +168,8 @@ async fn adopt(
 /// What is to be deleted.
 #[derive(Debug, Clone)]
 pub struct DeleteRequest {
-    /// Its name.
-    pub name: EndpointName,
+    /// Which.
+    pub id: EndpointId,
     /// Who asks, for people.
     pub by: String,
     /// The caller's wish to stop; honoured until the server begins to go.
@@ -178,7 +179,7 @@ pub struct DeleteRequest {
 /// Takes the endpoint away, whatever state an earlier deployment left it in. One that does not
 /// exist is deleted. A delete that fails is an error, is not taken back, and goes on with the next.
 pub async fn delete(deps: &Deps, request: DeleteRequest) -> Result<Outcome> {
-    let identity = identity(deps.target.kind(), &request.name);
+    let identity = request.id.to_string();
     let stored = store::endpoint(&deps.registry, &identity).await?;
     let base = stored.map_or(0, |stored| stored.body.revision);
     let id = DeploymentId::new(&identity, None, base)?;
@@ -219,6 +220,7 @@ async fn delete_under_lease(deps: &Deps, run: &Run, identity: &str) -> Result<Ou
         },
         base: stored.revision,
         by: run.by.clone(),
+        smokes_at_start: false,
     };
     run.deploy(prepare::deletion(prior, who)).await
 }

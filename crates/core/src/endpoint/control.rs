@@ -5,11 +5,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::deployment::DeploymentRef;
 use super::outcome::Outcome;
-use super::record::{EndpointRecord, identity};
+use super::record::EndpointRecord;
 use super::run::{Deps, Run};
 use super::store;
 use crate::error::{Error, Result};
-use crate::names::EndpointName;
+use crate::names::EndpointId;
 use crate::registry::Registry;
 use crate::registry::leases::LeaseStatus;
 use crate::saga::{Phase, StepEntry, StopReason};
@@ -50,19 +50,15 @@ pub struct OpenDeployment {
 }
 
 /// What the registry says runs; asks no target. The first part of a resource's refresh.
-pub async fn record(
-    registry: &Registry,
-    kind: &str,
-    name: &EndpointName,
-) -> Result<Option<EndpointRecord>> {
-    Ok(store::endpoint(registry, &identity(kind, name))
+pub async fn record(registry: &Registry, id: &EndpointId) -> Result<Option<EndpointRecord>> {
+    Ok(store::endpoint(registry, &id.to_string())
         .await?
         .and_then(|stored| stored.body.live))
 }
 
 /// The endpoint's monotonic revision, which outlives a delete; 0 if there never was one.
-pub async fn revision(registry: &Registry, kind: &str, name: &EndpointName) -> Result<u64> {
-    Ok(store::endpoint(registry, &identity(kind, name))
+pub async fn revision(registry: &Registry, id: &EndpointId) -> Result<u64> {
+    Ok(store::endpoint(registry, &id.to_string())
         .await?
         .map_or(0, |stored| stored.body.revision))
 }
@@ -70,10 +66,9 @@ pub async fn revision(registry: &Registry, kind: &str, name: &EndpointName) -> R
 /// The deployment whose journal is open; asks no target.
 pub async fn open_deployment(
     registry: &Registry,
-    kind: &str,
-    name: &EndpointName,
+    id: &EndpointId,
 ) -> Result<Option<OpenDeployment>> {
-    open(registry, &identity(kind, name)).await
+    open(registry, &id.to_string()).await
 }
 
 async fn open(registry: &Registry, identity: &str) -> Result<Option<OpenDeployment>> {
@@ -104,8 +99,8 @@ async fn open(registry: &Registry, identity: &str) -> Result<Option<OpenDeployme
 }
 
 /// Everything known of the endpoint.
-pub async fn status(deps: &Deps, name: &EndpointName) -> Result<EndpointStatus> {
-    let identity = identity(deps.target.kind(), name);
+pub async fn status(deps: &Deps, id: &EndpointId) -> Result<EndpointStatus> {
+    let identity = id.to_string();
     let record = store::endpoint(&deps.registry, &identity)
         .await?
         .and_then(|stored| stored.body.live);
@@ -127,8 +122,8 @@ pub async fn status(deps: &Deps, name: &EndpointName) -> Result<EndpointStatus> 
 
 /// Asks the deployment under way to pause at the step it is in; it does within a second, while it
 /// bakes. Returns which was asked.
-pub async fn pause(deps: &Deps, name: &EndpointName) -> Result<DeploymentRef> {
-    let identity = identity(deps.target.kind(), name);
+pub async fn pause(deps: &Deps, id: &EndpointId) -> Result<DeploymentRef> {
+    let identity = id.to_string();
     let open = open(&deps.registry, &identity)
         .await?
         .filter(|open| open.phase == Phase::Forward);
@@ -144,11 +139,11 @@ pub async fn pause(deps: &Deps, name: &EndpointName) -> Result<DeploymentRef> {
 /// Goes on with a paused or interrupted deployment, in this process, to its end.
 pub async fn resume(
     deps: &Deps,
-    name: &EndpointName,
+    id: &EndpointId,
     by: &str,
     cancel: CancellationToken,
 ) -> Result<Outcome> {
-    let identity = identity(deps.target.kind(), name);
+    let identity = id.to_string();
     let run = match Run::begin(deps, &identity, by, None, cancel, None).await? {
         Ok(run) => run,
         Err(refused) => return Ok(refused),
@@ -160,8 +155,8 @@ pub async fn resume(
 
 /// Takes back what a failed deployment could not, or what one that was stopped left. With `force`,
 /// unlocks the endpoint even if something still cannot be taken back, which then stays behind.
-pub async fn repair(deps: &Deps, name: &EndpointName, by: &str, force: bool) -> Result<Outcome> {
-    let identity = identity(deps.target.kind(), name);
+pub async fn repair(deps: &Deps, id: &EndpointId, by: &str, force: bool) -> Result<Outcome> {
+    let identity = id.to_string();
     let run = match Run::begin(deps, &identity, by, None, CancellationToken::new(), None).await? {
         Ok(run) => run,
         Err(refused) => return Ok(refused),

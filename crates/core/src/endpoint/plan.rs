@@ -91,7 +91,7 @@ pub fn plan(
             .filter(|running| seen.is_none_or(|seen| seen.serves(&running.name)));
         match running {
             None => VariantChange::Start,
-            Some(running) if is_same(running, variant) => VariantChange::Keep,
+            Some(running) if is_same(running, variant, spec) => VariantChange::Keep,
             Some(running) => VariantChange::Shift {
                 from: running.version,
                 to: variant.version,
@@ -138,9 +138,11 @@ pub fn plan(
 }
 
 /// Whether a revision is what a variant asks for.
-pub(super) fn is_same(running: &Revision, asked: &VariantSpec) -> bool {
+pub(super) fn is_same(running: &Revision, asked: &VariantSpec, spec: &EndpointSpec) -> bool {
     running.model == asked.model
         && running.version == asked.version
         && running.artifact_digest == asked.artifact_digest
         && running.environment == asked.environment
+        && running.compute == asked.compute
+        && running.placement.as_deref() == spec.placement().as_ref()
 }

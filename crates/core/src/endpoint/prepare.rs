@@ -19,6 +19,8 @@ pub(super) struct Who {
     pub(super) deployment: DeploymentRef,
     pub(super) base: u64,
     pub(super) by: String,
+    /// Whether the target has the server ask its golden request itself.
+    pub(super) smokes_at_start: bool,
 }
 
 pub(super) fn deployment(
@@ -51,6 +53,9 @@ pub(super) fn deployment(
             version: variant.version,
             artifact_digest: variant.artifact_digest.clone(),
             environment: variant.environment.clone(),
+            compute: variant.compute,
+            placement: spec.placement().map(Box::new),
+            smoke: smoke.get(name).filter(|_| who.smokes_at_start).cloned(),
             startup_timeout: variant.startup_timeout,
         };
         if let Some(request) = smoke.get(name) {
@@ -112,7 +117,7 @@ pub(super) fn deployment(
             DeploymentKind::Create
         },
         endpoint: who.endpoint,
-        identity: super::record::identity(spec.target.kind(), &spec.name),
+        identity: spec.id().to_string(),
         deployment: who.deployment,
         base: who.base,
         spec: spec.clone(),

@@ -44,7 +44,7 @@ pub struct EndpointRecord {
 impl EndpointRecord {
     /// The endpoint's id in a configuration, `local/digits`.
     pub fn identity(&self) -> String {
-        identity(self.spec.target.kind(), &self.name)
+        self.spec.id().to_string()
     }
 
     /// Variant -> version that runs.
@@ -59,11 +59,6 @@ impl EndpointRecord {
     pub fn routing(&self) -> Routing {
         settled(&self.spec, &self.running)
     }
-}
-
-/// `local/digits`.
-pub fn identity(kind: &str, name: &EndpointName) -> String {
-    format!("{kind}/{name}")
 }
 
 /// The routing of `spec` when each variant is served by one revision.

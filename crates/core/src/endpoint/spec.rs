@@ -1,12 +1,19 @@
 //! What an endpoint shall be: the domain's form of the configuration, with every reference resolved.
 
+mod ecs;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use ecs::{
+    Compute, EcsSpec, IngressSpec, LaunchType, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS,
+    SlotChoice, TERMINATE_AFTER_ON_ECS, cluster_name, default_log_retention_days,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Percent, Period};
-use crate::names::{EndpointName, ModelName, VariantName};
+use crate::names::{EndpointId, EndpointName, ModelName, VariantName};
 use crate::rollout::condition::Condition;
 use crate::rollout::query::ServerQuery;
 
@@ -36,6 +43,27 @@ pub struct EndpointSpec {
     pub tags: BTreeMap<String, String>,
 }
 
+impl EndpointSpec {
+    /// The endpoint's id.
+    pub fn id(&self) -> EndpointId {
+        let place = match &self.target {
+            TargetSpec::Local(_) => self.target.kind().to_owned(),
+            TargetSpec::Ecs(ecs) => format!("{}/{}", self.target.kind(), ecs.cluster_name()),
+        };
+        EndpointId::new(place, self.name.clone())
+    }
+
+    /// What of this is in each revision, on a target that has such a thing.
+    pub fn placement(&self) -> Option<Placement> {
+        match &self.target {
+            TargetSpec::Local(_) => None,
+            TargetSpec::Ecs(ecs) => {
+                Some(Placement::new(ecs, &self.health_check, self.drain_seconds))
+            }
+        }
+    }
+}
+
 /// The default of [`EndpointSpec::drain_seconds`].
 pub const fn default_drain_seconds() -> u64 {
     5
@@ -58,6 +86,9 @@ pub struct VariantSpec {
     /// Environment of the model; part of the revision's identity.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What one task of it gets, on a target that runs tasks.
+    #[serde(default, skip_serializing_if = "Compute::is_default")]
+    pub compute: Compute,
     /// How long a revision may take to load.
     #[serde(default = "default_startup_timeout")]
     pub startup_timeout: Period,
@@ -75,6 +106,8 @@ pub const fn default_startup_timeout() -> Period {
 pub enum TargetSpec {
     /// A process on this machine.
     Local(LocalSpec),
+    /// Services of Amazon ECS behind an Application Load Balancer.
+    Ecs(Box<EcsSpec>),
 }
 
 impl TargetSpec {
@@ -82,6 +115,7 @@ impl TargetSpec {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Local(_) => "local",
+            Self::Ecs(_) => "ecs",
         }
     }
 }

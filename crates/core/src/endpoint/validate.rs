@@ -1,6 +1,10 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
-use super::spec::{EndpointSpec, HealthCheck, RolloutSpec, Strategy, TargetSpec};
+mod ecs;
+
+use super::spec::{
+    Compute, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec, VariantSpec,
+};
 use super::{Percent, Period};
 use crate::error::Error;
 use crate::rollout::stages::{planned, stages};
@@ -14,7 +18,19 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     let mut problems = variants(spec);
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(&spec.rollout));
-    let TargetSpec::Local(local) = &spec.target;
+    match &spec.target {
+        TargetSpec::Local(target) => {
+            problems.extend(local(target));
+            problems.extend(no_tasks(spec));
+        }
+        TargetSpec::Ecs(target) => problems.extend(ecs::ecs(spec, target)),
+    }
+    problems
+}
+
+/// Problems of the `local` block.
+fn local(local: &LocalSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
     if local.port == Some(0) {
         problems.push(
             Error::invalid("port 0 is not a port to be found at; name one, or a port_range")
@@ -28,6 +44,26 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
         );
     }
     problems
+}
+
+/// A process on this machine is not cut into tasks.
+fn no_tasks(spec: &EndpointSpec) -> Vec<Error> {
+    let sized = |(name, variant): (&_, &VariantSpec)| {
+        let attribute = match variant.compute {
+            Compute { cpu: Some(_), .. } => "cpu",
+            Compute {
+                memory_mb: Some(_), ..
+            } => "memory_mb",
+            Compute { .. } => return None,
+        };
+        Some(
+            Error::invalid(format!(
+                "{attribute} is the size of a task on ECS, and this endpoint runs on this machine; leave it out"
+            ))
+            .at(format!("variants.{name}.{attribute}")),
+        )
+    };
+    spec.variants.iter().filter_map(sized).collect()
 }
 
 /// Problems of the variants.

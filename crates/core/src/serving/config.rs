@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RevisionSpec, VariantTable, Weights};
+use super::{RevisionSpec, SmokeRequest, VariantTable, Weights};
 
 /// Everything a server process needs to know before it binds. Travels as JSON (a file or standard input, not the
 /// argument list: the nonce is what tells our process from another one).
@@ -32,7 +32,7 @@ pub struct ServerConfig {
     /// Routing table at start; an empty one waits for `PUT /variants`.
     #[serde(default)]
     pub variants: VariantTable,
-    /// Revisions loaded before the listener answers ready; an error in one of them ends the process.
+    /// Revisions loaded, and asked, before the server listens; an error in one of them ends the process.
     #[serde(default)]
     pub preload: Vec<Preload>,
     /// Weights at start, by variant.
@@ -48,6 +48,9 @@ pub struct Preload {
     pub revision: String,
     /// What it serves.
     pub spec: RevisionSpec,
+    /// What it must answer before the server listens. Absent: nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<SmokeRequest>,
 }
 
 /// Where a server writes its log.

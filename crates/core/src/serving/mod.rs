@@ -53,6 +53,7 @@ mod error;
 pub mod path;
 mod revision;
 mod status;
+mod task;
 mod window;
 
 pub use config::{LogTarget, Preload, ServerConfig, ServerLimits};
@@ -65,6 +66,11 @@ pub use status::{
     Identity, RoutingTable, Shutdown, Status, VariantRoute, VariantStatus, VariantTable, Weights,
     WeightsError,
 };
+pub use task::{
+    EXIT_ARTIFACT_DAMAGED, EXIT_ARTIFACT_MISSING, EXIT_DENIED, EXIT_MODELS_UNWRITABLE,
+    EXIT_STORE_UNAVAILABLE, EXIT_TASK_UNREADABLE, TASK_MODELS, TASK_MODELS_VARIABLE, TASK_VARIABLE,
+    TaskArtifacts, TaskConfig,
+};
 pub use window::{Counters, LATENCY_BOUNDS_MICROS, MetricsSnapshot, RevisionMetrics, Window};
 
 /// The whole of a split: shares are integers out of this many, so one share is a hundredth of a percent.
@@ -73,11 +79,17 @@ pub const WHOLE: u32 = 10_000;
 /// The longest admin request body the server reads, in bytes.
 pub const MAX_ADMIN_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// Exit status of a server process that could not bind its listener because the address is in use.
-pub const EXIT_ADDRESS_IN_USE: i32 = 98;
-
 /// Exit status of a server process whose configuration it cannot accept.
 pub const EXIT_INVALID_CONFIG: i32 = 78;
+
+/// Exit status of a server process that cannot load a model it is started with.
+pub const EXIT_MODEL_NOT_LOADED: i32 = 79;
+
+/// Exit status of a server process whose model does not answer its golden request as it should.
+pub const EXIT_SMOKE_FAILED: i32 = 80;
+
+/// Exit status of a server process that could not bind its listener because the address is in use.
+pub const EXIT_ADDRESS_IN_USE: i32 = 98;
 
 /// True for a name that may stand in an admin path: 1 to 128 of `A-Z a-z 0-9 . _ -`, not `.` or `..`.
 pub fn is_valid_name(name: &str) -> bool {

@@ -144,7 +144,7 @@ pub struct RevisionStatus {
 }
 
 /// A golden request. It bypasses weights and is not counted in the revision's metrics.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmokeRequest {
     /// What to ask. An object with an `inputs` list of tensors is an Open Inference request; any other object is taken as

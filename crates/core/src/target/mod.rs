@@ -8,6 +8,7 @@
 //! Conformance: [`crate::conformance::target`].
 
 mod provision;
+mod targets;
 mod types;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
+pub use targets::Targets;
 pub use types::{
     Observation, Probe, Revision, RevisionName, RevisionObservation, RevisionState, Routing,
     Server, VariantRouting,
@@ -94,6 +96,12 @@ pub trait Target: Send + Sync {
     /// is a bad probe and no error.
     async fn probe(&self, server: &Server, path: &str, limit: Duration) -> Result<Probe>;
 
+    /// Whether a server asks [`Revision::smoke`] itself before it is ready, because nobody outside can reach a revision
+    /// that has no weight. [`Target::smoke`] then answers what [`Target::ensure_revision`] has proved.
+    fn smokes_at_start(&self) -> bool {
+        false
+    }
+
     /// Asks `revision` a golden request, whatever its weight.
     async fn smoke(
         &self,
@@ -105,6 +113,11 @@ pub trait Target: Send + Sync {
     /// Takes the server and everything of it away: process, port, files. Requests in flight have
     /// `drain_seconds` to end.
     async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>>;
+
+    /// How long it may take, beyond draining, until something that is taken away is gone.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 
     /// Takes away what no server of this target uses any more and no deployment owns, such as old
     /// copies of a program. Called after a successful deployment, without any lease: it must be safe

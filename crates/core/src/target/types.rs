@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Period;
 use crate::endpoint::deployment::DeploymentRef;
+use crate::endpoint::spec::{Compute, Placement};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VariantName};
-use crate::serving::{MetricsSnapshot, WHOLE};
+use crate::serving::{MetricsSnapshot, SmokeRequest, WHOLE};
 
 /// A revision's name: unique per deployment, the metric label `revision`, and a valid name on the
 /// server's admin side.
@@ -43,7 +44,7 @@ impl fmt::Display for RevisionName {
 }
 
 /// One model version as one deployment runs it. Immutable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Revision {
     /// Its name.
     pub name: RevisionName,
@@ -58,6 +59,16 @@ pub struct Revision {
     /// Environment of the model.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What one task of it gets.
+    #[serde(default, skip_serializing_if = "Compute::is_default")]
+    pub compute: Compute,
+    /// Where its tasks run, and how they are reached and asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Box<Placement>>,
+    /// The golden request that it has to answer before it takes any, where the target asks it inside of the server
+    /// ([`Target::smokes_at_start`](super::Target::smokes_at_start)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<SmokeRequest>,
     /// How long it may take to load.
     pub startup_timeout: Period,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mlops_core::Error;
 use mlops_core::endpoint::{self, ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome};
-use mlops_core::names::VariantName;
+use mlops_core::names::{EndpointId, VariantName};
 use mlops_core::registry::Smoke;
 use mlops_core::serving::SmokeRequest;
 use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics};
@@ -15,7 +15,7 @@ use super::bind::{self, Bindings};
 use super::plan;
 use super::schema::State;
 use crate::client::{Client, actor};
-use crate::resources::{convert, shared};
+use crate::resources::shared;
 use crate::{diagnose, tags};
 
 /// Makes the endpoint what `planned` says. An error leaves it as it was, or says that it could not.
@@ -26,8 +26,8 @@ pub(crate) async fn deploy(
     prior: Option<&State>,
 ) -> Result<EndpointRecord, Diagnostics> {
     let client = cx.client();
-    let name = convert::name(&planned.name, "name")?;
-    let record = super::recorded(client, &name).await?;
+    let id = super::id(planned)?.ok_or_else(shared::unknown_at_apply)?;
+    let record = super::recorded(client, &id).await?;
     let bindings = bind::bind(client, planned, record.as_ref()).await?;
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
@@ -56,8 +56,8 @@ pub(crate) async fn deploy(
             allowed.update
         }),
     };
-    let outcome = Box::pin(endpoint::apply(&deps(client), request)).await;
-    match outcome.map_err(|error| failed(&name.to_string(), &error))? {
+    let outcome = Box::pin(endpoint::apply(&deps(client, &id)?, request)).await;
+    match outcome.map_err(|error| failed(&id.name, &error))? {
         Outcome::Succeeded { record, .. } => Ok(*record),
         other => Err(stopped(&other)),
     }
@@ -66,7 +66,7 @@ pub(crate) async fn deploy(
 /// Takes the endpoint away.
 pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(), Diagnostics> {
     let client = cx.client();
-    let name: mlops_core::names::EndpointName = convert::name(&prior.name, "name")?;
+    let id = super::id(prior)?.ok_or_else(shared::unknown_at_apply)?;
     let written = prior
         .timeouts
         .known()
@@ -74,13 +74,13 @@ pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(
     let allowed = tfplugin::timeouts::of(&written, plan::DEFAULT_TIMEOUT);
     let cancel = cx.stop().child_token();
     let request = DeleteRequest {
-        name: name.clone(),
+        id: id.clone(),
         by: by(),
         cancel: cancel.clone(),
     };
-    let deps = deps(client);
+    let deps = deps(client, &id)?;
     let outcome = within(allowed, cancel, Box::pin(endpoint::delete(&deps, request))).await;
-    match outcome.map_err(|error| failed(&name.to_string(), &error))? {
+    match outcome.map_err(|error| failed(&id.name, &error))? {
         Outcome::Deleted => Ok(()),
         other => Err(stopped(&other)),
     }
@@ -109,8 +109,10 @@ fn by() -> String {
     }
 }
 
-fn deps(client: &Client) -> Deps {
-    Deps::new(client.registry.clone(), client.target.clone())
+fn deps(client: &Client, id: &EndpointId) -> Result<Deps, Diagnostics> {
+    let target = client.targets.get(id.target());
+    let target = target.map_err(|error| failed(&id.name, &error))?;
+    Ok(Deps::new(client.registry.clone(), target))
 }
 
 /// The golden requests of the versions that are served.
@@ -146,7 +148,7 @@ fn request(smoke: &Smoke) -> serde_json::Result<SmokeRequest> {
     })
 }
 
-fn failed(name: &str, error: &Error) -> Diagnostics {
+fn failed(name: &impl std::fmt::Display, error: &Error) -> Diagnostics {
     diagnose::failed(format!("Cannot deploy endpoint {name}"), error).into()
 }
 

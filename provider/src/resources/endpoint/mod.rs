@@ -3,24 +3,23 @@
 
 mod bind;
 mod deploy;
+mod ecs;
 mod model;
 mod plan;
 mod schema;
 
-use std::fmt;
-use std::str::FromStr;
-
 use async_trait::async_trait;
+use mlops_core::endpoint::spec::cluster_name;
 use mlops_core::endpoint::{self, EndpointRecord};
-use mlops_core::names::EndpointName;
+use mlops_core::names::{EndpointId, EndpointName};
 use tfplugin::resource::{
     CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
     ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Diagnostic, Diagnostics, Imported, PlanContext, Planned,
-    ReadContext, Refreshed, Resource, Severity,
+    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, PlanContext,
+    Planned, ReadContext, Refreshed, Resource, Severity,
 };
 
 use crate::client::{Client, unreadable};
@@ -30,9 +29,6 @@ use schema::State;
 
 /// The resource.
 pub(crate) struct EndpointResource;
-
-/// The target that this provider's endpoints run on.
-pub(crate) const KIND: &str = "local";
 
 #[async_trait]
 impl Resource<Client> for EndpointResource {
@@ -57,12 +53,18 @@ impl Resource<Client> for EndpointResource {
         if !state.name.is_known() {
             return Ok(Planned::new(state));
         }
-        let name: EndpointName = convert::name(&state.name, "name")?;
-        state.id = format!("{KIND}/{name}").into();
-        let record = if request.prior.is_some() {
-            recorded(client, &name).await?
-        } else {
-            None
+        let id = id(&state)?;
+        state.id = id
+            .as_ref()
+            .map_or(Attr::Unknown, |id| id.to_string().into());
+        // Another name replaces by itself.
+        let moves = request
+            .prior
+            .as_ref()
+            .is_some_and(|prior| prior.name == state.name && prior.id != state.id);
+        let record = match &id {
+            Some(id) if request.prior.is_some() => recorded(client, id).await?,
+            _ => None,
         };
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
         let draft = plan::draft(client, &state, &bindings)?;
@@ -78,11 +80,17 @@ impl Resource<Client> for EndpointResource {
         )
         .await?;
         let mut private = request.private;
-        private
-            .set(BASE, &base(client, &name).await?)
-            .map_err(unreadable)?;
+        if let Some(id) = &id {
+            private
+                .set(BASE, &base(client, id).await?)
+                .map_err(unreadable)?;
+        }
         let changes = request.prior.as_ref() != Some(&state);
         let mut plan = Planned::new(state).private(private);
+        if moves {
+            // Another target, or another cluster, is another endpoint.
+            plan = plan.requires_replace("id");
+        }
         plan.warnings
             .extend(bindings.missing.into_iter().map(into_warning));
         if changes && let Some(draft) = draft.filter(|draft| draft.is_bound) {
@@ -120,13 +128,16 @@ impl Resource<Client> for EndpointResource {
     ) -> Result<Option<Refreshed<State>>, Diagnostics> {
         let client = cx.client();
         client.expect_registry(&request.private).await?;
-        let name: EndpointName = convert::name(&request.state.name, "name")?;
-        let Some(record) = recorded(client, &name).await? else {
+        let id = id(&request.state)?.ok_or_else(shared::unknown_at_apply)?;
+        let Some(record) = recorded(client, &id).await? else {
             return Ok(None);
         };
-        let seen = client.target.observe(&record.server).await;
+        let seen = match client.targets.get(id.target()) {
+            Ok(target) => target.observe(&record.server).await,
+            Err(error) => Err(error),
+        };
         let seen = seen
-            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {name}"), &error))?;
+            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
         let serves = |variant: &_| {
             record
                 .running
@@ -178,50 +189,41 @@ impl ImportState<Client, State> for EndpointResource {
         request: ImportRequest,
     ) -> Result<Imported<State>, Diagnostics> {
         let client = cx.client();
-        let id: LocalId = shared::import_id("endpoint", &request)?;
-        let found = endpoint::record(&client.registry, KIND, &id.0).await;
+        let id: EndpointId = shared::import_id("endpoint", &request)?;
+        let found = endpoint::record(&client.registry, &id).await;
         let record = shared::import_found(client, "endpoint", &id, found)?;
         Ok(Imported::new(model::imported(&record, &client.tags)).private(client.private().await?))
-    }
-}
-
-/// The id of an endpoint on this machine: `local/NAME`.
-struct LocalId(EndpointName);
-
-impl FromStr for LocalId {
-    type Err = mlops_core::Error;
-
-    fn from_str(id: &str) -> mlops_core::Result<Self> {
-        let name = id.strip_prefix("local/").ok_or_else(|| {
-            mlops_core::Error::invalid(format!(
-                "{id:?} is not an endpoint id: write local/NAME, such as local/digits"
-            ))
-        })?;
-        name.parse().map(Self)
-    }
-}
-
-impl fmt::Display for LocalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "local/{}", self.0)
     }
 }
 
 /// The key in private state under which a plan leaves the endpoint revision that it started from.
 const BASE: &str = "base_revision";
 
-async fn recorded(
-    client: &Client,
-    name: &EndpointName,
-) -> Result<Option<EndpointRecord>, Diagnostics> {
-    let record = endpoint::record(&client.registry, KIND, name).await;
-    record.map_err(|error| diagnose::failed(format!("Cannot read endpoint {name}"), &error).into())
+/// The endpoint's id: of its configuration, so that a plan knows it. `None` while its name or its cluster is unknown.
+fn id(state: &State) -> Result<Option<EndpointId>, Diagnostics> {
+    if !state.name.is_known() {
+        return Ok(None);
+    }
+    let name: EndpointName = convert::name(&state.name, "name")?;
+    let place = match &state.ecs {
+        Attr::Null => "local".to_owned(),
+        Attr::Known(ecs) => match ecs.cluster_arn.as_str() {
+            Some(cluster) => format!("ecs/{}", cluster_name(cluster)),
+            None => return Ok(None),
+        },
+        Attr::Unknown => return Ok(None),
+    };
+    Ok(Some(EndpointId::new(place, name)))
 }
 
-async fn base(client: &Client, name: &EndpointName) -> Result<u64, Diagnostics> {
-    let revision = endpoint::revision(&client.registry, KIND, name).await;
-    revision
-        .map_err(|error| diagnose::failed(format!("Cannot read endpoint {name}"), &error).into())
+async fn recorded(client: &Client, id: &EndpointId) -> Result<Option<EndpointRecord>, Diagnostics> {
+    let record = endpoint::record(&client.registry, id).await;
+    record.map_err(|error| diagnose::failed(format!("Cannot read endpoint {id}"), &error).into())
+}
+
+async fn base(client: &Client, id: &EndpointId) -> Result<u64, Diagnostics> {
+    let revision = endpoint::revision(&client.registry, id).await;
+    revision.map_err(|error| diagnose::failed(format!("Cannot read endpoint {id}"), &error).into())
 }
 
 /// What is missing may still appear before apply, as with Terragrunt's mocks.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, AnalysisSource, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, RolloutStep,
-    TargetSpec, VariantSpec,
+    Analysis, AnalysisSource, Compute, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec,
+    RolloutStep, TargetSpec, VariantSpec,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::names::VariantName;
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
+use super::ecs;
 use super::schema::{self, State};
 use crate::diagnose;
 use crate::resources::convert;
@@ -32,9 +33,10 @@ pub(crate) struct Bound {
 pub(crate) fn spec(
     state: &State,
     bound: &BTreeMap<String, Bound>,
+    server_image: Option<&str>,
 ) -> Result<Option<EndpointSpec>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let spec = read(state, bound, &mut problems);
+    let spec = read(state, bound, server_image, &mut problems);
     if problems.has_errors() {
         Err(problems)
     } else {
@@ -45,17 +47,18 @@ pub(crate) fn spec(
 fn read(
     state: &State,
     bound: &BTreeMap<String, Bound>,
+    server_image: Option<&str>,
     problems: &mut Diagnostics,
 ) -> Option<EndpointSpec> {
     let name = parsed(&state.name, "name", problems);
-    let target = local(&state.local, problems);
+    let target = target(state, server_image, problems);
     let health_check = health_check(&state.health_check, problems);
-    let rollout = rollout(&state.rollout, problems);
+    let rollout = rollout(&state.rollout, &defaults(state), problems);
     let variants = variants(state, bound, problems);
     Some(EndpointSpec {
         name: name??,
         variants: variants?,
-        target: TargetSpec::Local(target?),
+        target: target?,
         health_check: health_check?,
         rollout: rollout?,
         drain_seconds: convert::known(&state.drain_seconds)?
@@ -71,6 +74,7 @@ fn variants(
     problems: &mut Diagnostics,
 ) -> Option<BTreeMap<VariantName, VariantSpec>> {
     let mut specs = Some(BTreeMap::new());
+    let startup = startup_timeout(!state.ecs.is_null());
     for (key, variant) in state.variants.known()? {
         let path = format!("variants.{key}");
         let name = problem(
@@ -79,7 +83,7 @@ fn variants(
         );
         match (
             name,
-            self::variant(&path, variant, bound.get(key), problems),
+            self::variant(&path, variant, bound.get(key), startup, problems),
             &mut specs,
         ) {
             (Some(name), Some(spec), Some(specs)) => {
@@ -95,6 +99,7 @@ fn variant(
     path: &str,
     variant: &schema::Variant,
     bound: Option<&Bound>,
+    startup: Period,
     problems: &mut Diagnostics,
 ) -> Option<VariantSpec> {
     let at = |field: &str| format!("{path}.{field}");
@@ -107,7 +112,7 @@ fn variant(
     );
     let startup_timeout = match convert::known(&variant.startup_timeout_seconds)? {
         Some(seconds) => Period::seconds(seconds.into()),
-        None => spec::default_startup_timeout(),
+        None => startup,
     };
     Some(VariantSpec {
         model: model??,
@@ -116,8 +121,56 @@ fn variant(
         traffic: traffic?,
         shadow_percentage: shadow?,
         environment: convert::known_map(&variant.environment)?.unwrap_or_default(),
+        compute: Compute {
+            cpu: convert::known(&variant.cpu)?,
+            memory_mb: convert::known(&variant.memory_mb)?,
+        },
         startup_timeout,
     })
+}
+
+fn target(
+    state: &State,
+    server_image: Option<&str>,
+    problems: &mut Diagnostics,
+) -> Option<TargetSpec> {
+    if !state.ecs.is_null() {
+        let spec = ecs::spec(state, server_image, problems)?;
+        return Some(TargetSpec::Ecs(Box::new(spec)));
+    }
+    for (block, is_absent) in [
+        ("network", state.network.is_null()),
+        ("ingress", state.ingress.is_null()),
+    ] {
+        if !is_absent {
+            let detail = format!("A block {block} is for an endpoint on ECS; leave it out.");
+            refuse(block, detail, problems);
+        }
+    }
+    local(&state.local, problems).map(TargetSpec::Local)
+}
+
+/// How long a variant may take to start that does not say it.
+fn startup_timeout(on_ecs: bool) -> Period {
+    if on_ecs {
+        spec::STARTUP_TIMEOUT_ON_ECS
+    } else {
+        spec::default_startup_timeout()
+    }
+}
+
+/// What a rollout block leaves out.
+fn defaults(state: &State) -> RolloutSpec {
+    let mut default = RolloutSpec::default();
+    if !state.ecs.is_null() {
+        default.terminate_after = spec::TERMINATE_AFTER_ON_ECS;
+    }
+    default
+}
+
+/// Notes that something is wrong with the block or attribute at `path`.
+pub(super) fn refuse(path: &str, detail: String, problems: &mut Diagnostics) {
+    problems.push(Diagnostic::error("Invalid endpoint", detail).at(Path::attribute(path)));
 }
 
 fn local(local: &Attr<schema::Local>, problems: &mut Diagnostics) -> Option<LocalSpec> {
@@ -148,11 +201,14 @@ fn health_check(
     })
 }
 
-fn rollout(rollout: &Attr<schema::Rollout>, problems: &mut Diagnostics) -> Option<RolloutSpec> {
-    let default = RolloutSpec::default();
+fn rollout(
+    rollout: &Attr<schema::Rollout>,
+    default: &RolloutSpec,
+    problems: &mut Diagnostics,
+) -> Option<RolloutSpec> {
     let rollout = match rollout {
         Attr::Known(rollout) => rollout,
-        Attr::Null => return Some(default),
+        Attr::Null => return Some(default.clone()),
         Attr::Unknown => return None,
     };
     let steps = steps(&rollout.steps, problems);
@@ -216,7 +272,11 @@ fn analyses(
 }
 
 /// A text that has a form of its own. `None` while it is unknown or, with a problem noted, illegal.
-fn parsed<T>(attribute: &Attr<String>, path: &str, problems: &mut Diagnostics) -> Option<Option<T>>
+pub(super) fn parsed<T>(
+    attribute: &Attr<String>,
+    path: &str,
+    problems: &mut Diagnostics,
+) -> Option<Option<T>>
 where
     T: std::str::FromStr<Err = Error>,
 {
@@ -292,23 +352,15 @@ fn versions(
 pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
     let spec = &record.spec;
     let Held { tags, tags_all } = rules.imported(&spec.tags);
-    let TargetSpec::Local(local) = &spec.target else {
-        // Other targets have other ids, and an import by such an id is refused before.
-        return blank();
-    };
-    let known = State {
+    let startup = startup_timeout(matches!(spec.target, TargetSpec::Ecs(_)));
+    let mut known = State {
         name: record.name.to_string().into(),
         variants: Attr::Known(
             spec.variants
                 .iter()
-                .map(|(name, variant)| (name.to_string(), variant_state(variant)))
+                .map(|(name, variant)| (name.to_string(), variant_state(variant, startup)))
                 .collect(),
         ),
-        local: Attr::Known(schema::Local {
-            port: local.port.into(),
-            port_range: local.port_range.map(|range| range.to_string()).into(),
-        }),
-        rollout: rollout_state(&spec.rollout),
         health_check: health_check_state(&spec.health_check),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
         drain_seconds: spec.drain_seconds.into(),
@@ -317,10 +369,27 @@ pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
         model_diff: Attr::Known(BTreeMap::new()),
         ..blank()
     };
+    match &spec.target {
+        TargetSpec::Local(local) => {
+            known.local = Attr::Known(schema::Local {
+                port: local.port.into(),
+                port_range: local.port_range.map(|range| range.to_string()).into(),
+            });
+        }
+        TargetSpec::Ecs(target) => {
+            let (ecs, network, ingress) = ecs::imported(target);
+            known.ecs = Attr::Known(ecs);
+            known.network = Attr::Known(network);
+            known.ingress = Attr::Known(ingress);
+        }
+        // A target that this version does not know has no blocks here either.
+        _ => {}
+    }
+    known.rollout = rollout_state(&spec.rollout, &defaults(&known));
     deployed(&known, record)
 }
 
-fn variant_state(variant: &VariantSpec) -> schema::Variant {
+fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
     let percent = |percent: Percent| {
         if percent.shares() == 0 {
             Attr::Null
@@ -340,16 +409,17 @@ fn variant_state(variant: &VariantSpec) -> schema::Variant {
         } else {
             convert::elements(environment.clone()).into()
         },
+        cpu: variant.compute.cpu.into(),
+        memory_mb: variant.compute.memory_mb.into(),
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),
-            &(spec::default_startup_timeout().duration().as_secs() as u32),
+            &(startup.duration().as_secs() as u32),
         ),
     }
 }
 
-fn rollout_state(rollout: &RolloutSpec) -> Attr<schema::Rollout> {
-    let default = RolloutSpec::default();
-    if *rollout == default {
+fn rollout_state(rollout: &RolloutSpec, default: &RolloutSpec) -> Attr<schema::Rollout> {
+    if rollout == default {
         return Attr::Null;
     }
     let steps: Vec<_> = rollout.steps.iter().map(step_state).collect();
@@ -432,6 +502,9 @@ fn blank() -> State {
         name: Attr::Null,
         variants: Attr::Null,
         local: Attr::Null,
+        ecs: Attr::Null,
+        network: Attr::Null,
+        ingress: Attr::Null,
         health_check: Attr::Null,
         rollout: Attr::Null,
         deletion_policy: Attr::Null,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mlops_core::endpoint::spec::EndpointSpec;
-use mlops_core::endpoint::{self, ClosedAs, EndpointRecord, record, validate};
+use mlops_core::endpoint::{self, ClosedAs, EndpointRecord, validate};
 use mlops_core::model_diff::{Side, model_diff};
 use mlops_core::names::VersionId;
 use mlops_core::registry::Version;
@@ -43,11 +43,14 @@ pub(crate) fn draft(
             }
         });
     }
-    let Some(spec) = model::spec(state, &bound)? else {
+    let Some(spec) = model::spec(state, &bound, client.server_image.as_deref())? else {
         return Ok(None);
     };
     let mut problems = validate::validate(&spec);
-    problems.extend(client.target.validate(&spec));
+    match client.targets.get(spec.target.kind()) {
+        Ok(target) => problems.extend(target.validate(&spec)),
+        Err(problem) => problems.push(problem),
+    }
     if !problems.is_empty() {
         return Err(diagnose::all_failed("Invalid endpoint", &problems));
     }
@@ -133,7 +136,7 @@ pub(crate) async fn foretell(
         .known()
         .is_some_and(|versions| versions.values().any(Attr::is_null));
     // A server that is started again, or asked for another port, may come up elsewhere.
-    let moves = prior.local != state.local || dead;
+    let moves = prior.local != state.local || prior.ingress != state.ingress || dead;
     state.invoke_url = if moves {
         Attr::Unknown
     } else {
@@ -203,7 +206,7 @@ pub(crate) async fn last_failure(
     client: &Client,
     spec: &EndpointSpec,
 ) -> Result<Option<Diagnostic>, Diagnostics> {
-    let identity = record::identity(spec.target.kind(), &spec.name);
+    let identity = spec.id().to_string();
     let closed = endpoint::closed_deployments(&client.registry, &identity).await;
     let closed = closed.map_err(|error| diagnose::failed("Cannot read the registry", &error))?;
     let Some(last) = closed

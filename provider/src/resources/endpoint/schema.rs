@@ -7,13 +7,14 @@ use tfplugin::timeouts::{self, Operation};
 use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
+use super::ecs::{self, Ecs, Ingress, Network};
 use crate::resources::convert::{MapOf, no_nulls};
 use crate::resources::shared;
 
 tfplugin::object! {
     /// Configuration, plan and state of `mlops_endpoint`.
     pub(crate) struct State {
-        /// `local/NAME`.
+        /// `local/NAME` or `ecs/CLUSTER/NAME`.
         pub(crate) id: Attr<String>,
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
@@ -21,6 +22,12 @@ tfplugin::object! {
         pub(crate) variants: Attr<BTreeMap<String, Variant>>,
         /// Serve from this machine.
         pub(crate) local: Attr<Local>,
+        /// Serve from Amazon ECS.
+        pub(crate) ecs: Attr<Ecs>,
+        /// Where its tasks get addresses.
+        pub(crate) network: Attr<Network>,
+        /// How clients reach it there.
+        pub(crate) ingress: Attr<Ingress>,
         /// What the server must answer before traffic moves.
         pub(crate) health_check: Attr<HealthCheck>,
         /// How a change reaches the traffic.
@@ -57,6 +64,10 @@ tfplugin::object! {
         pub(crate) shadow_percentage: Attr<f64>,
         /// Settings of the model server for this variant.
         pub(crate) environment: MapOf<String>,
+        /// CPU units of a task.
+        pub(crate) cpu: Attr<u32>,
+        /// Memory of a task.
+        pub(crate) memory_mb: Attr<u32>,
         /// How long loading may take.
         pub(crate) startup_timeout_seconds: Attr<u32>,
     }
@@ -159,8 +170,8 @@ pub(crate) fn schema() -> Schema {
                 "A served model as one object: everything it needs on its target, rolled out step by step and rolled back as one. \
                  A rollout that was rolled back fails the apply and leaves the state at the version that runs.",
             )
-            .validate(validate::exactly_one_of(["local"]))
-            .attribute("id", shared::id("`local/NAME`."))
+            .validate(validate::exactly_one_of(["local", "ecs"]))
+            .attribute("id", shared::id("`local/NAME` or `ecs/CLUSTER/NAME`."))
             .attribute("name", shared::name(32).requires_replace().describe("The endpoint's name, at most 32 characters. Changing it replaces the endpoint."))
             .attribute(
                 "variants",
@@ -188,6 +199,9 @@ pub(crate) fn schema() -> Schema {
                 "What differs between what runs and what is planned, by variant and aspect.",
             ))
             .single("local", local())
+            .single("ecs", ecs::ecs())
+            .single("network", ecs::network())
+            .single("ingress", ecs::ingress())
             .single("health_check", health_check())
             .single("rollout", rollout())
             .single("timeouts", timeouts::block([Operation::Create, Operation::Update, Operation::Delete])),
@@ -199,6 +213,13 @@ fn variant() -> Nested {
         Attribute::number()
             .optional()
             .validate(validate::between(0, 100))
+    };
+    let task = |what: &str| {
+        Attribute::number()
+            .optional()
+            .validate(validate::whole())
+            .validate(validate::between(128, 196_608))
+            .describe(what)
     };
     Nested::new()
         .validate(validate::exactly_one_of(["model_version", "model_alias"]))
@@ -223,15 +244,17 @@ fn variant() -> Nested {
         )
         .attribute("environment", Attribute::map(Type::String).optional().validate(no_nulls()).describe(
             "Settings of the model server for this variant: `MLOPS_MAX_CONCURRENCY`, `MLOPS_MAX_QUEUE` and `MLOPS_TIMEOUT_MS`. \
-             The values are in state: no secrets here.",
+             On ECS all others are the container's. The values are in state: no secrets here.",
         ))
+        .attribute("cpu", task("CPU units of a task on ECS, 1024 of which are one vCPU. Default `512`."))
+        .attribute("memory_mb", task("Memory of a task on ECS, in MiB. Default `1024`."))
         .attribute(
             "startup_timeout_seconds",
             Attribute::number()
                 .optional()
                 .validate(validate::whole())
                 .validate(validate::between(1, 86_400))
-                .describe("How many seconds loading the model may take. Default `60`."),
+                .describe("How many seconds loading the model may take; on ECS, until its first task is healthy. Default `60`, and `300` on ECS."),
         )
 }
 
@@ -276,8 +299,8 @@ fn health_check() -> Block {
         .attribute(
             "path",
             Attribute::string().optional().describe(
-                "The path that is asked with `GET`. Default `/v2/health/live`. \
-                 `/v2/health/ready` answers only once there is traffic, so a new endpoint cannot pass it.",
+                "The path that is asked with `GET`. Default `/v2/health/live`, and `/v2/health/ready` on ECS. \
+                 On this machine `/v2/health/ready` answers only once there is traffic, so a new endpoint cannot pass it.",
             ),
         )
         .attribute(
@@ -340,7 +363,7 @@ fn rollout() -> Block {
                 .describe("What an interrupted apply does: `rollback` (default), or `resume` at the next apply."),
         )
         .attribute("max_duration", duration("How long the whole rollout may take. Default `1h`."))
-        .attribute("terminate_after", duration("How long the old revision is kept after the last shift. Default `0s`."))
+        .attribute("terminate_after", duration("How long the old revision is kept after the last shift. Default `0s` on this machine, `5m` on ECS."))
 }
 
 fn step() -> Nested {

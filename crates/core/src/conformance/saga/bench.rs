@@ -12,7 +12,7 @@ use crate::endpoint::spec::RolloutSpec;
 use crate::endpoint::{ApplyRequest, DeleteRequest, Deps, EndpointSpec, Outcome, apply, delete};
 use crate::error::Result;
 use crate::memory::{ManualClock, MemoryArtifacts, MemoryRecords, MemorySessions};
-use crate::names::{EndpointName, ModelName};
+use crate::names::{EndpointId, EndpointName, ModelName};
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::registry::sessions::HeldInMemory;
@@ -151,11 +151,11 @@ impl Process {
 
     /// Deletes the endpoint.
     pub async fn delete(&self) -> Result<Outcome> {
-        let name = endpoint_name()?;
+        let id = endpoint_id()?;
         delete(
             &self.deps,
             DeleteRequest {
-                name,
+                id,
                 by: "a test".to_owned(),
                 cancel: self.cancel.clone(),
             },
@@ -164,9 +164,9 @@ impl Process {
     }
 }
 
-/// The endpoint's name on every bench.
-pub fn endpoint_name() -> Result<EndpointName> {
-    EndpointName::new("digits")
+/// The endpoint's id on every bench.
+pub fn endpoint_id() -> Result<EndpointId> {
+    Ok(EndpointId::new("local", EndpointName::new("digits")?))
 }
 
 /// One variant with this version of `digits`, rolled out so.
@@ -177,7 +177,7 @@ pub fn spec(version: u64, rollout: RolloutSpec) -> Result<EndpointSpec> {
 /// Variants with their versions and traffic.
 pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<EndpointSpec> {
     use crate::endpoint::spec::{
-        DeletionPolicy, HealthCheck, LocalSpec, PortRange, TargetSpec, VariantSpec,
+        Compute, DeletionPolicy, HealthCheck, LocalSpec, PortRange, TargetSpec, VariantSpec,
         default_startup_timeout,
     };
     let mut map = BTreeMap::new();
@@ -189,12 +189,13 @@ pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<End
             traffic: crate::endpoint::Percent::from(*traffic),
             shadow_percentage: crate::endpoint::Percent::ZERO,
             environment: BTreeMap::new(),
+            compute: Compute::default(),
             startup_timeout: default_startup_timeout(),
         };
         map.insert(crate::names::VariantName::new(*name)?, variant);
     }
     Ok(EndpointSpec {
-        name: endpoint_name()?,
+        name: endpoint_id()?.name,
         variants: map,
         target: TargetSpec::Local(LocalSpec {
             port: None,

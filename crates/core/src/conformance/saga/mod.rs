@@ -8,5 +8,5 @@
 mod bench;
 mod killed;
 
-pub use bench::{Bench, Process, endpoint_name, spec, spec_of};
+pub use bench::{Bench, Process, endpoint_id, spec, spec_of};
 pub use killed::{Killed, When};

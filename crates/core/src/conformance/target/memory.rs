@@ -127,8 +127,12 @@ impl Target for MemoryTarget {
     }
 
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {
-        let TargetSpec::Local(local) = &spec.target;
-        server.port.is_some_and(|port| local.ports().contains(port))
+        match &spec.target {
+            TargetSpec::Local(local) => {
+                server.port.is_some_and(|port| local.ports().contains(port))
+            }
+            TargetSpec::Ecs(_) => false,
+        }
     }
 
     fn steps(&self, request: &ProvisionRequest) -> Result<Provision> {

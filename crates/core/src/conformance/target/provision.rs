@@ -35,7 +35,11 @@ impl ProvisionState for Bringing {
 }
 
 pub(super) fn steps(world: &Arc<World>, request: &ProvisionRequest) -> Result<Provision> {
-    let crate::endpoint::spec::TargetSpec::Local(local) = &request.spec.target;
+    let crate::endpoint::spec::TargetSpec::Local(local) = &request.spec.target else {
+        return Err(crate::Error::bug(
+            "the world in memory plays the local target only",
+        ));
+    };
     let ports = local.ports();
     let state = Bringing {
         mark: Mark {

@@ -220,6 +220,9 @@ mod tests {
             version,
             artifact_digest: format!("digest-{version}"),
             environment: asked.environment.clone(),
+            compute: asked.compute,
+            placement: None,
+            smoke: None,
             startup_timeout: asked.startup_timeout,
         }
     }

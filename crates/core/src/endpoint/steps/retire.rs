@@ -37,9 +37,6 @@ pub struct RetireSince {
     pub since: Timestamp,
 }
 
-/// How long it is tried, beyond the drain.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 #[async_trait]
 impl Step for Retire {
     const NAME: &'static str = "retire";
@@ -56,7 +53,7 @@ impl Step for Retire {
     ) -> Result<Progress<Leftovers, RetireSince>, StepError> {
         let now = ports.clock.now();
         let checkpoint = checkpoint.unwrap_or(RetireSince { since: now });
-        let patience = PATIENCE + Duration::from_secs(input.drain_seconds);
+        let patience = ports.target.patience() + Duration::from_secs(input.drain_seconds);
         let mut rest = Leftovers::default();
         let mut trouble = None;
         for revision in &input.old.revisions {
@@ -132,9 +129,10 @@ pub(super) async fn take_away(
         }
     }
     Ok(match wait {
-        Some(poll_after) => {
-            Progress::again(poll_after, Duration::from_secs(drain_seconds) + PATIENCE)
-        }
+        Some(poll_after) => Progress::again(
+            poll_after,
+            Duration::from_secs(drain_seconds) + ports.target.patience(),
+        ),
         None => Progress::Done(()),
     })
 }

@@ -43,7 +43,7 @@ impl Step for Teardown {
                 wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
             }
         }
-        let deadline = Duration::from_secs(input.drain_seconds + 60);
+        let deadline = Duration::from_secs(input.drain_seconds) + ports.target.patience();
         Ok(wait.map_or(Progress::Done(()), |poll_after| {
             Progress::again(poll_after, deadline)
         }))

@@ -45,8 +45,8 @@ async fn closed(process: &Process) -> usize {
 }
 
 async fn is_open(process: &Process) -> bool {
-    let name = endpoint_name().unwrap();
-    let open = open_deployment(&process.deps.registry, "local", &name).await;
+    let id = endpoint_id().unwrap();
+    let open = open_deployment(&process.deps.registry, &id).await;
     open.unwrap().is_some()
 }
 
@@ -111,7 +111,7 @@ async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
                 let record = recorded(registry).await;
                 let runs = record.map(|r| r.target_versions().into_values().collect::<Vec<_>>());
                 assert_eq!(runs, expected.map(|version| vec![version]), "{context}");
-                let open = open_deployment(registry, "local", &endpoint_name().unwrap())
+                let open = open_deployment(registry, &endpoint_id().unwrap())
                     .await
                     .unwrap();
                 assert_eq!(open, None, "{context}");
@@ -135,7 +135,7 @@ async fn a_killed_deployment_that_resumes_keeps_its_name() {
     drop(killed.apply(spec(2, resuming()).unwrap()).await);
     assert!(killed.is_dead());
     let next = bench.process();
-    let open = open_deployment(&next.deps.registry, "local", &endpoint_name().unwrap())
+    let open = open_deployment(&next.deps.registry, &endpoint_id().unwrap())
         .await
         .unwrap()
         .unwrap();

@@ -7,7 +7,7 @@ mod kills;
 mod rollouts;
 mod stops;
 
-use crate::conformance::saga::{Bench, endpoint_name, spec};
+use crate::conformance::saga::{Bench, endpoint_id, spec};
 use crate::conformance::target::{Behaviour, WorldView};
 use crate::endpoint::spec::{
     Analysis, AnalysisSource, OnFailure, OnInterrupt, RolloutSpec, RolloutStep, Strategy,
@@ -83,9 +83,7 @@ fn succeeded(outcome: Outcome) -> EndpointRecord {
 }
 
 async fn recorded(registry: &Registry) -> Option<EndpointRecord> {
-    record(registry, "local", &endpoint_name().unwrap())
-        .await
-        .unwrap()
+    record(registry, &endpoint_id().unwrap()).await.unwrap()
 }
 
 /// The world in which this version alone serves everybody.

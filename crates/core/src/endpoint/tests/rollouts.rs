@@ -243,7 +243,9 @@ async fn another_port_replaces_the_server_without_losing_a_request() {
     let bench = serving().await;
     let process = bench.process();
     let mut moved = spec(1, canary()).unwrap();
-    let crate::endpoint::spec::TargetSpec::Local(local) = &mut moved.target;
+    let crate::endpoint::spec::TargetSpec::Local(local) = &mut moved.target else {
+        panic!("the bench is local")
+    };
     (local.port, local.port_range) = (Some(18085), None);
     let record = succeeded(process.apply(moved).await.unwrap());
     assert_eq!(record.server.port, Some(18085));

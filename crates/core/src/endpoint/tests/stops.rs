@@ -35,14 +35,14 @@ async fn a_pause_keeps_its_weights_and_a_resume_goes_on() {
         .map(|r| r.share / 1_000_000)
         .collect();
     assert_eq!(shares, [90, 10]);
-    let name = endpoint_name().unwrap();
-    let seen = status(&process.deps, &name).await.unwrap();
+    let id = endpoint_id().unwrap();
+    let seen = status(&process.deps, &id).await.unwrap();
     assert_eq!(seen.open.unwrap().phase, Phase::Paused);
     assert!(seen.lease.unwrap().is_free, "a pause holds no lease");
 
     let next = bench.process();
     let record = succeeded(
-        resume(&next.deps, &name, "ann", CancellationToken::new())
+        resume(&next.deps, &id, "ann", CancellationToken::new())
             .await
             .unwrap(),
     );
@@ -115,11 +115,11 @@ async fn a_requested_pause_is_heard_while_it_bakes() {
     let bench = serving().await;
     // The commit in which step 1 begins to bake is not the last: pause as soon as it is open.
     let process = bench.process();
-    let name = endpoint_name().unwrap();
+    let id = endpoint_id().unwrap();
     let watcher = bench.another_process();
     let asking = async {
         loop {
-            if pause(&watcher.deps, &name).await.is_ok() {
+            if pause(&watcher.deps, &id).await.is_ok() {
                 break;
             }
             tokio::task::yield_now().await;
@@ -296,13 +296,13 @@ async fn an_undo_that_fails_locks_the_endpoint_until_it_is_repaired() {
         "a locked endpoint is left alone"
     );
 
-    let name = endpoint_name().unwrap();
-    let still = repair(&bench.process().deps, &name, "ann", false)
+    let id = endpoint_id().unwrap();
+    let still = repair(&bench.process().deps, &id, "ann", false)
         .await
         .unwrap();
     assert!(matches!(&still, Outcome::UndoFailed(_)), "{still}");
     bench.target.set_broken("remove", None);
-    let repaired = repair(&bench.process().deps, &name, "ann", false)
+    let repaired = repair(&bench.process().deps, &id, "ann", false)
         .await
         .unwrap();
     assert!(matches!(&repaired, Outcome::RolledBack(_)), "{repaired}");
@@ -341,15 +341,15 @@ async fn a_repair_by_force_takes_back_everything_but_what_cannot_be() {
     assert!(matches!(&outcome, Outcome::UndoFailed(_)), "{outcome}");
     assert_eq!(bench.target.view().servers.len(), 1);
 
-    let name = endpoint_name().unwrap();
+    let id = endpoint_id().unwrap();
     let deps = &bench.process().deps;
-    let forced = repair(deps, &name, "ann", true).await.unwrap();
+    let forced = repair(deps, &id, "ann", true).await.unwrap();
     assert!(matches!(&forced, Outcome::Abandoned(_)), "{forced}");
     let text = forced.to_string();
     assert!(text.contains("remove is broken in this world"), "{text}");
     assert_eq!(bench.target.view(), WorldView::default());
     assert_eq!(bound(&deps.registry).await, Vec::<u64>::new());
-    let seen = status(deps, &name).await.unwrap();
+    let seen = status(deps, &id).await.unwrap();
     assert_eq!((seen.open, seen.lease.unwrap().holder), (None, None));
 }
 

@@ -1,23 +1,21 @@
 //! `mlops serve --foreground`: one model, served as an endpoint would.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use mlops_core::artifacts::{Artifact, Digest, FileEntry};
 use mlops_core::serving::{
-    LogTarget, ModelFile, Preload, RevisionLimits, RevisionSpec, ServerConfig, ServerLimits,
-    VariantRoute, VariantTable, WHOLE, Weights, is_valid_name,
+    ModelFile, Preload, RevisionLimits, RevisionSpec, ServerConfig, ServerLimits, is_valid_name,
 };
 use mlops_core::{Error, Result};
 
-use crate::arguments::Serve;
+use super::{Serve, alone};
 
 /// The one variant, as in an endpoint with a single model.
 const VARIANT: &str = "main";
 
 /// What the server is to be started with.
-pub(crate) fn configuration(arguments: &Serve) -> Result<ServerConfig> {
+pub(super) fn configuration(arguments: &Serve) -> Result<ServerConfig> {
     match (&arguments.config, &arguments.model) {
         (Some(config), _) => read(config),
         (None, Some(model)) => of_model(model, arguments),
@@ -59,24 +57,11 @@ fn of_model(model: &Path, arguments: &Serve) -> Result<ServerConfig> {
     }])?;
     // The server reads the file itself, and refuses it if its bytes are others by then.
     let revision = format!("{VARIANT}-{}", &digest.hex()[..8]);
-    Ok(ServerConfig {
-        endpoint: name.clone(),
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)),
-        admin_socket: None,
-        nonce: uuid::Uuid::new_v4().simple().to_string(),
-        log: LogTarget::Stderr,
-        limits: ServerLimits::default(),
-        variants: VariantTable {
-            variants: BTreeMap::from([(
-                VARIANT.to_owned(),
-                VariantRoute {
-                    traffic: WHOLE,
-                    shadow: 0,
-                },
-            )]),
-        },
-        weights: BTreeMap::from([(VARIANT.to_owned(), Weights::all_to(&revision))]),
-        preload: vec![Preload {
+    Ok(alone(
+        name.clone(),
+        SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)),
+        ServerLimits::default(),
+        Preload {
             revision,
             spec: RevisionSpec {
                 variant: VARIANT.to_owned(),
@@ -90,8 +75,9 @@ fn of_model(model: &Path, arguments: &Serve) -> Result<ServerConfig> {
                 },
                 limits: RevisionLimits::default(),
             },
-        }],
-    })
+            smoke: None,
+        },
+    ))
 }
 
 fn unreadable(path: &Path) -> Error {

@@ -1,0 +1,205 @@
+//! The target port on Amazon ECS.
+//!
+//! A server is an endpoint's front, a listener or a rule of its own on a load balancer that exists already
+//! (`crate::elb`), and its log group. A revision is a target group behind the front, a task definition and a service.
+//! Traffic is divided by the weights of target groups. Why it is built so: `docs/decisions/0020-ecs-services.md`.
+//!
+//! Tasks run the model server's image, which fetches the model, proves it and only then listens: a target is healthy once
+//! its revision may have traffic. Nobody outside of the VPC can ask it anything before.
+
+mod calls;
+mod environment;
+mod handle;
+mod logs;
+mod names;
+mod observe;
+mod revision;
+mod services;
+mod steps;
+mod tags;
+mod task_definition;
+mod teardown;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mlops_core::endpoint::spec::{EndpointSpec, TargetSpec};
+use mlops_core::records::Records;
+use mlops_core::saga::Progress;
+use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
+use mlops_core::target::{
+    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server,
+    Target,
+};
+use mlops_core::{Error, Result};
+
+use self::handle::Handle;
+use crate::clients::AwsClients;
+use crate::elb::Balancers;
+
+/// What the ECS target is told of the registry: where tasks find the artifacts of models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EcsTargetSettings {
+    /// The bucket that holds the registry's artifacts.
+    pub bucket: String,
+    /// What all its keys begin with; may be empty.
+    pub prefix: String,
+    /// Whether the bucket stands in the path of a URL, as emulators want it.
+    pub path_style: bool,
+}
+
+/// Runs endpoints as services of Amazon ECS.
+pub struct EcsTarget {
+    account: Arc<Account>,
+}
+
+/// What the target's steps and calls act on.
+struct Account {
+    clients: AwsClients,
+    balancers: Balancers,
+    settings: EcsTargetSettings,
+}
+
+impl Account {
+    fn artifacts(&self, region: &str) -> TaskArtifacts {
+        TaskArtifacts {
+            bucket: self.settings.bucket.clone(),
+            prefix: self.settings.prefix.clone(),
+            region: region.to_owned(),
+            path_style: self.settings.path_style,
+        }
+    }
+}
+
+impl std::fmt::Debug for EcsTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EcsTarget")
+            .field("settings", &self.account.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EcsTarget {
+    /// A target in the account and region of `clients`, whose ports and priorities are leased in `records`. Calls nothing
+    /// yet.
+    pub fn new(
+        clients: AwsClients,
+        settings: EcsTargetSettings,
+        records: Arc<dyn Records>,
+    ) -> Self {
+        Self {
+            account: Arc::new(Account {
+                balancers: Balancers::new(clients.clone(), records),
+                clients,
+                settings,
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Target for EcsTarget {
+    fn kind(&self) -> &'static str {
+        "ecs"
+    }
+
+    fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {
+        let checked = spec.variants.iter().map(|(name, variant)| {
+            environment::limits(&variant.environment)
+                .map_err(|error| error.at(format!("variants.{name}.environment")))
+        });
+        checked.filter_map(Result::err).collect()
+    }
+
+    fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {
+        match (&spec.target, server.handle::<Handle>()) {
+            (TargetSpec::Ecs(ecs), Ok(handle)) => handle.satisfies(ecs),
+            _ => false,
+        }
+    }
+
+    fn steps(&self, request: &ProvisionRequest) -> Result<Provision> {
+        steps::steps(&self.account, request)
+    }
+
+    async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
+        revision::ensure(&self.account, &server.handle()?, revision).await
+    }
+
+    async fn set_weights(&self, server: &Server, routing: &Routing) -> Result<()> {
+        routing.validate()?;
+        let handle: Handle = server.handle()?;
+        let named = routing.variants.values().flat_map(|v| v.weights.keys());
+        let shares: BTreeMap<RevisionName, u64> = named
+            .map(|name| (name.clone(), routing.share_of(name)))
+            .filter(|(_, share)| *share > 0)
+            .collect();
+        self.account
+            .balancers
+            .set_weights(&handle.front, handle.owner.endpoint, &shares)
+            .await
+    }
+
+    async fn scale(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        instances: u32,
+    ) -> Result<Progress<()>> {
+        revision::scale(&self.account, &server.handle()?, revision, instances).await
+    }
+
+    async fn drain(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        drain_seconds: u64,
+    ) -> Result<Progress<()>> {
+        revision::drain(&self.account, &server.handle()?, revision, drain_seconds).await
+    }
+
+    async fn remove(&self, server: &Server, revision: &RevisionName) -> Result<Progress<()>> {
+        revision::remove(&self.account, &server.handle()?, revision).await
+    }
+
+    async fn observe(&self, server: &Server) -> Result<Observation> {
+        observe::observe(&self.account, &server.handle()?).await
+    }
+
+    /// The path is the target group's business: it asks every task for it, from where tasks can be reached.
+    async fn probe(&self, server: &Server, _: &str, _: Duration) -> Result<Probe> {
+        observe::probe(&self.account, &server.handle()?).await
+    }
+
+    fn smokes_at_start(&self) -> bool {
+        true
+    }
+
+    /// A task on Fargate that has drained has its own stop timeout, and then gives its network interface back.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+
+    async fn smoke(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        _: &SmokeRequest,
+    ) -> Result<SmokeReport> {
+        observe::smoke(&self.account, &server.handle()?, revision).await
+    }
+
+    async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>> {
+        teardown::teardown(&self.account, &server.handle()?, drain_seconds).await
+    }
+
+    async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>> {
+        observe::last_logs(&self.account, &server.handle()?, lines).await
+    }
+}

@@ -1,0 +1,242 @@
+//! What runs: the front, its target groups, and the services behind them, in the core's words.
+
+use std::collections::BTreeMap;
+
+use mlops_core::names::VariantName;
+use mlops_core::serving::{SmokeReport, WHOLE};
+use mlops_core::target::{
+    Observation, Probe, RevisionName, RevisionObservation, RevisionState, Routing, VariantRouting,
+};
+use mlops_core::{Error, Result};
+
+use super::Account;
+use super::handle::Handle;
+use super::logs;
+use super::names;
+use super::services::{Described, Life, Services};
+use super::tags;
+use super::verdict;
+use crate::elb::{Attached, GroupHealth};
+
+/// Looks once.
+pub(super) async fn observe(account: &Account, handle: &Handle) -> Result<Observation> {
+    let endpoint = handle.owner.endpoint;
+    let Some(attached) = account.balancers.look(&handle.front, endpoint).await? else {
+        return Ok(Observation::dead(
+            "its listener or rule is gone, or no longer the endpoint's",
+        ));
+    };
+    let (services, health) = behind(account, handle, &attached).await?;
+    let revisions = attached.iter().map(|group| {
+        let name = names::service(&handle.owner, &group.revision);
+        let seen = revision(
+            &group.variant,
+            services.get(&name),
+            health.get(&group.group_arn),
+        );
+        (group.revision.clone(), seen)
+    });
+    Ok(Observation {
+        alive: true,
+        reason: None,
+        revisions: revisions.collect(),
+        routing: routing(&attached),
+        metrics: None,
+    })
+}
+
+/// Whether clients are answered: by every target group that gets requests, and by no target that is not well.
+pub(super) async fn probe(account: &Account, handle: &Handle) -> Result<Probe> {
+    let endpoint = handle.owner.endpoint;
+    let attached = account.balancers.look(&handle.front, endpoint).await?;
+    let attached = attached.ok_or_else(|| handle.gone())?;
+    let groups: Vec<String> = attached
+        .iter()
+        .map(|group| group.group_arn.clone())
+        .collect();
+    let health = account.balancers.health(&groups).await?;
+    Ok(judged(&attached, &health))
+}
+
+/// What the revision's start has proved: a task listens only after it answered the golden request.
+pub(super) async fn smoke(
+    account: &Account,
+    handle: &Handle,
+    revision: &RevisionName,
+) -> Result<SmokeReport> {
+    let endpoint = handle.owner.endpoint;
+    let attached = account.balancers.look(&handle.front, endpoint).await?;
+    let attached = attached.ok_or_else(|| handle.gone())?;
+    if !attached.iter().any(|group| group.revision == *revision) {
+        return Err(Error::not_found(format!(
+            "revision {revision} is not behind {}",
+            handle.front.url
+        )));
+    }
+    Ok(SmokeReport {
+        passed: true,
+        status: 200,
+        answer: serde_json::Value::Null,
+        mismatch: None,
+        duration_micros: 0,
+    })
+}
+
+/// The last lines that the server's tasks wrote: those of tasks that ended, if some did; else the latest.
+pub(super) async fn last_logs(
+    account: &Account,
+    handle: &Handle,
+    lines: usize,
+) -> Result<Vec<String>> {
+    let endpoint = handle.owner.endpoint;
+    let attached = account.balancers.look(&handle.front, endpoint).await?;
+    let services = Services::new(&account.clients, &handle.cluster);
+    let mut streams = Vec::new();
+    for group in attached.unwrap_or_default() {
+        let name = names::service(&handle.owner, &group.revision);
+        let stopped = services.stopped(&name).await?;
+        // The two that ended last: what one says, the other repeats.
+        streams.extend(
+            stopped
+                .iter()
+                .take(2)
+                .map(|task| names::log_stream(&task.task)),
+        );
+    }
+    if streams.is_empty() {
+        streams = logs::latest_streams(&account.clients, &handle.log_group).await?;
+    }
+    logs::last_lines(&account.clients, &handle.log_group, &streams, lines).await
+}
+
+fn judged(attached: &[Attached], health: &BTreeMap<String, GroupHealth>) -> Probe {
+    let mut good = 0;
+    for group in attached {
+        let health = health.get(&group.group_arn);
+        let idle = health.is_none_or(|h| h.healthy + h.unhealthy + h.initial == 0);
+        if group.weight == 0 && idle {
+            // What is left of an old revision asks nobody.
+            continue;
+        }
+        let (healthy, unhealthy) = health.map_or((0, 0), |h| (h.healthy, h.unhealthy));
+        if healthy == 0 || unhealthy > 0 {
+            let reasons = health.map(|h| h.reasons.join("; ")).unwrap_or_default();
+            return Probe {
+                healthy: false,
+                answer: format!(
+                    "{healthy} healthy and {unhealthy} unhealthy targets of revision {}{}{reasons}",
+                    group.revision,
+                    if reasons.is_empty() { "" } else { ": " },
+                ),
+            };
+        }
+        good += 1;
+    }
+    Probe {
+        healthy: true,
+        answer: format!("all targets of {good} target groups are healthy"),
+    }
+}
+
+/// The services and target groups behind a front.
+async fn behind(
+    account: &Account,
+    handle: &Handle,
+    attached: &[Attached],
+) -> Result<(BTreeMap<String, Described>, BTreeMap<String, GroupHealth>)> {
+    let names: Vec<String> = attached
+        .iter()
+        .map(|group| names::service(&handle.owner, &group.revision))
+        .collect();
+    let groups: Vec<String> = attached
+        .iter()
+        .map(|group| group.group_arn.clone())
+        .collect();
+    let mut services = Services::new(&account.clients, &handle.cluster)
+        .describe(&names)
+        .await?;
+    services.retain(|_, service| tags::are_of(&service.tags, handle.owner.endpoint));
+    Ok((services, account.balancers.health(&groups).await?))
+}
+
+fn revision(
+    variant: &VariantName,
+    service: Option<&Described>,
+    health: Option<&GroupHealth>,
+) -> RevisionObservation {
+    let healthy = health.map_or(0, |health| health.healthy);
+    let (state, failure) = match service {
+        None => (
+            RevisionState::Failed,
+            Some("its service is gone; apply again".to_owned()),
+        ),
+        Some(service) if service.life == Life::Draining => (RevisionState::Draining, None),
+        Some(_) if healthy > 0 => (RevisionState::Ready, None),
+        Some(service) if service.desired == 0 => (
+            RevisionState::Failed,
+            Some("its service is scaled to 0 tasks".to_owned()),
+        ),
+        Some(service) => (
+            RevisionState::Loading,
+            Some(verdict::counts(service, health)),
+        ),
+    };
+    RevisionObservation {
+        variant: variant.clone(),
+        state,
+        instances: if state == RevisionState::Ready {
+            healthy
+        } else {
+            0
+        },
+        in_flight: 0,
+        failure,
+    }
+}
+
+/// The routing that the weights of target groups amount to.
+fn routing(attached: &[Attached]) -> Routing {
+    let mut by_variant: BTreeMap<&VariantName, Vec<&Attached>> = BTreeMap::new();
+    for group in attached.iter().filter(|group| group.weight > 0) {
+        by_variant.entry(&group.variant).or_default().push(group);
+    }
+    let sum = |groups: &Vec<&Attached>| groups.iter().map(|group| group.weight).sum();
+    let traffic = parts(&by_variant.values().map(sum).collect::<Vec<u32>>());
+    let variants = by_variant.into_iter().zip(traffic);
+    Routing {
+        variants: variants
+            .map(|((variant, groups), traffic)| {
+                let weights = groups.iter().map(|group| group.weight).collect::<Vec<_>>();
+                let shares = groups.iter().map(|group| group.revision.clone());
+                let routing = VariantRouting {
+                    traffic,
+                    shadow: 0,
+                    weights: shares.zip(parts(&weights)).collect(),
+                };
+                (variant.clone(), routing)
+            })
+            .collect(),
+    }
+}
+
+/// Weights as shares of [`WHOLE`], which they add up to.
+fn parts(weights: &[u32]) -> Vec<u32> {
+    let whole = u64::from(WHOLE);
+    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    if sum == 0 {
+        return vec![0; weights.len()];
+    }
+    let exact = |weight: u32| u64::from(weight) * whole;
+    let mut shares: Vec<u64> = weights.iter().map(|weight| exact(*weight) / sum).collect();
+    let rest = whole - shares.iter().sum::<u64>();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(exact(weights[*at]) % sum));
+    for at in order.into_iter().take(usize::try_from(rest).unwrap_or(0)) {
+        shares[at] += 1;
+    }
+    let small = |share| u32::try_from(share).unwrap_or(WHOLE);
+    shares.into_iter().map(small).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! A revision's life: a target group, a task definition and a service, made one after the other and taken away again.
+
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_ecs::operation::create_service::CreateServiceInput;
+use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, DeploymentCircuitBreaker, DeploymentConfiguration,
+    LaunchType as EcsLaunchType, LoadBalancer, NetworkConfiguration, PropagateTags,
+};
+use mlops_core::endpoint::spec::{LaunchType, Placement};
+use mlops_core::saga::Progress;
+use mlops_core::target::{Revision, RevisionName};
+use mlops_core::{Error, Result};
+
+use super::Account;
+use super::handle::Handle;
+use super::logs;
+use super::names;
+use super::services::{Described, Life, Services};
+use super::tags;
+use super::task_definition::{self, PORT, Surroundings};
+use super::verdict::{self, Seen, Verdict};
+use crate::elb;
+
+/// How often something that takes its time is asked after.
+const POLL: Duration = Duration::from_secs(1);
+/// How long a service may take to start more tasks, or to end those it has, beyond what was asked for.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// Log lines that a message repeats.
+const SHOWN_LINES: usize = 3;
+
+/// Makes the next thing that `revision` lacks; once it lacks nothing, looks how far it is.
+pub(super) async fn ensure(
+    account: &Account,
+    handle: &Handle,
+    revision: &Revision,
+) -> Result<Progress<()>> {
+    let again = Progress::again(Duration::ZERO, revision.startup_timeout.duration());
+    let placement = revision.placement.as_deref().ok_or_else(|| {
+        Error::bug(format!(
+            "revision {} was made for another target",
+            revision.name
+        ))
+    })?;
+    let front = (account.balancers)
+        .look(&handle.front, handle.owner.endpoint)
+        .await?
+        .ok_or_else(|| handle.gone())?;
+    let attached = front.iter().find(|group| group.revision == revision.name);
+    let Some(group) = attached.map(|group| group.group_arn.clone()) else {
+        // A service is refused whose target group is behind no load balancer: it joins the front first, without weight.
+        account
+            .balancers
+            .ensure_group(&handle.owner, &handle.front, revision, PORT)
+            .await?;
+        return Ok(again);
+    };
+    let name = names::service(&handle.owner, &revision.name);
+    let services = Services::new(&account.clients, &handle.cluster);
+    match services.find(&name).await? {
+        Some(service) => {
+            check_ours(handle, &name, &service)?;
+            look(account, handle, revision, &service, &group).await
+        }
+        None => {
+            make(account, handle, revision, placement, &group).await?;
+            Ok(again)
+        }
+    }
+}
+
+/// Registers the task definition; once it is registered, makes the service.
+async fn make(
+    account: &Account,
+    handle: &Handle,
+    revision: &Revision,
+    placement: &Placement,
+    group: &str,
+) -> Result<()> {
+    let clients = &account.clients;
+    let Some(definition) = task_definition::find(clients, &handle.owner, revision).await? else {
+        let around = Surroundings {
+            owner: &handle.owner,
+            artifacts: account.artifacts(&handle.region),
+            log_group: &handle.log_group,
+            region: &handle.region,
+        };
+        let document = task_definition::document(revision, placement, &around)?;
+        logs::keep_for(clients, &handle.log_group, placement.log_retention_days).await?;
+        return task_definition::register(clients, document).await;
+    };
+    let services = Services::new(clients, &handle.cluster);
+    let request = request(handle, revision, placement, &definition, group)?;
+    services.create(request).await?;
+    Ok(())
+}
+
+/// The request that makes the service of `revision`.
+fn request(
+    handle: &Handle,
+    revision: &Revision,
+    placement: &Placement,
+    definition: &str,
+    group: &str,
+) -> Result<CreateServiceInputBuilder> {
+    let name = names::service(&handle.owner, &revision.name);
+    let launch_type = match placement.launch_type {
+        LaunchType::Fargate => EcsLaunchType::Fargate,
+        LaunchType::Ec2 => EcsLaunchType::Ec2,
+    };
+    let network = &placement.network;
+    let groups = (!network.security_groups.is_empty()).then(|| network.security_groups.clone());
+    // The instances' own tasks have no say in it.
+    let public =
+        (placement.launch_type == LaunchType::Fargate).then_some(if network.assign_public_ip {
+            AssignPublicIp::Enabled
+        } else {
+            AssignPublicIp::Disabled
+        });
+    let addresses = AwsVpcConfiguration::builder()
+        .set_subnets(Some(network.subnets.clone()))
+        .set_security_groups(groups)
+        .set_assign_public_ip(public)
+        .build()
+        .map_err(|cause| Error::bug("a service's network lacks its subnets").because(cause))?;
+    let grace = i32::try_from(revision.startup_timeout.duration().as_secs()).unwrap_or(i32::MAX);
+    Ok(CreateServiceInput::builder()
+        .cluster(&handle.cluster)
+        .service_name(&name)
+        .client_token(&name)
+        .task_definition(definition)
+        .desired_count(1)
+        .launch_type(launch_type)
+        .network_configuration(
+            NetworkConfiguration::builder()
+                .awsvpc_configuration(addresses)
+                .build(),
+        )
+        .load_balancers(
+            LoadBalancer::builder()
+                .target_group_arn(group)
+                .container_name(names::CONTAINER)
+                .container_port(i32::from(PORT))
+                .build(),
+        )
+        .health_check_grace_period_seconds(grace)
+        // The saga decides what becomes of a revision that does not start; ECS would do it behind its back.
+        .deployment_configuration(
+            DeploymentConfiguration::builder()
+                .deployment_circuit_breaker(
+                    DeploymentCircuitBreaker::builder()
+                        .enable(false)
+                        .rollback(false)
+                        .build(),
+                )
+                .build(),
+        )
+        .enable_execute_command(placement.enable_execute_command)
+        .propagate_tags(PropagateTags::Service)
+        .set_tags(Some(tags::list(&handle.owner, revision))))
+}
+
+/// Whether the service has started.
+async fn look(
+    account: &Account,
+    handle: &Handle,
+    revision: &Revision,
+    service: &Described,
+    group: &str,
+) -> Result<Progress<()>> {
+    if service.life == Life::Draining {
+        return Err(Error::conflict(format!(
+            "revision {} is being taken away; apply again",
+            revision.name
+        )));
+    }
+    let name = names::service(&handle.owner, &revision.name);
+    let health = (account.balancers)
+        .health(&[group.to_owned()])
+        .await?
+        .remove(group);
+    let stopped = if verdict::is_steady(service, health.as_ref()) {
+        Vec::new()
+    } else {
+        let services = Services::new(&account.clients, &handle.cluster);
+        services.stopped(&name).await?
+    };
+    let seen = Seen {
+        service,
+        family: &name,
+        stopped: &stopped,
+        health: health.as_ref(),
+        now: SystemTime::now(),
+        limit: revision.startup_timeout.duration(),
+    };
+    let (why, task) = match verdict::judge(&seen) {
+        Verdict::Steady => return Ok(Progress::Done(())),
+        Verdict::Starting => {
+            return Ok(Progress::again(POLL, revision.startup_timeout.duration()));
+        }
+        Verdict::Failed { why, task } => (why, task),
+    };
+    let lines = match task {
+        Some(task) => {
+            let stream = names::log_stream(&task);
+            // What could not be read must not hide what is known.
+            logs::last_lines(&account.clients, &handle.log_group, &[stream], SHOWN_LINES)
+                .await
+                .unwrap_or_default()
+        }
+        None => Vec::new(),
+    };
+    let log = match lines.is_empty() {
+        true => format!("see log group {}", handle.log_group),
+        false => format!("its log ends: {}", lines.join(" / ")),
+    };
+    Err(Error::invalid(format!(
+        "version {}/{} does not start as revision {} (service {name}): {why}; {log}",
+        revision.model, revision.version, revision.name
+    ))
+    .at(format!("variants.{}", revision.variant)))
+}
+
+/// A service of the right name that somebody else made.
+fn check_ours(handle: &Handle, name: &str, service: &Described) -> Result<()> {
+    if tags::are_of(&service.tags, handle.owner.endpoint) {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "service {name} of cluster {} does not carry the tag {} = {}, so it is not this endpoint's; delete it, and apply again",
+        names::cluster(&handle.cluster),
+        elb::tags::ENDPOINT_ID,
+        handle.owner.endpoint,
+    )))
+}
+
+/// The revision's own service, if it is not gone.
+async fn own_service(account: &Account, handle: &Handle, name: &str) -> Result<Option<Described>> {
+    let services = Services::new(&account.clients, &handle.cluster);
+    let found = services.find(name).await?;
+    Ok(found.filter(|service| tags::are_of(&service.tags, handle.owner.endpoint)))
+}
+
+/// Asks for `instances` tasks at least: an autoscaler may have more, and none of them is taken away.
+pub(super) async fn scale(
+    account: &Account,
+    handle: &Handle,
+    revision: &RevisionName,
+    instances: u32,
+) -> Result<Progress<()>> {
+    let endpoint = handle.owner.endpoint;
+    let front = account.balancers.look(&handle.front, endpoint).await?;
+    let front = front.ok_or_else(|| handle.gone())?;
+    let missing = || {
+        Error::not_found(format!(
+            "revision {revision} does not run in cluster {}; apply again",
+            names::cluster(&handle.cluster)
+        ))
+    };
+    let group = front.iter().find(|group| group.revision == *revision);
+    let group = &group.ok_or_else(missing)?.group_arn;
+    let name = names::service(&handle.owner, revision);
+    let service = own_service(account, handle, &name).await?;
+    let service = service
+        .filter(|service| service.life == Life::Active)
+        .ok_or_else(missing)?;
+    if service.desired < instances {
+        let services = Services::new(&account.clients, &handle.cluster);
+        if !services.ask_for(&name, instances).await? {
+            return Err(missing());
+        }
+        return Ok(Progress::again(POLL, PATIENCE));
+    }
+    let health = account
+        .balancers
+        .health(std::slice::from_ref(group))
+        .await?;
+    let healthy = health.get(group).map_or(0, |health| health.healthy);
+    if healthy >= instances {
+        return Ok(Progress::Done(()));
+    }
+    let recent = |event: &&super::services::Event| event.at >= service.updated;
+    let event = service
+        .events
+        .iter()
+        .filter(recent)
+        .find(|event| verdict::is_final(event));
+    match event {
+        Some(event) => Err(Error::invalid(format!(
+            "revision {revision} has {healthy} healthy tasks and needs {instances}: {}",
+            event.message.trim()
+        ))),
+        None => Ok(Progress::again(POLL, PATIENCE)),
+    }
+}
+
+/// Lets what is in flight end: the service's tasks leave the target group, which waits for their requests.
+pub(super) async fn drain(
+    account: &Account,
+    handle: &Handle,
+    revision: &RevisionName,
+    drain_seconds: u64,
+) -> Result<Progress<()>> {
+    let endpoint = handle.owner.endpoint;
+    let balancers = &account.balancers;
+    let front = balancers.look(&handle.front, endpoint).await?;
+    let attached = front.unwrap_or_default();
+    let group = attached.iter().find(|group| group.revision == *revision);
+    if group.is_some_and(|group| group.weight > 0) {
+        balancers.detach(&handle.front, endpoint, revision).await?;
+    }
+    let name = names::service(&handle.owner, revision);
+    if let Some(service) = own_service(account, handle, &name).await?
+        && service.life == Life::Active
+    {
+        if service.desired > 0 {
+            let services = Services::new(&account.clients, &handle.cluster);
+            services.ask_for(&name, 0).await?;
+        }
+        if service.desired > 0 || service.running > 0 || service.pending > 0 {
+            let limit = Duration::from_secs(drain_seconds) + PATIENCE;
+            return Ok(Progress::again(POLL, limit));
+        }
+    }
+    // Only now: targets of a group that is behind no load balancer are dropped without waiting for their requests.
+    balancers.detach(&handle.front, endpoint, revision).await?;
+    Ok(Progress::Done(()))
+}
+
+/// Takes away what a revision was made of. The service goes last: it is what a teardown that was killed is found by.
+pub(super) async fn remove(
+    account: &Account,
+    handle: &Handle,
+    revision: &RevisionName,
+) -> Result<Progress<()>> {
+    let (clients, owner) = (&account.clients, &handle.owner);
+    let name = names::service(owner, revision);
+    let service = own_service(account, handle, &name).await?;
+    account
+        .balancers
+        .detach(&handle.front, owner.endpoint, revision)
+        .await?;
+    let deleted = account.balancers.delete_group(owner, revision).await?;
+    if let Progress::Pending { .. } = deleted {
+        return Ok(deleted);
+    }
+    task_definition::take_away(clients, owner.endpoint, &name).await?;
+    let Some(service) = service else {
+        return Ok(Progress::Done(()));
+    };
+    if service.life == Life::Active {
+        let services = Services::new(clients, &handle.cluster);
+        services.delete(&name).await?;
+    }
+    // A service without tasks ends by itself.
+    Ok(match service.running + service.pending {
+        0 => Progress::Done(()),
+        _ => Progress::again(POLL, PATIENCE),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,355 @@
+//! The services of one cluster, and what became of their tasks.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
+use aws_sdk_ecs::types::{DesiredStatus, Service, ServiceField};
+use aws_smithy_types::DateTime;
+use mlops_core::{Error, Result};
+
+use super::calls;
+use super::names;
+use super::tags;
+use super::verdict::{Stopped, Why};
+use crate::clients::AwsClients;
+use crate::fault::{Call, Failure, Kind};
+
+/// The most services of one `DescribeServices`.
+const BATCH: usize = 10;
+/// Stopped tasks that are read; two decide.
+const STOPPED: i32 = 10;
+
+/// The services of a cluster.
+#[derive(Clone, Copy)]
+pub(super) struct Services<'a> {
+    clients: &'a AwsClients,
+    cluster: &'a str,
+}
+
+/// Where a service is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It keeps its tasks running.
+    Active,
+    /// It was deleted, and its last tasks end.
+    Draining,
+}
+
+/// A service as ECS describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Described {
+    pub(super) life: Life,
+    pub(super) task_definition: String,
+    pub(super) desired: u32,
+    pub(super) running: u32,
+    pub(super) pending: u32,
+    /// One, unless ECS replaces tasks by others.
+    pub(super) deployments: usize,
+    pub(super) created: Option<SystemTime>,
+    /// Since when as many tasks are asked for as now.
+    pub(super) updated: Option<SystemTime>,
+    /// What it says of itself, newest first.
+    pub(super) events: Vec<Event>,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+/// What a service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) at: Option<SystemTime>,
+    pub(super) message: String,
+}
+
+impl<'a> Services<'a> {
+    pub(super) fn new(clients: &'a AwsClients, cluster: &'a str) -> Self {
+        Self { clients, cluster }
+    }
+
+    fn call(&self, operation: &'static str, service: &str) -> Call {
+        let cluster = names::cluster(self.cluster);
+        calls::ecs(operation, format!("service {service} of cluster {cluster}"))
+    }
+
+    /// The services of these names that are not gone, by name. A cluster that is gone has none.
+    pub(super) async fn describe(&self, names: &[String]) -> Result<BTreeMap<String, Described>> {
+        let mut all = BTreeMap::new();
+        for batch in names.chunks(BATCH) {
+            let call = self.call("DescribeServices", &batch.join(", "));
+            let client = self.clients.ecs().await?;
+            let answer = calls::run(self.clients, || {
+                let request = client
+                    .describe_services()
+                    .cluster(self.cluster)
+                    .set_services(Some(batch.to_vec()))
+                    .include(ServiceField::Tags)
+                    .send();
+                Box::pin(async {
+                    let sent = request.await;
+                    sent.map(Some).map_err(|error| calls::failure(&call, error))
+                })
+            })
+            .await;
+            let found = calls::or_missing(answer, None)?.and_then(|answer| answer.services);
+            let services = found.unwrap_or_default().into_iter();
+            all.extend(services.filter_map(described));
+        }
+        Ok(all)
+    }
+
+    /// The service of this name, if it is not gone.
+    pub(super) async fn find(&self, name: &str) -> Result<Option<Described>> {
+        let mut found = self.describe(&[name.to_owned()]).await?;
+        Ok(found.remove(name))
+    }
+
+    /// The names of every service in the cluster.
+    pub(super) async fn names(&self) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        let mut next = None;
+        loop {
+            let call = calls::ecs(
+                "ListServices",
+                format!("cluster {}", names::cluster(self.cluster)),
+            );
+            let client = self.clients.ecs().await?;
+            let answer = calls::run(self.clients, || {
+                let request = client
+                    .list_services()
+                    .cluster(self.cluster)
+                    .max_results(100)
+                    .set_next_token(next.clone())
+                    .send();
+                Box::pin(async {
+                    let sent = request.await;
+                    sent.map(Some).map_err(|error| calls::failure(&call, error))
+                })
+            })
+            .await;
+            let Some(page) = calls::or_missing(answer, None)? else {
+                return Ok(all);
+            };
+            let arns = page.service_arns.unwrap_or_default();
+            all.extend(arns.iter().map(|arn| last(arn)));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Makes a service. False if another call made it meanwhile: [`Services::find`] tells whose it is.
+    pub(super) async fn create(&self, input: CreateServiceInputBuilder) -> Result<bool> {
+        let name = input.get_service_name().clone().unwrap_or_default();
+        let call = self.call("CreateService", &name);
+        let client = self.clients.ecs().await?;
+        let answer = calls::run(self.clients, || {
+            let request = input.clone().send_with(client);
+            Box::pin(async {
+                let sent = request.await;
+                sent.map_err(|error| calls::failure(&call, error))
+            })
+        })
+        .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(failure) => {
+                let missing = failure.code() == Some("ClusterNotFoundException");
+                let error = failure.into_error();
+                let text = error.to_string();
+                if missing {
+                    return Err(self.no_cluster().because(error));
+                }
+                if text.contains("not idempotent") {
+                    return Ok(false);
+                }
+                Err(refused(error, &text))
+            }
+        }
+    }
+
+    fn no_cluster(&self) -> Error {
+        Error::invalid(format!(
+            "cluster {} does not exist in this region and account; make it, or correct ecs.cluster_arn",
+            self.cluster
+        ))
+        .at("ecs.cluster_arn")
+    }
+
+    /// Asks for so many tasks. False if the service is gone.
+    pub(super) async fn ask_for(&self, name: &str, tasks: u32) -> Result<bool> {
+        let call = self.call("UpdateService", name);
+        let client = self.clients.ecs().await?;
+        let count = i32::try_from(tasks).unwrap_or(i32::MAX);
+        let answer = calls::run(self.clients, || {
+            let request = client
+                .update_service()
+                .cluster(self.cluster)
+                .service(name)
+                .desired_count(count)
+                .send();
+            Box::pin(async {
+                let sent = request.await;
+                sent.map(|_| true)
+                    .map_err(|error| calls::failure(&call, error))
+            })
+        })
+        .await;
+        calls::or_missing(answer, false)
+    }
+
+    /// Deletes the service with what tasks it may still have. Success if it is gone.
+    pub(super) async fn delete(&self, name: &str) -> Result<()> {
+        let call = self.call("DeleteService", name);
+        let client = self.clients.ecs().await?;
+        let answer = calls::run(self.clients, || {
+            let request = client
+                .delete_service()
+                .cluster(self.cluster)
+                .service(name)
+                .force(true)
+                .send();
+            Box::pin(async {
+                let sent = request.await;
+                sent.map(|_| ())
+                    .map_err(|error| calls::failure(&call, error))
+            })
+        })
+        .await;
+        match answer {
+            Err(failure) if failure.kind == Kind::Missing => Ok(()),
+            other => other.map_err(Failure::into_error),
+        }
+    }
+
+    /// The tasks of the service that ended within the last hour or so, latest first.
+    pub(super) async fn stopped(&self, name: &str) -> Result<Vec<Stopped>> {
+        let call = self.call("ListTasks", name);
+        let client = self.clients.ecs().await?;
+        let answer = calls::run(self.clients, || {
+            let request = client
+                .list_tasks()
+                .cluster(self.cluster)
+                .service_name(name)
+                .desired_status(DesiredStatus::Stopped)
+                .max_results(STOPPED)
+                .send();
+            Box::pin(async {
+                let sent = request.await;
+                sent.map(Some).map_err(|error| calls::failure(&call, error))
+            })
+        })
+        .await;
+        let found = calls::or_missing(answer, None)?.and_then(|answer| answer.task_arns);
+        let arns = found.unwrap_or_default();
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.call("DescribeTasks", name);
+        let answer = calls::run(self.clients, || {
+            let request = client
+                .describe_tasks()
+                .cluster(self.cluster)
+                .set_tasks(Some(arns.clone()))
+                .send();
+            Box::pin(async {
+                let sent = request.await;
+                sent.map_err(|error| calls::failure(&call, error))
+            })
+        })
+        .await
+        .map_err(Failure::into_error)?;
+        let mut tasks: Vec<Stopped> = answer
+            .tasks
+            .unwrap_or_default()
+            .iter()
+            .filter_map(stopped)
+            .collect();
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.at));
+        Ok(tasks)
+    }
+}
+
+/// What a service could not be made of, and the attribute that says it.
+fn refused(error: Error, text: &str) -> Error {
+    // It joined the front a moment ago, and ECS has not seen it yet.
+    if text.contains("does not have an associated load balancer") {
+        return Error::unavailable(
+            "ECS does not see yet that the target group is behind the load balancer",
+        )
+        .because(error);
+    }
+    let lower = text.to_ascii_lowercase();
+    let attribute = if lower.contains("subnet") {
+        "network.subnets"
+    } else if lower.contains("security group") {
+        "network.security_groups"
+    } else {
+        return error;
+    };
+    error.at(attribute)
+}
+
+fn described(service: Service) -> Option<(String, Described)> {
+    let life = match service.status()? {
+        "ACTIVE" => Life::Active,
+        "DRAINING" => Life::Draining,
+        // ECS still tells of it for a while.
+        _ => return None,
+    };
+    let events = service.events().iter().map(|event| Event {
+        at: event.created_at().and_then(time),
+        message: event.message().unwrap_or_default().to_owned(),
+    });
+    let primary = service
+        .deployments()
+        .iter()
+        .find(|deployment| deployment.status() == Some("PRIMARY"));
+    let count = |number: i32| u32::try_from(number).unwrap_or(0);
+    let found = Described {
+        life,
+        task_definition: service.task_definition().unwrap_or_default().to_owned(),
+        desired: count(service.desired_count()),
+        running: count(service.running_count()),
+        pending: count(service.pending_count()),
+        deployments: service.deployments().len(),
+        created: service.created_at().and_then(time),
+        updated: primary
+            .and_then(|primary| primary.updated_at())
+            .and_then(time),
+        events: events.collect(),
+        tags: tags::read(service.tags()),
+    };
+    Some((service.service_name?, found))
+}
+
+fn stopped(task: &aws_sdk_ecs::types::Task) -> Option<Stopped> {
+    // ListTasks goes by what is wanted of a task; one that still ends has no exit code yet.
+    if task.last_status() != Some("STOPPED") {
+        return None;
+    }
+    let container = task
+        .containers()
+        .iter()
+        .find(|container| container.name() == Some(names::CONTAINER))
+        .or_else(|| task.containers().first());
+    Some(Stopped {
+        task: names::task(task.task_arn().unwrap_or_default()).to_owned(),
+        at: task.stopped_at().and_then(time),
+        why: Why::read(task.stop_code().map(|code| code.as_str())),
+        reason: task.stopped_reason().unwrap_or_default().to_owned(),
+        exit: container.and_then(|container| container.exit_code()),
+        container: container
+            .and_then(|container| container.reason())
+            .unwrap_or_default()
+            .to_owned(),
+    })
+}
+
+fn last(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+}
+
+fn time(at: &DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(*at).ok()
+}

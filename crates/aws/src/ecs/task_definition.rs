@@ -1,0 +1,326 @@
+//! A revision's task definition: the document, and the one of the revision's family that is registered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionInput;
+use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
+use aws_sdk_ecs::types::{
+    Compatibility, ContainerDefinition, KeyValuePair, LogConfiguration, LogDriver, MountPoint,
+    NetworkMode, PortMapping, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
+};
+use mlops_core::endpoint::spec::{LaunchType, Placement};
+use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
+use mlops_core::target::Revision;
+use mlops_core::{Error, Result};
+use uuid::Uuid;
+
+use super::calls;
+use super::environment;
+use super::names;
+use super::tags;
+use crate::clients::AwsClients;
+use crate::elb::Owner;
+use crate::fault::Failure;
+
+/// The port that the server listens on, inside of its task's own network.
+pub(super) const PORT: u16 = 8080;
+/// The image's user, without rights.
+const USER: &str = "10001:10001";
+/// The longest [`TaskConfig`], as text. A task definition may have 64 KiB in all; the longest part of this is the
+/// golden request.
+const LONGEST_CONFIG: usize = 24 * 1024;
+/// The volume that models are brought to.
+const MODELS: &str = "models";
+/// What a container has to end beyond its own drain.
+const STOP_MARGIN: u64 = 5;
+/// The longest `stopTimeout` that Fargate takes, in seconds.
+const LONGEST_STOP: u64 = 120;
+
+/// What a task definition says beside what is the revision's.
+pub(super) struct Surroundings<'a> {
+    pub(super) owner: &'a Owner,
+    pub(super) artifacts: TaskArtifacts,
+    pub(super) log_group: &'a str,
+    pub(super) region: &'a str,
+}
+
+/// The request that registers the task definition of `revision`.
+pub(super) fn document(
+    revision: &Revision,
+    placement: &Placement,
+    around: &Surroundings<'_>,
+) -> Result<RegisterTaskDefinitionInputBuilder> {
+    let compute = revision.compute;
+    let compatibility = match placement.launch_type {
+        LaunchType::Fargate => Compatibility::Fargate,
+        LaunchType::Ec2 => Compatibility::Ec2,
+    };
+    Ok(RegisterTaskDefinitionInput::builder()
+        .family(names::service(around.owner, &revision.name))
+        .network_mode(NetworkMode::Awsvpc)
+        .requires_compatibilities(compatibility)
+        .cpu(compute.cpu().to_string())
+        .memory(compute.memory_mb().to_string())
+        .execution_role_arn(&placement.execution_role_arn)
+        .task_role_arn(&placement.task_role_arn)
+        .volumes(Volume::builder().name(MODELS).build())
+        .container_definitions(container(revision, placement, around)?)
+        .set_tags(Some(tags::list(around.owner, revision))))
+}
+
+fn container(
+    revision: &Revision,
+    placement: &Placement,
+    around: &Surroundings<'_>,
+) -> Result<ContainerDefinition> {
+    let log = LogConfiguration::builder()
+        .log_driver(LogDriver::Awslogs)
+        .set_options(Some(HashMap::from([
+            ("awslogs-group".to_owned(), around.log_group.to_owned()),
+            ("awslogs-region".to_owned(), around.region.to_owned()),
+            (
+                "awslogs-stream-prefix".to_owned(),
+                names::log_stream_prefix().to_owned(),
+            ),
+        ])))
+        .build()
+        .map_err(|cause| Error::bug("a log configuration lacks its driver").because(cause))?;
+    let stop = (placement.drain_seconds + STOP_MARGIN).min(LONGEST_STOP);
+    Ok(ContainerDefinition::builder()
+        .name(names::CONTAINER)
+        .image(&placement.image)
+        .essential(true)
+        .command("serve")
+        .command("--task")
+        .user(USER)
+        // The agent behind `aws ecs execute-command` writes to the container's root.
+        .readonly_root_filesystem(!placement.enable_execute_command)
+        .stop_timeout(i32::try_from(stop).unwrap_or(i32::MAX))
+        .set_environment(Some(variables(revision, placement, around)?))
+        .mount_points(
+            MountPoint::builder()
+                .source_volume(MODELS)
+                .container_path(TASK_MODELS)
+                .read_only(false)
+                .build(),
+        )
+        .port_mappings(
+            PortMapping::builder()
+                .container_port(i32::from(PORT))
+                .protocol(TransportProtocol::Tcp)
+                .build(),
+        )
+        .log_configuration(log)
+        .build())
+}
+
+fn variables(
+    revision: &Revision,
+    placement: &Placement,
+    around: &Surroundings<'_>,
+) -> Result<Vec<KeyValuePair>> {
+    let attribute = || format!("variants.{}.environment", revision.variant);
+    let limits =
+        environment::limits(&revision.environment).map_err(|error| error.at(attribute()))?;
+    let config = TaskConfig {
+        endpoint: around.owner.name.to_string(),
+        variant: revision.variant.to_string(),
+        revision: revision.name.to_string(),
+        model: revision.model.to_string(),
+        version: revision.version,
+        artifact_digest: revision.artifact_digest.clone(),
+        artifacts: around.artifacts.clone(),
+        port: PORT,
+        limits,
+        drain_seconds: placement.drain_seconds,
+        smoke: revision.smoke.clone(),
+    };
+    let config = serde_json::to_string(&config)
+        .map_err(|cause| Error::bug("a task's configuration is not JSON").because(cause))?;
+    if config.len() > LONGEST_CONFIG {
+        return Err(Error::invalid(format!(
+            "what a task of variant {:?} is started with has {} bytes, and {LONGEST_CONFIG} fit into a task definition; \
+             give the version of {} a smaller golden request",
+            revision.variant.as_str(),
+            config.len(),
+            revision.model,
+        ))
+        .at(format!("variants.{}", revision.variant)));
+    }
+    let mut variables: BTreeMap<&str, &str> = environment::passed(&revision.environment).collect();
+    variables.insert(environment::REGION, around.region);
+    variables.insert(TASK_VARIABLE, &config);
+    Ok(variables
+        .into_iter()
+        .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())
+        .collect())
+}
+
+/// The registered task definition of the family, if the endpoint's `revision` registered it.
+pub(super) async fn find(
+    clients: &AwsClients,
+    owner: &Owner,
+    revision: &Revision,
+) -> Result<Option<String>> {
+    let family = names::service(owner, &revision.name);
+    let found = describe(clients, &family).await?;
+    Ok(found
+        .filter(|found| found.active && tags::are_of(&found.tags, owner.endpoint))
+        .map(|found| found.arn))
+}
+
+/// Registers it. Without an answer nobody knows whether it is registered: [`find`] tells, the next time.
+pub(super) async fn register(
+    clients: &AwsClients,
+    document: RegisterTaskDefinitionInputBuilder,
+) -> Result<()> {
+    let family = document.get_family().clone().unwrap_or_default();
+    let call = calls::ecs("RegisterTaskDefinition", format!("family {family}"));
+    let client = clients.ecs().await?;
+    calls::run_once(clients, || {
+        let request = document.clone().send_with(client);
+        Box::pin(async {
+            let sent = request.await;
+            sent.map_err(|error| calls::failure(&call, error))
+        })
+    })
+    .await
+    .map_err(Failure::into_error)?;
+    Ok(())
+}
+
+/// Deregisters and deletes every task definition of the family that is the endpoint's.
+pub(super) async fn take_away(clients: &AwsClients, endpoint: Uuid, family: &str) -> Result<()> {
+    let mut ours = Vec::new();
+    for status in [TaskDefinitionStatus::Active, TaskDefinitionStatus::Inactive] {
+        for arn in list(clients, family, &status).await? {
+            let Some(found) = describe(clients, &arn).await? else {
+                continue;
+            };
+            // A listing may go by the beginning of a family's name.
+            if found.family != family || !tags::are_of(&found.tags, endpoint) {
+                continue;
+            }
+            if found.active {
+                deregister(clients, &arn).await?;
+            }
+            ours.push(arn);
+        }
+    }
+    // The most that one call takes.
+    for arns in ours.chunks(10) {
+        delete(clients, family, arns).await?;
+    }
+    Ok(())
+}
+
+struct Registered {
+    arn: String,
+    family: String,
+    active: bool,
+    tags: BTreeMap<String, String>,
+}
+
+async fn describe(clients: &AwsClients, which: &str) -> Result<Option<Registered>> {
+    let call = calls::ecs("DescribeTaskDefinition", which);
+    let client = clients.ecs().await?;
+    let answer = calls::run(clients, || {
+        let request = client
+            .describe_task_definition()
+            .task_definition(which)
+            .include(TaskDefinitionField::Tags)
+            .send();
+        Box::pin(async {
+            let sent = request.await;
+            sent.map_err(|error| calls::failure(&call, error))
+        })
+    })
+    .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        // ECS has no other word for a family of which nothing is active.
+        Err(failure) if failure.code() == Some("ClientException") => return Ok(None),
+        Err(failure) => return Err(failure.into_error()),
+    };
+    let tags = tags::read(answer.tags());
+    Ok(answer.task_definition.map(|found| Registered {
+        active: found.status() == Some(&TaskDefinitionStatus::Active),
+        arn: found.task_definition_arn.unwrap_or_default(),
+        family: found.family.unwrap_or_default(),
+        tags,
+    }))
+}
+
+async fn list(
+    clients: &AwsClients,
+    family: &str,
+    status: &TaskDefinitionStatus,
+) -> Result<Vec<String>> {
+    let call = calls::ecs("ListTaskDefinitions", format!("family {family}"));
+    let client = clients.ecs().await?;
+    let answer = calls::run(clients, || {
+        let request = client
+            .list_task_definitions()
+            .family_prefix(family)
+            .status(status.clone())
+            .send();
+        Box::pin(async {
+            let sent = request.await;
+            sent.map_err(|error| calls::failure(&call, error))
+        })
+    })
+    .await
+    .map_err(Failure::into_error)?;
+    // One page: a family has one, and another one for each answer that was lost.
+    Ok(answer.task_definition_arns.unwrap_or_default())
+}
+
+async fn deregister(clients: &AwsClients, arn: &str) -> Result<()> {
+    let call = calls::ecs("DeregisterTaskDefinition", arn);
+    let client = clients.ecs().await?;
+    calls::run(clients, || {
+        let request = client
+            .deregister_task_definition()
+            .task_definition(arn)
+            .send();
+        Box::pin(async {
+            let sent = request.await;
+            sent.map_err(|error| calls::failure(&call, error))
+        })
+    })
+    .await
+    .map_err(Failure::into_error)?;
+    Ok(())
+}
+
+/// ECS forgets it once no task runs it any more.
+async fn delete(clients: &AwsClients, family: &str, arns: &[String]) -> Result<()> {
+    let call = calls::ecs("DeleteTaskDefinitions", format!("family {family}"));
+    let client = clients.ecs().await?;
+    let answer = calls::run(clients, || {
+        let request = client
+            .delete_task_definitions()
+            .set_task_definitions(Some(arns.to_vec()))
+            .send();
+        Box::pin(async {
+            let sent = request.await;
+            sent.map_err(|error| calls::failure(&call, error))
+        })
+    })
+    .await
+    .map_err(Failure::into_error)?;
+    match answer.failures() {
+        [] => Ok(()),
+        [first, ..] => Err(Error::unavailable(format!(
+            "ECS did not delete task definition {}: {}; run the operation again",
+            first.arn().unwrap_or(family),
+            first
+                .detail()
+                .or(first.reason())
+                .unwrap_or("it gave no reason"),
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use mlops_core::serving::SmokeRequest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ecs::tests::{handle, placement, revision};
+
+fn registered(revision: &Revision, placement: &Placement) -> Result<RegisterTaskDefinitionInput> {
+    let handle = handle();
+    let around = Surroundings {
+        owner: &handle.owner,
+        artifacts: TaskArtifacts {
+            bucket: "registry".to_owned(),
+            prefix: "models".to_owned(),
+            region: "eu-west-1".to_owned(),
+            path_style: false,
+        },
+        log_group: &handle.log_group,
+        region: &handle.region,
+    };
+    let document = document(revision, placement, &around)?;
+    Ok(document.build().expect("complete"))
+}
+
+fn server(document: &RegisterTaskDefinitionInput) -> &ContainerDefinition {
+    let [server] = document.container_definitions() else {
+        panic!("one container: {document:?}");
+    };
+    server
+}
+
+fn variables(document: &RegisterTaskDefinitionInput) -> BTreeMap<&str, &str> {
+    server(document)
+        .environment()
+        .iter()
+        .map(|pair| (pair.name().expect("named"), pair.value().expect("set")))
+        .collect()
+}
+
+#[test]
+fn a_task_runs_the_image_without_rights_on_a_read_only_root() {
+    let document = registered(&revision(), &placement()).expect("legal");
+    assert!(document.family().expect("named").starts_with("digits-"));
+    assert_eq!(document.network_mode(), Some(&NetworkMode::Awsvpc));
+    assert_eq!(
+        document.requires_compatibilities(),
+        [Compatibility::Fargate]
+    );
+    assert_eq!(
+        (document.cpu(), document.memory()),
+        (Some("512"), Some("1024"))
+    );
+    assert_eq!(
+        (document.execution_role_arn(), document.task_role_arn()),
+        (
+            Some("arn:aws:iam::111122223333:role/pull"),
+            Some("arn:aws:iam::111122223333:role/serve")
+        )
+    );
+    let server = server(&document);
+    assert_eq!(server.name(), Some("server"));
+    assert_eq!(server.image(), Some(placement().image.as_str()));
+    assert_eq!(server.command(), ["serve", "--task"]);
+    assert_eq!(server.user(), Some("10001:10001"));
+    assert_eq!(server.readonly_root_filesystem(), Some(true));
+    assert_eq!(server.essential(), Some(true));
+    assert_eq!(server.stop_timeout(), Some(10));
+    assert_eq!(server.port_mappings()[0].container_port(), Some(8080));
+    let mounted = &server.mount_points()[0];
+    assert_eq!(mounted.container_path(), Some(TASK_MODELS));
+    assert_eq!(mounted.source_volume(), document.volumes()[0].name());
+    let log = server.log_configuration().expect("logged");
+    assert_eq!(log.log_driver(), &LogDriver::Awslogs);
+    let options = log.options().expect("told where");
+    assert_eq!(options["awslogs-group"], "/mlops/endpoints/models/digits");
+    assert_eq!(options["awslogs-region"], "eu-west-1");
+    assert_eq!(options["awslogs-stream-prefix"], "server");
+}
+
+#[test]
+fn a_task_is_told_what_to_serve_and_where_it_lies() {
+    let mut revision = revision();
+    for (name, value) in [("MLOPS_MAX_QUEUE", "3"), ("RUST_LOG", "debug")] {
+        (revision.environment).insert(name.to_owned(), value.to_owned());
+    }
+    let document = registered(&revision, &placement()).expect("legal");
+    let variables = variables(&document);
+    let names: Vec<&str> = variables.keys().copied().collect();
+    assert_eq!(names, ["AWS_REGION", TASK_VARIABLE, "RUST_LOG"]);
+    assert_eq!(variables["AWS_REGION"], "eu-west-1");
+    let config: Value = serde_json::from_str(variables[TASK_VARIABLE]).expect("JSON");
+    assert_eq!(
+        config,
+        json!({
+            "endpoint": "digits",
+            "variant": "main",
+            "revision": revision.name,
+            "model": "digits",
+            "version": 2,
+            "artifact_digest": revision.artifact_digest,
+            "artifacts": {
+                "bucket": "registry", "prefix": "models", "region": "eu-west-1", "path_style": false
+            },
+            "port": 8080,
+            "limits": { "max_concurrency": 8, "max_queue": 3, "timeout_ms": 30000 },
+            "drain_seconds": 5,
+        })
+    );
+}
+
+#[test]
+fn everything_that_is_registered_carries_the_endpoints_tags() {
+    let document = registered(&revision(), &placement()).expect("legal");
+    let tags = tags::read(document.tags());
+    let keys: Vec<&str> = tags.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "mlops:deployment",
+            "mlops:endpoint",
+            "mlops:endpoint-id",
+            "mlops:revision",
+            "mlops:variant"
+        ]
+    );
+    assert!(tags::are_of(&tags, handle().owner.endpoint));
+    assert_eq!(tags::revision(&tags), Some(revision().name));
+}
+
+#[test]
+fn a_shell_in_a_task_needs_a_root_that_can_be_written() {
+    let place = Placement {
+        enable_execute_command: true,
+        ..placement()
+    };
+    let document = registered(&revision(), &place).expect("legal");
+    assert_eq!(server(&document).readonly_root_filesystem(), Some(false));
+}
+
+#[test]
+fn a_container_has_as_long_to_end_as_its_requests_and_no_longer_than_fargate_gives() {
+    let place = Placement {
+        drain_seconds: 3_600,
+        ..placement()
+    };
+    let document = registered(&revision(), &place).expect("legal");
+    assert_eq!(server(&document).stop_timeout(), Some(120));
+}
+
+#[test]
+fn a_golden_request_that_does_not_fit_is_refused_and_one_that_fits_goes_along() {
+    let mut revision = revision();
+    revision.smoke = Some(SmokeRequest {
+        inputs: json!([[1.5]]),
+        expect: None,
+    });
+    let document = registered(&revision, &placement()).expect("it fits");
+    let config: TaskConfig =
+        serde_json::from_str(variables(&document)[TASK_VARIABLE]).expect("JSON");
+    assert_eq!(config.smoke, revision.smoke);
+
+    revision.smoke = Some(SmokeRequest {
+        inputs: json!("x".repeat(LONGEST_CONFIG)),
+        expect: None,
+    });
+    let error = registered(&revision, &placement()).expect_err("it does not fit");
+    assert_eq!(error.attribute(), Some("variants.main"));
+    assert!(error.to_string().contains("golden request"), "{error}");
+}

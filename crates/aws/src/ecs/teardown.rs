@@ -1,0 +1,109 @@
+//! Takes a server away with everything that is its own.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mlops_core::Result;
+use mlops_core::saga::Progress;
+use mlops_core::target::RevisionName;
+
+use super::Account;
+use super::handle::Handle;
+use super::logs;
+use super::names;
+use super::revision;
+use super::services::{Described, Services};
+use super::tags;
+use crate::elb::Release;
+
+/// The front first: while it stands, it takes requests that a server in its place could answer. Then every revision, the
+/// lease and the log group. A server of the same endpoint that took its place keeps what is its own, and the log group.
+pub(super) async fn teardown(
+    account: &Account,
+    handle: &Handle,
+    drain_seconds: u64,
+) -> Result<Progress<()>> {
+    let owner = &handle.owner;
+    let services = services_of_endpoint(account, handle).await?;
+    let own = |service: &&Described| tags::are_of_server(&service.tags, owner);
+    let revisions: BTreeSet<RevisionName> = services
+        .iter()
+        .filter(own)
+        .filter_map(|service| tags::revision(&service.tags))
+        .collect();
+    let others = services.iter().any(|service| !own(&service));
+    // A revision whose service was not made yet never served, and only the front knows of its target group.
+    let attached = account
+        .balancers
+        .look(&handle.front, owner.endpoint)
+        .await?;
+    let unborn = attached.into_iter().flatten().map(|group| group.revision);
+    let unborn: BTreeSet<_> = unborn.filter(|name| !revisions.contains(name)).collect();
+    if let pending @ Progress::Pending { .. } =
+        take_away(account, handle, &unborn, drain_seconds).await?
+    {
+        return Ok(pending);
+    }
+    account
+        .balancers
+        .close(&handle.front, owner.endpoint)
+        .await?;
+    if let pending @ Progress::Pending { .. } =
+        take_away(account, handle, &revisions, drain_seconds).await?
+    {
+        return Ok(pending);
+    }
+    // Only now: a lease that ended earlier could go to another endpoint while this front has the slot.
+    account
+        .balancers
+        .release(owner, &handle.front.parent, None, Release::Free)
+        .await?;
+    if !others {
+        logs::close(&account.clients, owner.endpoint, &handle.log_group).await?;
+    }
+    Ok(Progress::Done(()))
+}
+
+/// Drains and removes each of `revisions`, as far as one call gets.
+async fn take_away(
+    account: &Account,
+    handle: &Handle,
+    revisions: &BTreeSet<RevisionName>,
+    drain_seconds: u64,
+) -> Result<Progress<()>> {
+    let mut wait: Option<(Duration, Duration)> = None;
+    for name in revisions {
+        let mut progress = revision::drain(account, handle, name, drain_seconds).await?;
+        if matches!(progress, Progress::Done(())) {
+            progress = revision::remove(account, handle, name).await?;
+        }
+        if let Progress::Pending {
+            poll_after,
+            deadline,
+            ..
+        } = progress
+        {
+            wait = Some(match wait {
+                Some((sooner, later)) => (sooner.min(poll_after), later.max(deadline)),
+                None => (poll_after, deadline),
+            });
+        }
+    }
+    Ok(match wait {
+        Some((poll_after, deadline)) => Progress::again(poll_after, deadline),
+        None => Progress::Done(()),
+    })
+}
+
+/// The services of the endpoint in the cluster, of this server and of others.
+async fn services_of_endpoint(account: &Account, handle: &Handle) -> Result<Vec<Described>> {
+    let owner = &handle.owner;
+    let services = Services::new(&account.clients, &handle.cluster);
+    let mut names = services.names().await?;
+    names.retain(|name| names::may_be_of(owner, name));
+    let found = services.describe(&names).await?;
+    let found = found.into_values();
+    Ok(found
+        .filter(|service| tags::are_of(&service.tags, owner.endpoint))
+        .collect())
+}

@@ -1,0 +1,465 @@
+//! Listeners and rules: made, found again, looked at, changed, taken away.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, HostHeaderConditionConfig, Listener, PathPatternConditionConfig, ProtocolEnum, Rule,
+    RuleCondition,
+};
+use mlops_core::endpoint::spec::IngressSpec;
+use mlops_core::names::VariantName;
+use mlops_core::target::RevisionName;
+use mlops_core::{Error, Result};
+use serde::Deserialize as _;
+use uuid::Uuid;
+
+use super::calls::{Blame, Refusal, about, nowhere, run};
+use super::tags::{self, Tags};
+use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, parent};
+
+/// The most things whose tags are asked for at once (`DescribeTags`).
+const MOST_TAGGED: usize = 20;
+
+/// A listener or a rule as Elastic Load Balancing knows it.
+#[derive(Debug)]
+struct Found {
+    arn: String,
+    slot: u16,
+    actions: Vec<Action>,
+}
+
+impl Found {
+    fn listener(listener: Listener) -> Option<Self> {
+        Some(Self {
+            arn: listener.listener_arn?,
+            slot: listener.port?.try_into().ok()?,
+            actions: listener.default_actions.unwrap_or_default(),
+        })
+    }
+
+    /// `None` for the rule that every listener ends with: it has no priority.
+    fn rule(rule: Rule) -> Option<Self> {
+        Some(Self {
+            arn: rule.rule_arn?,
+            slot: rule.priority?.parse().ok()?,
+            actions: rule.actions.unwrap_or_default(),
+        })
+    }
+}
+
+impl Balancers {
+    /// Makes the front in `slot`, or finds the one that an earlier call of the same owner made. It takes no request yet: it
+    /// answers 503.
+    ///
+    /// # Errors
+    /// `Invalid` or `Denied` at `ingress.load_balancer_arn` or `ingress.listener_arn`.
+    pub(crate) async fn open(
+        &self,
+        owner: &Owner,
+        ingress: &IngressSpec,
+        slot: u16,
+    ) -> Result<Opened> {
+        let place = self.place(ingress).await?;
+        let arn = match self.create(owner, ingress, slot).await {
+            Ok(Some(arn)) => arn,
+            Ok(None) => return Err(gone_meanwhile(ingress, slot)),
+            Err(refusal) if is_taken(&refusal) => {
+                let Some(found) = self.at(ingress, slot).await? else {
+                    return Err(match is_full(&refusal) {
+                        true => refusal.into(),
+                        false => gone_meanwhile(ingress, slot),
+                    });
+                };
+                match self.tags(&[&found.arn], Blame::of(ingress)).await {
+                    Ok(all) if tags::are_made_by(of(&all, &found.arn), owner) => found.arn,
+                    Ok(_) => return Ok(Opened::Foreign),
+                    Err(refusal) if refusal.is_missing() => {
+                        return Err(gone_meanwhile(ingress, slot));
+                    }
+                    Err(refusal) => return Err(refusal.into()),
+                }
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        Ok(Opened::Front(place.front(ingress, slot, arn)))
+    }
+
+    /// The endpoint's target groups that the front divides requests among; `None` if the front is gone, or does not carry the
+    /// endpoint's id.
+    pub(crate) async fn look(
+        &self,
+        front: &Front,
+        endpoint: Uuid,
+    ) -> Result<Option<Vec<Attached>>> {
+        let Some(found) = self.one(front).await? else {
+            return Ok(None);
+        };
+        let groups = action::groups(&found.actions);
+        let mut arns = vec![found.arn.as_str()];
+        arns.extend(groups.iter().map(|(arn, _)| arn.as_str()));
+        let all = match self.tags(&arns, Blame::of_front(front)).await {
+            Ok(all) => all,
+            Err(refusal) if refusal.is_missing() => return Ok(None),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        if !tags::are_of(of(&all, &found.arn), endpoint) {
+            return Ok(None);
+        }
+        let attached = groups.into_iter().filter_map(|(group_arn, weight)| {
+            let tags = of(&all, &group_arn);
+            let (revision, variant) = revision_of(tags, endpoint)?;
+            Some(Attached {
+                group_arn,
+                revision,
+                variant,
+                weight,
+            })
+        });
+        Ok(Some(attached.collect()))
+    }
+
+    /// Takes the front away. One that is gone already is success.
+    ///
+    /// # Errors
+    /// `Conflict` for one that does not carry the endpoint's id any more: it stays.
+    pub(crate) async fn close(&self, front: &Front, endpoint: Uuid) -> Result<()> {
+        let blame = Blame::of_front(front);
+        match self.tags(&[&front.arn], blame).await {
+            Ok(all) if tags::are_of(of(&all, &front.arn), endpoint) => {}
+            // Whoever answers no tags for what is gone, instead of an error.
+            Ok(_) if self.one(front).await?.is_none() => return Ok(()),
+            Ok(_) => {
+                return Err(Error::conflict(format!(
+                    "{} does not carry the tag {} = {endpoint} any more, so it is left; give it the tag back, or delete it",
+                    named(front),
+                    tags::ENDPOINT_ID
+                )));
+            }
+            Err(refusal) if refusal.is_missing() => return Ok(()),
+            Err(refusal) => return Err(refusal.into()),
+        }
+        let operation = match front.kind {
+            FrontKind::Listener => "DeleteListener",
+            FrontKind::Rule => "DeleteRule",
+        };
+        let about = about(operation, named(front), blame);
+        let deleted = match front.kind {
+            FrontKind::Listener => {
+                let sent = run(&self.clients, &about, |client| {
+                    Box::pin(client.delete_listener().listener_arn(&front.arn).send())
+                });
+                sent.await.map(drop)
+            }
+            FrontKind::Rule => {
+                let sent = run(&self.clients, &about, |client| {
+                    Box::pin(client.delete_rule().rule_arn(&front.arn).send())
+                });
+                sent.await.map(drop)
+            }
+        };
+        match deleted {
+            Err(refusal) if !refusal.is_missing() => Err(refusal.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes away every front that `owner` itself made on what `ingress` names, whatever slots its calls came to: the answer of
+    /// the last one may be lost. None is success.
+    pub(crate) async fn take_back(&self, owner: &Owner, ingress: &IngressSpec) -> Result<()> {
+        let (all, tagged) = loop {
+            let all = match self.listed(ingress).await {
+                Ok(all) => all,
+                // With the load balancer or the listener went everything that was on it.
+                Err(refusal) if refusal.is_missing() => return Ok(()),
+                Err(refusal) => return Err(refusal.into()),
+            };
+            let arns: Vec<&str> = all.iter().map(|found| found.arn.as_str()).collect();
+            match self.tags(&arns, Blame::of(ingress)).await {
+                Ok(tagged) => break (all, tagged),
+                // Somebody took one of them away meanwhile. Every turn of this loop is somebody's delete.
+                Err(refusal) if refusal.is_missing() => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        };
+        for found in &all {
+            if tags::are_made_by(of(&tagged, &found.arn), owner) {
+                let place = self.place(ingress).await?;
+                let front = place.front(ingress, found.slot, found.arn.clone());
+                self.close(&front, owner.endpoint).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the front divide requests so, in one call; without any group it answers 503.
+    ///
+    /// # Errors
+    /// `NotFound` if the front is gone.
+    pub(super) async fn divide(
+        &self,
+        front: &Front,
+        endpoint: Uuid,
+        weights: Vec<(String, u32)>,
+    ) -> Result<()> {
+        let action = match weights.is_empty() {
+            true => action::idle(endpoint),
+            false => action::forward(weights),
+        };
+        let operation = match front.kind {
+            FrontKind::Listener => "ModifyListener",
+            FrontKind::Rule => "ModifyRule",
+        };
+        let about = about(operation, named(front), Blame::of_front(front));
+        let changed = match front.kind {
+            FrontKind::Listener => {
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client.modify_listener().listener_arn(&front.arn);
+                    Box::pin(request.default_actions(action.clone()).send())
+                });
+                sent.await.map(drop)
+            }
+            FrontKind::Rule => {
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client.modify_rule().rule_arn(&front.arn);
+                    Box::pin(request.actions(action.clone()).send())
+                });
+                sent.await.map(drop)
+            }
+        };
+        changed.map_err(Error::from)
+    }
+
+    /// Who has which slot of what `ingress` names, as its load balancer says.
+    pub(super) async fn taken(&self, ingress: &IngressSpec) -> Result<BTreeMap<u16, String>> {
+        let word = match ingress {
+            IngressSpec::Listener { .. } => "listener",
+            IngressSpec::Rule { .. } => "rule",
+        };
+        let all = self.all(ingress).await?.into_iter();
+        Ok(all
+            .map(|found| (found.slot, format!("{word} {}", found.arn)))
+            .collect())
+    }
+
+    async fn create(
+        &self,
+        owner: &Owner,
+        ingress: &IngressSpec,
+        slot: u16,
+    ) -> Result<Option<String>, Refusal> {
+        let blame = Blame::of(ingress);
+        let resource = parent(ingress);
+        let labels = tags::as_list(tags::of(owner, None));
+        let action = action::unused(owner);
+        match ingress {
+            IngressSpec::Listener { .. } => {
+                let about = about("CreateListener", format!("load balancer {resource}"), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client
+                        .create_listener()
+                        .load_balancer_arn(resource)
+                        .protocol(ProtocolEnum::Http)
+                        .port(i32::from(slot))
+                        .default_actions(action.clone())
+                        .set_tags(Some(labels.clone()));
+                    Box::pin(request.send())
+                });
+                let made = sent.await?.listeners.unwrap_or_default().pop();
+                Ok(made.and_then(|listener| listener.listener_arn))
+            }
+            IngressSpec::Rule { .. } => {
+                let about = about("CreateRule", format!("listener {resource}"), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client
+                        .create_rule()
+                        .listener_arn(resource)
+                        .priority(i32::from(slot))
+                        .set_conditions(Some(conditions(ingress)))
+                        .actions(action.clone())
+                        .set_tags(Some(labels.clone()));
+                    Box::pin(request.send())
+                });
+                let made = sent.await?.rules.unwrap_or_default().pop();
+                Ok(made.and_then(|rule| rule.rule_arn))
+            }
+        }
+    }
+
+    async fn at(&self, ingress: &IngressSpec, slot: u16) -> Result<Option<Found>> {
+        let all = self.all(ingress).await?;
+        Ok(all.into_iter().find(|found| found.slot == slot))
+    }
+
+    /// Every listener of the load balancer, or every rule of the listener.
+    async fn all(&self, ingress: &IngressSpec) -> Result<Vec<Found>> {
+        let listed = self.listed(ingress).await;
+        listed.map_err(|refusal| match refusal.is_missing() {
+            true => nowhere(parent(ingress), Blame::of(ingress)),
+            false => refusal.into(),
+        })
+    }
+
+    async fn listed(&self, ingress: &IngressSpec) -> Result<Vec<Found>, Refusal> {
+        let blame = Blame::of(ingress);
+        let resource = parent(ingress);
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let next = match ingress {
+                IngressSpec::Listener { .. } => {
+                    let about = about(
+                        "DescribeListeners",
+                        format!("load balancer {resource}"),
+                        blame,
+                    );
+                    let sent = run(&self.clients, &about, |client| {
+                        let request = client.describe_listeners().load_balancer_arn(resource);
+                        Box::pin(request.set_marker(marker.clone()).send())
+                    });
+                    let page = sent.await?;
+                    let listeners = page.listeners.unwrap_or_default();
+                    all.extend(listeners.into_iter().filter_map(Found::listener));
+                    page.next_marker
+                }
+                IngressSpec::Rule { .. } => {
+                    let about = about("DescribeRules", format!("listener {resource}"), blame);
+                    let sent = run(&self.clients, &about, |client| {
+                        let request = client.describe_rules().listener_arn(resource);
+                        Box::pin(request.set_marker(marker.clone()).send())
+                    });
+                    let page = sent.await?;
+                    let rules = page.rules.unwrap_or_default();
+                    all.extend(rules.into_iter().filter_map(Found::rule));
+                    page.next_marker
+                }
+            };
+            marker = next.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The front itself, if it is there.
+    async fn one(&self, front: &Front) -> Result<Option<Found>> {
+        let blame = Blame::of_front(front);
+        let found = match front.kind {
+            FrontKind::Listener => {
+                let about = about("DescribeListeners", named(front), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    Box::pin(client.describe_listeners().listener_arns(&front.arn).send())
+                });
+                let first = |mut all: Vec<Listener>| all.pop().and_then(Found::listener);
+                sent.await.map(|page| page.listeners.and_then(first))
+            }
+            FrontKind::Rule => {
+                let about = about("DescribeRules", named(front), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    Box::pin(client.describe_rules().rule_arns(&front.arn).send())
+                });
+                let first = |mut all: Vec<Rule>| all.pop().and_then(Found::rule);
+                sent.await.map(|page| page.rules.and_then(first))
+            }
+        };
+        match found {
+            Ok(found) => Ok(found),
+            Err(refusal) if refusal.is_missing() => Ok(None),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The tags of these things, by their ARNs.
+    pub(super) async fn tags(
+        &self,
+        arns: &[&str],
+        blame: Blame,
+    ) -> Result<BTreeMap<String, Tags>, Refusal> {
+        let mut all = BTreeMap::new();
+        for some in arns.chunks(MOST_TAGGED) {
+            let about = about("DescribeTags", some.join(", "), blame);
+            let some: Vec<String> = some.iter().map(|arn| (*arn).to_owned()).collect();
+            let sent = run(&self.clients, &about, |client| {
+                let request = client.describe_tags();
+                Box::pin(request.set_resource_arns(Some(some.clone())).send())
+            });
+            for described in sent.await?.tag_descriptions.unwrap_or_default() {
+                let pair = |tag: aws_sdk_elasticloadbalancingv2::types::Tag| {
+                    Some((tag.key?, tag.value.unwrap_or_default()))
+                };
+                let tags = described.tags.unwrap_or_default().into_iter();
+                if let Some(arn) = described.resource_arn {
+                    all.insert(arn, tags.filter_map(pair).collect());
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The tags of one of them; none if it was not told.
+pub(super) fn of<'a>(all: &'a BTreeMap<String, Tags>, arn: &str) -> &'a Tags {
+    static NONE: Tags = Tags::new();
+    all.get(arn).unwrap_or(&NONE)
+}
+
+/// The revision that a thing with these tags is a part of, if it is the endpoint's.
+pub(super) fn revision_of(tags: &Tags, endpoint: Uuid) -> Option<(RevisionName, VariantName)> {
+    if !tags::are_of(tags, endpoint) {
+        return None;
+    }
+    let name = serde_json::Value::from(tags.get(tags::REVISION)?.as_str());
+    let variant = VariantName::new(tags.get(tags::VARIANT)?.as_str()).ok()?;
+    Some((RevisionName::deserialize(name).ok()?, variant))
+}
+
+fn conditions(ingress: &IngressSpec) -> Vec<RuleCondition> {
+    let IngressSpec::Rule {
+        host_headers,
+        path_patterns,
+        ..
+    } = ingress
+    else {
+        return Vec::new();
+    };
+    let mut conditions = Vec::new();
+    if !host_headers.is_empty() {
+        let hosts = HostHeaderConditionConfig::builder().set_values(Some(host_headers.clone()));
+        let condition = RuleCondition::builder()
+            .field("host-header")
+            .host_header_config(hosts.build());
+        conditions.push(condition.build());
+    }
+    if !path_patterns.is_empty() {
+        let paths = PathPatternConditionConfig::builder().set_values(Some(path_patterns.clone()));
+        let condition = RuleCondition::builder()
+            .field("path-pattern")
+            .path_pattern_config(paths.build());
+        conditions.push(condition.build());
+    }
+    conditions
+}
+
+/// Whether a create was refused because of what is there: our own front may be among it, made by a call whose answer was lost.
+fn is_taken(refusal: &Refusal) -> bool {
+    refusal.is("DuplicateListener") || refusal.is("PriorityInUse") || is_full(refusal)
+}
+
+fn is_full(refusal: &Refusal) -> bool {
+    refusal.is("TooManyListeners") || refusal.is("TooManyRules")
+}
+
+/// Somebody took a listener or a rule away between two calls.
+fn gone_meanwhile(ingress: &IngressSpec, slot: u16) -> Error {
+    Error::unavailable(format!(
+        "slot {slot} of {} was taken, and is free again; run the operation again",
+        parent(ingress)
+    ))
+}
+
+/// A front, for messages.
+pub(super) fn named(front: &Front) -> String {
+    match front.kind {
+        FrontKind::Listener => format!("listener {}", front.arn),
+        FrontKind::Rule => format!("rule {}", front.arn),
+    }
+}

@@ -1,0 +1,192 @@
+//! What an ingress names, and where clients find what is added to it.
+
+use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, ProtocolEnum};
+use mlops_core::endpoint::spec::IngressSpec;
+use mlops_core::{Error, Result};
+
+use super::calls::{Blame, about, nowhere, run};
+use super::{Balancers, Front, FrontKind};
+
+/// A load balancer, and the listener on it that a rule is for.
+#[derive(Debug)]
+pub(super) struct Place {
+    load_balancer_arn: String,
+    vpc_id: String,
+    dns_name: String,
+    /// Protocol and port of the listener.
+    listener: Option<(String, u16)>,
+}
+
+impl Place {
+    /// The front of this ARN in this slot.
+    pub(super) fn front(&self, ingress: &IngressSpec, slot: u16, arn: String) -> Front {
+        Front {
+            kind: match ingress {
+                IngressSpec::Listener { .. } => FrontKind::Listener,
+                IngressSpec::Rule { .. } => FrontKind::Rule,
+            },
+            arn,
+            parent: super::parent(ingress).to_owned(),
+            load_balancer_arn: self.load_balancer_arn.clone(),
+            vpc_id: self.vpc_id.clone(),
+            url: self.url(ingress, slot),
+            slot,
+        }
+    }
+
+    fn url(&self, ingress: &IngressSpec, slot: u16) -> String {
+        let hosts: &[String] = match ingress {
+            IngressSpec::Listener { .. } => &[],
+            IngressSpec::Rule { host_headers, .. } => host_headers,
+        };
+        let host = hosts
+            .iter()
+            .find(|host| !host.contains(['*', '?']))
+            .unwrap_or(&self.dns_name);
+        match &self.listener {
+            None => format!("http://{host}:{slot}"),
+            Some((scheme, port)) => match (scheme.as_str(), port) {
+                ("http", 80) | ("https", 443) => format!("{scheme}://{host}"),
+                _ => format!("{scheme}://{host}:{port}"),
+            },
+        }
+    }
+}
+
+impl Balancers {
+    /// # Errors
+    /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
+    pub(super) async fn place(&self, ingress: &IngressSpec) -> Result<Place> {
+        let (arn, listener) = match ingress {
+            IngressSpec::Listener {
+                load_balancer_arn, ..
+            } => (load_balancer_arn.clone(), None),
+            IngressSpec::Rule { listener_arn, .. } => {
+                let listener = self.listener(listener_arn).await?;
+                let scheme = match listener.protocol() {
+                    Some(ProtocolEnum::Https) => "https",
+                    _ => "http",
+                };
+                let port = listener.port().and_then(|port| port.try_into().ok());
+                let arn = listener.load_balancer_arn().map(str::to_owned);
+                let (Some(arn), Some(port)) = (arn, port) else {
+                    return Err(incomplete(listener_arn));
+                };
+                (arn, Some((scheme.to_owned(), port)))
+            }
+        };
+        let found = self.load_balancer(&arn, Blame::of(ingress)).await?;
+        match (found.vpc_id, found.dns_name) {
+            (Some(vpc_id), Some(dns_name)) => Ok(Place {
+                load_balancer_arn: arn,
+                vpc_id,
+                dns_name,
+                listener,
+            }),
+            _ => Err(incomplete(&arn)),
+        }
+    }
+
+    async fn load_balancer(&self, arn: &str, blame: Blame) -> Result<LoadBalancer> {
+        let about = about(
+            "DescribeLoadBalancers",
+            format!("load balancer {arn}"),
+            blame,
+        );
+        let found = run(&self.clients, &about, |client| {
+            Box::pin(
+                client
+                    .describe_load_balancers()
+                    .load_balancer_arns(arn)
+                    .send(),
+            )
+        });
+        match found.await {
+            Ok(answer) => answer.load_balancers.unwrap_or_default().pop(),
+            Err(refusal) if refusal.is_missing() => None,
+            Err(refusal) => return Err(refusal.into()),
+        }
+        .ok_or_else(|| nowhere(arn, blame))
+    }
+
+    async fn listener(&self, arn: &str) -> Result<Listener> {
+        let blame = Blame::Listener;
+        let about = about("DescribeListeners", format!("listener {arn}"), blame);
+        let found = run(&self.clients, &about, |client| {
+            Box::pin(client.describe_listeners().listener_arns(arn).send())
+        });
+        match found.await {
+            Ok(answer) => answer.listeners.unwrap_or_default().pop(),
+            Err(refusal) if refusal.is_missing() => None,
+            Err(refusal) => return Err(refusal.into()),
+        }
+        .ok_or_else(|| nowhere(arn, blame))
+    }
+}
+
+fn incomplete(arn: &str) -> Error {
+    Error::unavailable(format!(
+        "Elastic Load Balancing does not tell all of {arn}; run the operation again"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::endpoint::spec::SlotChoice;
+
+    use super::*;
+
+    fn place(listener: Option<(&str, u16)>) -> Place {
+        Place {
+            load_balancer_arn: "alb".to_owned(),
+            vpc_id: "vpc-1".to_owned(),
+            dns_name: "alb.example.com".to_owned(),
+            listener: listener.map(|(scheme, port)| (scheme.to_owned(), port)),
+        }
+    }
+
+    fn rule(hosts: &[&str]) -> IngressSpec {
+        IngressSpec::Rule {
+            listener_arn: "listener".to_owned(),
+            priority: SlotChoice::Fixed(7),
+            host_headers: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            path_patterns: vec!["/fraud/*".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_listener_is_reached_by_its_port() {
+        let ingress = IngressSpec::Listener {
+            load_balancer_arn: "alb".to_owned(),
+            port: SlotChoice::Leased(SlotChoice::PORTS),
+        };
+        assert_eq!(
+            place(None).url(&ingress, 20_003),
+            "http://alb.example.com:20003"
+        );
+    }
+
+    #[test]
+    fn a_rule_is_reached_by_its_first_whole_host_and_its_listeners_port() {
+        for (listener, hosts, url) in [
+            (
+                ("https", 443),
+                vec!["*.example.com", "fraud.example.com"],
+                "https://fraud.example.com",
+            ),
+            (
+                ("https", 8443),
+                vec!["fraud.example.com"],
+                "https://fraud.example.com:8443",
+            ),
+            (
+                ("http", 80),
+                vec!["frau?.example.com"],
+                "http://alb.example.com",
+            ),
+            (("http", 443), vec![], "http://alb.example.com:443"),
+        ] {
+            assert_eq!(place(Some(listener)).url(&rule(&hosts), 7), url);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
+
+use crate::endpoint::Percent;
+use crate::endpoint::spec::{
+    AnalysisSource, Compute, EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType,
+    SlotChoice, Strategy,
+};
+use crate::error::Error;
+
+/// A rule's conditions hold five values at most (Elastic Load Balancing, quotas of an Application Load Balancer).
+const MOST_CONDITION_VALUES: usize = 5;
+/// The highest priority of a listener's rule (`CreateRule`).
+const HIGHEST_PRIORITY: u16 = 50_000;
+/// Variants of which each can have an old and a new target group in one forward action, which takes five at most.
+const MOST_VARIANTS: usize = 2;
+/// Retentions that `PutRetentionPolicy` takes, in days.
+const RETENTIONS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
+
+/// Every problem of `spec` that an endpoint on ECS has.
+pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
+    let mut refuse = |attribute: &str, message: String| {
+        problems.push(Error::invalid(message).at(attribute));
+    };
+    if ecs.cluster.is_empty() {
+        refuse("ecs.cluster_arn", "name the cluster by its ARN".to_owned());
+    }
+    for (attribute, arn) in [
+        ("ecs.execution_role_arn", &ecs.execution_role_arn),
+        ("ecs.task_role_arn", &ecs.task_role_arn),
+    ] {
+        if !is_role(arn) {
+            refuse(
+                attribute,
+                format!(
+                    "{arn:?} is not a role's ARN, such as arn:aws:iam::111122223333:role/serve"
+                ),
+            );
+        }
+    }
+    if let Some(problem) = image(&ecs.image) {
+        refuse("ecs", problem);
+    }
+    if !RETENTIONS.contains(&ecs.log_retention_days) {
+        refuse(
+            "ecs.log_retention_days",
+            format!(
+                "CloudWatch Logs does not know a retention of {} days; 7, 14, 30, 90 and 365 are among those it does",
+                ecs.log_retention_days
+            ),
+        );
+    }
+    if ecs.network.subnets.is_empty() {
+        refuse(
+            "network.subnets",
+            "tasks need at least one subnet".to_owned(),
+        );
+    }
+    if ecs.network.assign_public_ip && ecs.launch_type == LaunchType::Ec2 {
+        refuse(
+            "network.assign_public_ip",
+            "tasks on the cluster's own instances cannot have a public address; leave it out, or use FARGATE"
+                .to_owned(),
+        );
+    }
+    problems.extend(ingress(&ecs.ingress));
+    problems.extend(health_check(&spec.health_check));
+    problems.extend(rollout(spec));
+    problems.extend(variants(spec, ecs.launch_type));
+    problems
+}
+
+/// What is wrong with the model server's image. A tag could move between two tasks of one revision.
+fn image(image: &str) -> Option<String> {
+    const HOW: &str =
+        "set server_image { uri = \"REPOSITORY@sha256:DIGEST\" } in the provider block";
+    if image.is_empty() {
+        return Some(format!(
+            "a model needs a server to run in a container: {HOW}"
+        ));
+    }
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    let is_digest = |digest: &str| {
+        digest.len() == 64 && digest.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+    };
+    (!digest.is_some_and(is_digest)).then(|| {
+        format!("the provider's server_image {image:?} names no digest, and a tag may move: {HOW}")
+    })
+}
+
+fn is_role(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    next() == "arn"
+        && next().starts_with("aws")
+        && next() == "iam"
+        && next().is_empty()
+        && next().len() == 12
+        && next().starts_with("role/")
+}
+
+fn ingress(ingress: &IngressSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
+    let mut refuse = |attribute: &str, message: String| {
+        problems.push(Error::invalid(message).at(attribute));
+    };
+    match ingress {
+        IngressSpec::Listener {
+            load_balancer_arn, ..
+        } => {
+            if !is_balancer(load_balancer_arn, "loadbalancer/app/") {
+                refuse(
+                    "ingress.load_balancer_arn",
+                    format!("{load_balancer_arn:?} is not the ARN of an Application Load Balancer"),
+                );
+            }
+        }
+        IngressSpec::Rule {
+            listener_arn,
+            priority,
+            host_headers,
+            path_patterns,
+        } => {
+            if !is_balancer(listener_arn, "listener/app/") {
+                refuse(
+                    "ingress.listener_arn",
+                    format!(
+                        "{listener_arn:?} is not the ARN of a listener of an Application Load Balancer"
+                    ),
+                );
+            }
+            let values = host_headers.len() + path_patterns.len();
+            if values == 0 || values > MOST_CONDITION_VALUES {
+                refuse(
+                    "ingress.host_headers",
+                    format!(
+                        "a rule needs one to {MOST_CONDITION_VALUES} host_headers and path_patterns together, not {values}"
+                    ),
+                );
+            }
+            let range = priority.range();
+            if range.last > HIGHEST_PRIORITY {
+                let attribute = match priority {
+                    SlotChoice::Fixed(_) => "ingress.priority",
+                    SlotChoice::Leased(_) => "ingress.priority_range",
+                };
+                refuse(
+                    attribute,
+                    format!(
+                        "priorities end at {HIGHEST_PRIORITY}, {} is above",
+                        range.last
+                    ),
+                );
+            }
+            for path in path_patterns {
+                if !path.starts_with(['/', '*']) || path.len() > 128 {
+                    refuse(
+                        "ingress.path_patterns",
+                        format!(
+                            "{path:?} is not a path pattern: begin with /, 128 characters at most"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+    problems
+}
+
+fn is_balancer(arn: &str, resource: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    parts.next() == Some("arn")
+        && parts.nth(1) == Some("elasticloadbalancing")
+        && parts.nth(2).is_some_and(|rest| rest.starts_with(resource))
+}
+
+/// A target group's health check is coarser than a local server's (`CreateTargetGroup`).
+fn health_check(check: &HealthCheck) -> Vec<Error> {
+    let mut problems = Vec::new();
+    let mut between = |attribute: &str, value: Option<u64>, low: u64, high: u64| {
+        if let Some(value) = value
+            && !(low..=high).contains(&value)
+        {
+            let message = format!("a target group's {attribute} is {low} to {high}, not {value}");
+            problems.push(Error::invalid(message).at(format!("health_check.{attribute}")));
+        }
+    };
+    let seconds = |period: Option<crate::endpoint::Period>| period.map(|p| p.duration().as_secs());
+    between("interval", seconds(check.interval), 5, 300);
+    between("timeout", seconds(check.timeout), 2, 120);
+    between(
+        "healthy_threshold",
+        check.healthy_threshold.map(u64::from),
+        2,
+        10,
+    );
+    between(
+        "unhealthy_threshold",
+        check.unhealthy_threshold.map(u64::from),
+        2,
+        10,
+    );
+    problems
+}
+
+fn rollout(spec: &EndpointSpec) -> Vec<Error> {
+    let mut problems = Vec::new();
+    if spec.rollout.strategy == Strategy::Shadow {
+        problems.push(
+            Error::invalid(
+                "a load balancer cannot copy requests, so ECS has no SHADOW; use CANARY",
+            )
+            .at("rollout.strategy"),
+        );
+    }
+    for (name, analysis) in &spec.rollout.analysis {
+        if analysis.source == AnalysisSource::Server {
+            problems.push(
+                Error::invalid("the counters of servers in a VPC are out of reach from here")
+                    .at(format!("rollout.analysis.{name}.source")),
+            );
+        }
+    }
+    problems
+}
+
+fn variants(spec: &EndpointSpec, launch_type: LaunchType) -> Vec<Error> {
+    let mut problems = Vec::new();
+    if spec.variants.len() > MOST_VARIANTS {
+        problems.push(
+            Error::invalid(format!(
+                "an endpoint on ECS has {MOST_VARIANTS} variants at most: a load balancer divides among five target groups, and a rollout needs two for each"
+            ))
+            .at("variants"),
+        );
+    }
+    for (name, variant) in &spec.variants {
+        if variant.shadow_percentage > Percent::ZERO {
+            problems.push(
+                Error::invalid(
+                    "a load balancer cannot copy requests, so ECS has no shadow variants",
+                )
+                .at(format!("variants.{name}.shadow_percentage")),
+            );
+        }
+        if launch_type == LaunchType::Fargate
+            && let Some(problem) = fargate(variant.compute)
+        {
+            let attribute = match variant.compute.memory_mb {
+                Some(_) => "memory_mb",
+                None => "cpu",
+            };
+            problems.push(Error::invalid(problem).at(format!("variants.{name}.{attribute}")));
+        }
+    }
+    problems
+}
+
+/// What Fargate has to say against a task's size (`RegisterTaskDefinition`, task size).
+fn fargate(compute: Compute) -> Option<String> {
+    const GB: u32 = 1024;
+    let (cpu, memory) = (compute.cpu(), compute.memory_mb());
+    let (first, last, step) = match cpu {
+        256 if memory == 512 => return None,
+        256 => (GB, 2 * GB, GB),
+        512 => (GB, 4 * GB, GB),
+        1024 => (2 * GB, 8 * GB, GB),
+        2048 => (4 * GB, 16 * GB, GB),
+        4096 => (8 * GB, 30 * GB, GB),
+        8192 => (16 * GB, 60 * GB, 4 * GB),
+        16384 => (32 * GB, 120 * GB, 8 * GB),
+        _ => {
+            return Some(format!(
+                "Fargate has no task of {cpu} CPU units; it has 256, 512, 1024, 2048, 4096, 8192 and 16384"
+            ));
+        }
+    };
+    let fits = (first..=last).contains(&memory) && (memory - first).is_multiple_of(step);
+    (!fits).then(|| {
+        format!(
+            "Fargate gives a task of {cpu} CPU units {first} to {last} MiB of memory in steps of {step}, not {memory}"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+use super::super::validate;
+use super::*;
+use crate::endpoint::spec::TargetSpec;
+
+const ALB: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/main/50dc6c495c0c9188";
+const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/main/50dc6c495c0c9188/f2f7dc8efc522ab2";
+
+fn variant(cpu: u32, memory_mb: u32) -> serde_json::Value {
+    serde_json::json!({
+        "model": "digits", "version": 1, "artifact_digest": "sha256:aa", "traffic": 100.0,
+        "compute": { "cpu": cpu, "memory_mb": memory_mb },
+    })
+}
+
+fn target() -> serde_json::Value {
+    serde_json::json!({ "ecs": {
+        "cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/prod",
+        "execution_role_arn": "arn:aws:iam::111122223333:role/execution",
+        "task_role_arn": "arn:aws:iam::111122223333:role/task",
+        "image": format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/mlops@sha256:{}", "0".repeat(64)),
+        "network": { "subnets": ["subnet-1"] },
+        "ingress": { "listener": { "load_balancer_arn": ALB, "port": { "leased": "20000-20099" } } },
+    } })
+}
+
+/// The endpoint that is fine, with `value` at `pointer` of it.
+fn with(pointer: &str, value: serde_json::Value) -> EndpointSpec {
+    let mut json = serde_json::json!({
+        "name": "digits", "variants": { "main": variant(512, 1024) }, "target": target(),
+        "health_check": {}, "rollout": {},
+    });
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let parent = json.pointer_mut(parent).unwrap();
+    parent[key] = value;
+    serde_json::from_value(json).unwrap()
+}
+
+#[track_caller]
+fn refused(pointer: &str, value: serde_json::Value) -> (String, String) {
+    let problems = validate(&with(pointer, value));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let attribute = problems[0].attribute().unwrap_or_default().to_owned();
+    (attribute, problems[0].to_string())
+}
+
+#[test]
+fn an_endpoint_is_named_by_its_cluster_and_its_own_name() {
+    let spec = with("/drain_seconds", 7.into());
+    assert!(validate(&spec).is_empty(), "{:?}", validate(&spec));
+    assert_eq!(spec.id().to_string(), "ecs/prod/digits");
+    assert_eq!(spec.placement().unwrap().drain_seconds, 7);
+}
+
+#[test]
+fn what_aws_would_refuse_is_refused_before_with_its_attribute() {
+    let rule = |hosts: &[&str], paths: &[&str], priority: serde_json::Value| {
+        serde_json::json!({ "rule": {
+            "listener_arn": LISTENER, "priority": priority, "host_headers": hosts, "path_patterns": paths,
+        } })
+    };
+    let fixed = serde_json::json!({ "fixed": 10 });
+    for (pointer, value, attribute, said) in [
+        (
+            "/target/ecs/cluster",
+            "".into(),
+            "ecs.cluster_arn",
+            "name the cluster",
+        ),
+        (
+            "/target/ecs/task_role_arn",
+            "arn:aws:iam::1:role/x".into(),
+            "ecs.task_role_arn",
+            "is not a role's ARN",
+        ),
+        (
+            "/target/ecs/execution_role_arn",
+            "arn:aws:iam::111122223333:user/x".into(),
+            "ecs.execution_role_arn",
+            "is not a role's ARN",
+        ),
+        ("/target/ecs/image", "".into(), "ecs", "server_image"),
+        (
+            "/target/ecs/image",
+            "repo:latest".into(),
+            "ecs",
+            "names no digest",
+        ),
+        (
+            "/target/ecs/image",
+            "repo@sha256:beef".into(),
+            "ecs",
+            "names no digest",
+        ),
+        (
+            "/target/ecs/log_retention_days",
+            8.into(),
+            "ecs.log_retention_days",
+            "does not know a retention of 8 days",
+        ),
+        (
+            "/target/ecs/network/subnets",
+            serde_json::json!([]),
+            "network.subnets",
+            "at least one subnet",
+        ),
+        (
+            "/target/ecs/ingress/listener/load_balancer_arn",
+            LISTENER.into(),
+            "ingress.load_balancer_arn",
+            "not the ARN of an Application Load Balancer",
+        ),
+        (
+            "/target/ecs/ingress",
+            rule(&[], &[], fixed.clone()),
+            "ingress.host_headers",
+            "needs one to 5",
+        ),
+        (
+            "/target/ecs/ingress",
+            rule(&["a", "b", "c"], &["/d", "/e", "/f"], fixed.clone()),
+            "ingress.host_headers",
+            "not 6",
+        ),
+        (
+            "/target/ecs/ingress",
+            rule(&[], &["v2"], fixed),
+            "ingress.path_patterns",
+            "begin with /",
+        ),
+        (
+            "/target/ecs/ingress",
+            rule(&["a"], &[], serde_json::json!({ "fixed": 50_001 })),
+            "ingress.priority",
+            "end at 50000",
+        ),
+        (
+            "/target/ecs/ingress",
+            rule(&["a"], &[], serde_json::json!({ "leased": "49000-51000" })),
+            "ingress.priority_range",
+            "51000 is above",
+        ),
+        (
+            "/health_check",
+            serde_json::json!({ "interval": "1s" }),
+            "health_check.interval",
+            "is 5 to 300, not 1",
+        ),
+        (
+            "/health_check",
+            serde_json::json!({ "timeout": "1s" }),
+            "health_check.timeout",
+            "is 2 to 120, not 1",
+        ),
+        (
+            "/health_check",
+            serde_json::json!({ "healthy_threshold": 1 }),
+            "health_check.healthy_threshold",
+            "is 2 to 10, not 1",
+        ),
+        (
+            "/health_check",
+            serde_json::json!({ "unhealthy_threshold": 11 }),
+            "health_check.unhealthy_threshold",
+            "is 2 to 10, not 11",
+        ),
+        (
+            "/rollout",
+            serde_json::json!({ "strategy": "SHADOW", "steps": [{ "traffic": 50.0 }, { "traffic": 100.0 }] }),
+            "rollout.strategy",
+            "cannot copy requests",
+        ),
+        (
+            "/variants/main",
+            variant(300, 1024),
+            "variants.main.memory_mb",
+            "no task of 300 CPU units",
+        ),
+        (
+            "/variants/main",
+            variant(256, 4096),
+            "variants.main.memory_mb",
+            "1024 to 2048 MiB of memory in steps of 1024, not 4096",
+        ),
+        (
+            "/variants/main",
+            variant(512, 1500),
+            "variants.main.memory_mb",
+            "in steps of 1024, not 1500",
+        ),
+        (
+            "/variants/main",
+            variant(8192, 18 * 1024),
+            "variants.main.memory_mb",
+            "in steps of 4096",
+        ),
+    ] {
+        let (at, message) = refused(pointer, value.clone());
+        assert_eq!(at, attribute, "{value}");
+        assert!(message.contains(said), "{value}: {message}");
+    }
+}
+
+#[test]
+fn sizes_that_fargate_has_are_taken_and_the_clusters_own_instances_take_any() {
+    for (cpu, memory) in [
+        (256, 512),
+        (256, 2048),
+        (1024, 8192),
+        (4096, 30 * 1024),
+        (16_384, 120 * 1024),
+    ] {
+        let problems = validate(&with("/variants/main", variant(cpu, memory)));
+        assert!(problems.is_empty(), "{cpu} {memory}: {problems:?}");
+    }
+    let mut spec = with("/variants/main", variant(300, 777));
+    let TargetSpec::Ecs(ecs) = &mut spec.target else {
+        panic!("it is on ECS")
+    };
+    ecs.launch_type = LaunchType::Ec2;
+    assert!(validate(&spec).is_empty());
+    ecs_of(&mut spec).network.assign_public_ip = true;
+    assert_eq!(
+        validate(&spec)[0].attribute(),
+        Some("network.assign_public_ip")
+    );
+}
+
+fn ecs_of(spec: &mut EndpointSpec) -> &mut EcsSpec {
+    match &mut spec.target {
+        TargetSpec::Ecs(ecs) => ecs,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_forward_action_has_room_for_two_variants_that_both_change() {
+    let half = |_| {
+        let mut half = variant(512, 1024);
+        half["traffic"] = serde_json::json!(50.0);
+        half
+    };
+    let two = serde_json::json!({ "a": half(()), "b": half(()) });
+    assert!(validate(&with("/variants", two.clone())).is_empty());
+    let mut three = two;
+    three["c"] = serde_json::json!({ "model": "digits", "version": 1, "artifact_digest": "sha256:aa", "traffic": 0.0 });
+    let (at, message) = refused("/variants", three);
+    assert_eq!(at, "variants");
+    assert!(message.contains("five target groups"), "{message}");
+}
+
+#[test]
+fn the_counters_of_servers_in_a_vpc_are_no_source_of_an_analysis() {
+    let rollout = serde_json::json!({
+        "strategy": "CANARY", "steps": [{ "traffic": 10.0, "bake": "5s" }, { "traffic": 100.0 }],
+        "analysis": { "errors": { "source": "server", "query": "error_rate", "condition": "result < 0.02" } },
+    });
+    assert_eq!(
+        refused("/rollout", rollout).0,
+        "rollout.analysis.errors.source"
+    );
+}
+
+#[test]
+fn the_size_of_a_task_means_nothing_on_this_machine() {
+    let local = serde_json::json!({ "local": {} });
+    let mut spec = with("/target", local);
+    assert_eq!(validate(&spec)[0].attribute(), Some("variants.main.cpu"));
+    spec.variants
+        .values_mut()
+        .for_each(|variant| variant.compute = Compute::default());
+    assert!(validate(&spec).is_empty());
+}

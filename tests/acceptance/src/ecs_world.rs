@@ -1,0 +1,265 @@
+//! A world in which ECS runs real containers, behind a load balancer whose listeners listen.
+//!
+//! `scripts/parts/ecs-world` starts it: a dockerd of its own, and ministack on it. [`EcsWorld::start`] makes what a platform team has before the
+//! first endpoint: a network, a cluster, a load balancer, roles. Nothing of what an endpoint is made of is there yet: [`EcsWorld::everything`] is empty.
+
+mod api;
+mod docker;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::builds::{self, Builds};
+use crate::part::{self, Part};
+use crate::wait;
+
+/// The world. It ends with the test, and leaves nothing.
+#[derive(Debug)]
+pub struct EcsWorld {
+    /// ministack; its `url` is the API of AWS.
+    pub part: Part,
+    /// The API of AWS as containers reach it: their `AWS_ENDPOINT_URL`.
+    pub containers_url: String,
+    /// The socket of dockerd.
+    pub docker: PathBuf,
+    /// The load balancer.
+    pub load_balancer_arn: String,
+    /// Where its listeners listen, from here and from containers: an address, which is its DNS name.
+    pub load_balancer: String,
+    /// The network.
+    pub vpc: String,
+    /// Two subnets of it.
+    pub subnets: Vec<String>,
+    /// A security group.
+    pub security_group: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// With which ECS pulls images and writes logs.
+    pub execution_role: String,
+    /// With which a task asks AWS.
+    pub task_role: String,
+}
+
+impl EcsWorld {
+    /// Starts a world; the reason, where this machine cannot run one.
+    ///
+    /// # Errors
+    /// What is missing.
+    ///
+    /// # Panics
+    /// If it is there and does not start.
+    pub fn start() -> Result<Self, String> {
+        let part = Part::start("ecs-world")?;
+        let told = |what: &str| part.details[what].as_str().expect(what).to_owned();
+        let mut world = Self {
+            containers_url: told("containers"),
+            docker: told("docker")
+                .strip_prefix("unix://")
+                .expect("a socket")
+                .into(),
+            part,
+            load_balancer_arn: String::new(),
+            load_balancer: String::new(),
+            vpc: String::new(),
+            subnets: Vec::new(),
+            security_group: String::new(),
+            cluster: "models".to_owned(),
+            execution_role: String::new(),
+            task_role: String::new(),
+        };
+        world.furnish();
+        Ok(world)
+    }
+
+    /// Makes what is there before the first endpoint.
+    fn furnish(&mut self) {
+        self.vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/16")], "vpcId");
+        for zone in ["a", "b"] {
+            let third = self.subnets.len();
+            let parameters = [
+                ("VpcId", self.vpc.as_str()),
+                ("CidrBlock", &format!("10.0.{third}.0/24")),
+                ("AvailabilityZone", &format!("eu-west-1{zone}")),
+            ];
+            self.subnets
+                .push(self.ec2("CreateSubnet", &parameters, "subnetId"));
+        }
+        let parameters = [
+            ("VpcId", self.vpc.as_str()),
+            ("GroupName", "models"),
+            ("GroupDescription", "models"),
+        ];
+        self.security_group = self.ec2("CreateSecurityGroup", &parameters, "groupId");
+        for (role, place) in [("execution", 0), ("task", 1)] {
+            let arn = self.role(role);
+            *[&mut self.execution_role, &mut self.task_role][place] = arn;
+        }
+        self.ecs("CreateCluster", &json!({"clusterName": self.cluster}));
+        let parameters = [
+            ("Name", "models"),
+            ("Scheme", "internal"),
+            ("Type", "application"),
+            ("Subnets.member.1", &self.subnets[0]),
+            ("Subnets.member.2", &self.subnets[1]),
+            ("SecurityGroups.member.1", &self.security_group),
+        ];
+        let made = self.elb("CreateLoadBalancer", &parameters);
+        self.load_balancer_arn = api::value(&made, "LoadBalancerArn");
+        self.load_balancer = api::value(&made, "DNSName");
+    }
+
+    /// What a program finds in its environment, so that it asks this world.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, String); 5] {
+        part::environment(&self.part.url)
+    }
+
+    /// The image of a server that behaves as its environment says (`scripts/parts/fixture`), by digest.
+    #[must_use]
+    pub fn fixture(&self) -> String {
+        self.image("tests/fixture", "fixture", &[])
+    }
+
+    /// The image of the model server that this checkout builds, by digest: as the published one, but for its libraries.
+    #[must_use]
+    pub fn server(&self) -> String {
+        let program = Builds::get().cli.to_string_lossy();
+        let arguments = [
+            r#"--command=["serve", "--task"]"#,
+            "--user=10001",
+            "--volume=/models",
+            // Whoever speaks to AWS needs them, over plain HTTP as well.
+            "--with=/etc/ssl/certs/ca-certificates.crt",
+        ];
+        self.image("mlops/server", &program, &arguments)
+    }
+
+    /// An image of a program of this machine, with the libraries that it loads, by digest: `scripts/parts/images.py` says what the arguments are.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[must_use]
+    pub fn image(&self, name: &str, program: &str, arguments: &[&str]) -> String {
+        let made = Command::new("python3")
+            .arg(builds::root().join("scripts/parts/images.py"))
+            .args([&self.part.details.to_string(), name, program])
+            .args(arguments)
+            .output()
+            .expect("python3 starts");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "no image of {program}: {said}");
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
+    }
+
+    /// Makes a listener of the platform's own, which answers with 404; its ARN.
+    #[must_use]
+    pub fn listener(&self, port: u16) -> String {
+        let parameters = [
+            ("LoadBalancerArn", self.load_balancer_arn.as_str()),
+            ("Protocol", "HTTP"),
+            ("Port", &port.to_string()),
+            ("DefaultActions.member.1.Type", "fixed-response"),
+            (
+                "DefaultActions.member.1.FixedResponseConfig.StatusCode",
+                "404",
+            ),
+        ];
+        api::value(&self.elb("CreateListener", &parameters), "ListenerArn")
+    }
+
+    /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
+    /// Services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, log groups.
+    #[must_use]
+    pub fn everything(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut add = |kind: &str, names: Vec<String>| {
+            found.extend(names.iter().map(|name| format!("{kind} {name}")));
+        };
+        let cluster = json!({"cluster": self.cluster});
+        add(
+            "service",
+            api::names(&self.ecs("ListServices", &cluster)["serviceArns"]),
+        );
+        add(
+            "task",
+            api::names(&self.ecs("ListTasks", &cluster)["taskArns"]),
+        );
+        let definitions = self.ecs("ListTaskDefinitions", &json!({"status": "ACTIVE"}));
+        add(
+            "task definition",
+            api::names(&definitions["taskDefinitionArns"]),
+        );
+        let groups = self.elb("DescribeTargetGroups", &[]);
+        add("target group", api::values(&groups, "TargetGroupName"));
+        let listeners = self.elb(
+            "DescribeListeners",
+            &[("LoadBalancerArn", &self.load_balancer_arn)],
+        );
+        for arn in api::values(&listeners, "ListenerArn") {
+            let rules = self.elb("DescribeRules", &[("ListenerArn", &arn)]);
+            let priorities = api::values(&rules, "Priority");
+            // The default rule is part of its listener.
+            add(
+                "rule",
+                priorities
+                    .into_iter()
+                    .filter(|priority| priority != "default")
+                    .collect(),
+            );
+        }
+        add("listener", api::values(&listeners, "Port"));
+        let groups = self.logs("DescribeLogGroups", &json!({}));
+        let groups = groups["logGroups"].as_array().cloned().unwrap_or_default();
+        add(
+            "log group",
+            groups
+                .iter()
+                .map(|group| api::text(&group["logGroupName"]))
+                .collect(),
+        );
+        add(
+            "container",
+            self.containers()
+                .into_iter()
+                .map(|container| container.task)
+                .collect(),
+        );
+        found.sort();
+        found
+    }
+
+    /// The ARNs of the tasks of a service that are to run.
+    #[must_use]
+    pub fn tasks(&self, service: &str) -> Vec<String> {
+        let asked = json!({"cluster": self.cluster, "serviceName": service});
+        let listed = self.ecs("ListTasks", &asked);
+        let arns = listed["taskArns"].as_array().cloned().unwrap_or_default();
+        arns.iter().map(api::text).collect()
+    }
+
+    /// What ECS tells about a task.
+    #[must_use]
+    pub fn task(&self, arn: &str) -> Value {
+        let asked = json!({"cluster": self.cluster, "tasks": [arn]});
+        self.ecs("DescribeTasks", &asked)["tasks"][0].clone()
+    }
+
+    /// The states of a group's targets: `healthy`, `unhealthy`, `initial`, `unused`.
+    #[must_use]
+    pub fn health(&self, group_arn: &str) -> Vec<String> {
+        let told = self.elb("DescribeTargetHealth", &[("TargetGroupArn", group_arn)]);
+        api::values(&told, "State")
+    }
+
+    /// Waits until as many targets of the group are there, and all are healthy.
+    #[track_caller]
+    pub fn until_healthy(&self, group_arn: &str, targets: usize) {
+        wait::until("all targets are healthy", Duration::from_secs(90), || {
+            let health = self.health(group_arn);
+            health.len() == targets && health.iter().all(|state| state == "healthy")
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! Calls of AWS, without a signature, which nobody checks here.
+
+use serde_json::{Value, json};
+
+use super::EcsWorld;
+use crate::http::Client;
+use crate::part::authorization;
+
+impl EcsWorld {
+    /// Calls ECS.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn ecs(&self, operation: &str, body: &Value) -> Value {
+        self.json("ecs", "AmazonEC2ContainerServiceV20141113", operation, body)
+    }
+
+    /// Calls CloudWatch Logs.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn logs(&self, operation: &str, body: &Value) -> Value {
+        self.json("logs", "Logs_20140328", operation, body)
+    }
+
+    fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
+        let headers = [
+            ("x-amz-target", format!("{target}.{operation}")),
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("authorization", authorization(service)),
+        ];
+        let headers = headers
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let answer = Client::new(&self.part.url)
+            .request("POST", "/", &headers, body.to_string().as_bytes())
+            .unwrap_or_else(|error| panic!("{operation}: {error}"));
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
+        answer.json()
+    }
+
+    /// Calls Elastic Load Balancing; its answer as text.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn elb(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.query("elasticloadbalancing", "2015-12-01", action, parameters)
+    }
+
+    /// Calls EC2, and takes the first value of a field of the answer.
+    pub(super) fn ec2(&self, action: &str, parameters: &[(&str, &str)], field: &str) -> String {
+        value(&self.query("ec2", "2016-11-15", action, parameters), field)
+    }
+
+    /// Makes a role that tasks can take; its ARN.
+    pub(super) fn role(&self, name: &str) -> String {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        }]});
+        let parameters = [
+            ("RoleName", name),
+            ("AssumeRolePolicyDocument", &trust.to_string()),
+        ];
+        value(
+            &self.query("iam", "2010-05-08", "CreateRole", &parameters),
+            "Arn",
+        )
+    }
+
+    fn query(
+        &self,
+        service: &str,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let fixed = [("Action", action), ("Version", version)];
+        let form: Vec<_> = fixed
+            .iter()
+            .chain(parameters)
+            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+            .collect();
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("authorization", &authorization(service)),
+        ];
+        let answer = Client::new(&self.part.url)
+            .request("POST", "/", &headers, form.join("&").as_bytes())
+            .unwrap_or_else(|error| panic!("{action}: {error}"));
+        assert_eq!(answer.status, 200, "{action}: {}", answer.text());
+        answer.text()
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+/// What stands in each `<field>…</field>`.
+pub(super) fn values(xml: &str, field: &str) -> Vec<String> {
+    let (open, close) = (format!("<{field}>"), format!("</{field}>"));
+    xml.split(&open)
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(&close)?.0.to_owned()))
+        .collect()
+}
+
+/// The first of them.
+///
+/// # Panics
+/// If there is none.
+pub(super) fn value(xml: &str, field: &str) -> String {
+    let first = values(xml, field).into_iter().next();
+    first.unwrap_or_else(|| panic!("no {field} in {xml}"))
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The last parts of ARNs.
+pub(super) fn names(arns: &Value) -> Vec<String> {
+    let arns = arns.as_array().cloned().unwrap_or_default();
+    arns.iter()
+        .map(|arn| text(arn).rsplit('/').next().unwrap_or_default().to_owned())
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! What dockerd knows, asked on its socket.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::Value;
+
+use super::{EcsWorld, api};
+
+/// A container that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// The ARN of its task.
+    pub task: String,
+}
+
+impl EcsWorld {
+    /// The containers that run.
+    ///
+    /// # Panics
+    /// If dockerd does not answer.
+    #[must_use]
+    pub fn containers(&self) -> Vec<Container> {
+        let listed = self.docker("GET", "/containers/json");
+        let listed: Value = serde_json::from_str(&listed).expect("dockerd answers JSON");
+        let listed = listed.as_array().cloned().unwrap_or_default();
+        listed
+            .iter()
+            .map(|container| Container {
+                id: api::text(&container["Id"]),
+                task: api::text(&container["Labels"]["com.amazonaws.ecs.task-arn"]),
+            })
+            .collect()
+    }
+
+    /// Kills the container of a task, as a crash would.
+    ///
+    /// # Panics
+    /// If none runs.
+    pub fn kill_container(&self, task: &str) {
+        let containers = self.containers();
+        let container = containers.iter().find(|container| container.task == task);
+        let container =
+            container.unwrap_or_else(|| panic!("no container runs for {task}: {containers:?}"));
+        self.docker("POST", &format!("/containers/{}/kill", container.id));
+    }
+
+    /// The body of an answer.
+    fn docker(&self, method: &str, path: &str) -> String {
+        let mut socket = UnixStream::connect(&self.docker).expect("dockerd listens");
+        // HTTP/1.0: the answer is not cut into chunks, and ends with the connection.
+        let asked = format!("{method} {path} HTTP/1.0\r\nhost: docker\r\n\r\n");
+        socket
+            .write_all(asked.as_bytes())
+            .expect("dockerd is asked");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("dockerd answers");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        assert!(status.starts_with('2'), "{method} {path}: {answer}");
+        body.to_owned()
+    }
+}

@@ -1,0 +1,226 @@
+//! What a plan of an endpoint on ECS says, before anything is asked of ECS: its id, and what can never work.
+
+use mlops_acceptance::stack::ENDPOINT;
+use mlops_acceptance::{Part, Workspace, part, skip};
+
+const ACCOUNT: &str = "000000000000";
+
+/// The parts of a configuration, each to be replaced by what a test gets wrong.
+#[derive(Clone)]
+struct Written {
+    provider: String,
+    variant: String,
+    ecs: String,
+    network: String,
+    ingress: String,
+    more: String,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
+        Self {
+            provider: format!(
+                "server_image {{ uri = \"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/mlops@sha256:{}\" }}",
+                "a".repeat(64)
+            ),
+            variant: String::new(),
+            ecs: format!(
+                "ecs {{\n    cluster_arn = \"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod\"\n    \
+                 execution_role_arn = \"{}\"\n    task_role_arn = \"{}\"\n  }}",
+                role("execution"),
+                role("task")
+            ),
+            network: "network { subnets = [\"subnet-1\"] }".to_owned(),
+            ingress: format!(
+                "ingress {{\n    load_balancer_arn = \"arn:aws:elasticloadbalancing:eu-west-1:{ACCOUNT}:loadbalancer/app/main/50dc6c495c0c9188\"\n  }}"
+            ),
+            more: String::new(),
+        }
+    }
+}
+
+impl Written {
+    fn text(&self) -> String {
+        let Self {
+            variant,
+            ecs,
+            network,
+            ingress,
+            more,
+            ..
+        } = self;
+        format!(
+            r#"
+resource "mlops_model" "digits" {{
+  name = "digits"
+}}
+resource "mlops_model_version" "digits" {{
+  model  = mlops_model.digits.name
+  source = "model.onnx"
+}}
+resource "mlops_endpoint" "digits" {{
+  name     = "digits"
+  variants = {{
+    main = {{
+      model         = mlops_model.digits.name
+      model_version = mlops_model_version.digits.version
+      traffic       = 100
+      {variant}
+    }}
+  }}
+  {ecs}
+  {network}
+  {ingress}
+  {more}
+}}
+"#
+        )
+    }
+}
+
+/// A part with a registry, or the reason why the test is skipped.
+fn registry(test: &str) -> Option<Part> {
+    match Part::start("ministack") {
+        Ok(part) => {
+            part.make_table("acme-mlops");
+            part.make_bucket("acme-models");
+            Some(part)
+        }
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+fn workspace(part: &Part, written: &Written) -> Workspace {
+    let mut work = Workspace::new();
+    let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
+    let provider = format!(
+        "{}\n  {}",
+        part::provider(&part.url, place),
+        written.provider
+    );
+    work.provider(&provider);
+    work.copy_model("digits-v1", "model.onnx");
+    work.config(&written.text());
+    work
+}
+
+#[test]
+fn a_plan_knows_the_id_and_asks_nothing_of_ecs() {
+    let Some(part) = registry("a_plan_knows_the_id_and_asks_nothing_of_ecs") else {
+        return;
+    };
+    // Nothing of the cluster, the balancer or the roles is there.
+    let plan = workspace(&part, &Written::default()).plan();
+    assert_eq!(plan.actions(ENDPOINT), ["create"]);
+    assert_eq!(plan.after(ENDPOINT).text("/id"), "ecs/prod/digits");
+}
+
+#[test]
+fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
+    let name = "what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute";
+    let Some(part) = registry(name) else { return };
+    let right = Written::default();
+    let none = String::new;
+    let wrong: [(Written, &[&str]); 11] = [
+        (
+            Written {
+                provider: none(),
+                ..right.clone()
+            },
+            &["needs a server to run in a container", "server_image"],
+        ),
+        (
+            Written {
+                provider: "server_image { uri = \"mlops:latest\" }".to_owned(),
+                ..right.clone()
+            },
+            &["names no digest", "a tag may move"],
+        ),
+        (
+            Written {
+                network: none(),
+                ..right.clone()
+            },
+            &["needs a block network"],
+        ),
+        (
+            Written {
+                ingress: none(),
+                ..right.clone()
+            },
+            &["needs a block ingress"],
+        ),
+        (
+            Written {
+                more: "local { port_range = \"18080-18180\" }".to_owned(),
+                ..right.clone()
+            },
+            &["Only one of local, ecs"],
+        ),
+        (
+            Written {
+                ecs: "local { port_range = \"18080-18180\" }".to_owned(),
+                ..right.clone()
+            },
+            &["block network is for an endpoint on ECS"],
+        ),
+        (
+            Written {
+                variant: "cpu = 256\n memory_mb = 4096".to_owned(),
+                ..right.clone()
+            },
+            &["1024 to 2048 MiB of memory"],
+        ),
+        (
+            Written {
+                ingress: right
+                    .ingress
+                    .replace("  }", "  port_range = \"30-20\"\n  }"),
+                ..right.clone()
+            },
+            &["is not a range of ports", "port_range"],
+        ),
+        (
+            Written {
+                ingress: right
+                    .ingress
+                    .replace("  }", "  path_patterns = [\"/v2/*\"]\n  }"),
+                ..right.clone()
+            },
+            &["path_patterns"],
+        ),
+        (
+            Written {
+                more: "health_check { interval = \"1s\" }".to_owned(),
+                ..right.clone()
+            },
+            &["interval is 5 to 300, not 1"],
+        ),
+        (
+            Written {
+                variant: "environment = { MLOPS_TASK = \"x\" }".to_owned(),
+                ..right.clone()
+            },
+            &["MLOPS_TASK"],
+        ),
+    ];
+    for (written, said) in wrong {
+        workspace(&part, &written).plan_fails(said);
+    }
+}
+
+#[test]
+fn an_embedded_registry_cannot_feed_tasks() {
+    let mut work = Workspace::new();
+    work.provider("server_image { uri = \"mlops@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }");
+    work.copy_model("digits-v1", "model.onnx");
+    work.config(&Written::default().text());
+    work.plan_fails(&[
+        "needs a registry on AWS",
+        "fetch the model from the registry's bucket",
+    ]);
+}
