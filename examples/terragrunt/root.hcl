@@ -52,11 +52,11 @@ generate "mocks" {
       }
     }
 
-    # What is to be made waits for this, and it fails. Its id is known in an apply only, and each plan replaces it, so that no plan fails.
+    # What is to be made waits for this, and it fails. Its id is known in an apply only, and each plan replaces it, two of one second too, so that no plan fails.
     resource "terraform_data" "mocked" {
       for_each = toset(length(var.mocked) > 0 ? ["outputs"] : [])
 
-      triggers_replace = plantimestamp()
+      triggers_replace = uuid()
 
       lifecycle {
         postcondition {

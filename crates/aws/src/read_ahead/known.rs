@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlops_core::records::{Item, Key};
 
 /// How old an answer may be when it was not asked for by itself.
-pub(super) const FRESH: Duration = Duration::from_secs(2);
+pub(super) const FRESH: Duration = Duration::from_secs(5);
 /// At most so many records are kept.
 const KEPT: usize = 4000;
 

@@ -5,7 +5,7 @@
 //! record of many models), fetches those that were not asked for yet.
 //!
 //! What it tells: a read that is sent for somebody began after he asked. What was fetched ahead is
-//! told for two seconds and never past a commit of this process that touches its partition. Whatever is
+//! told for five seconds and never past a commit of this process that touches its partition. Whatever is
 //! decided on it is decided again by the condition of the commit.
 
 mod known;
