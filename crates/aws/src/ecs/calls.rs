@@ -29,7 +29,7 @@ pub(super) fn logs(operation: &'static str, name: &str) -> Call {
 }
 
 /// Reads the SDK's error. Some codes mean something else here than in other services.
-pub(super) fn failure<E>(call: &Call, error: SdkError<E, Response>) -> Failure
+fn failure<E>(call: &Call, error: SdkError<E, Response>) -> Failure
 where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
 {
@@ -48,22 +48,37 @@ where
 }
 
 /// Makes a call that may be made twice.
-pub(super) async fn run<'a, T>(
+pub(super) async fn run<'a, T, E>(
     clients: &AwsClients,
-    call: impl FnMut() -> BoxFuture<'a, Result<T, Failure>>,
-) -> Result<T, Failure> {
-    clients.retries().run(call).await
+    call: &'a Call,
+    mut once: impl FnMut() -> BoxFuture<'a, Result<T, SdkError<E, Response>>>,
+) -> Result<T, Failure>
+where
+    T: 'a,
+    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    clients
+        .retries()
+        .run(|| {
+            let sent = once();
+            Box::pin(async move { sent.await.map_err(|error| failure(call, error)) })
+        })
+        .await
 }
 
 /// Makes a call that must not be made twice: if no answer came, somebody has to look whether it took effect.
-pub(super) async fn run_once<'a, T>(
+pub(super) async fn run_once<'a, T, E>(
     clients: &AwsClients,
-    mut call: impl FnMut() -> BoxFuture<'a, Result<T, Failure>>,
-) -> Result<T, Failure> {
+    call: &Call,
+    mut once: impl FnMut() -> BoxFuture<'a, Result<T, SdkError<E, Response>>>,
+) -> Result<T, Failure>
+where
+    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+{
     let mut attempts = clients.retries().attempts();
     loop {
         attempts.permit().await;
-        match call().await {
+        match once().await.map_err(|error| failure(call, error)) {
             Ok(value) => {
                 attempts.succeeded();
                 return Ok(value);

@@ -10,7 +10,7 @@ use super::calls;
 use super::tags;
 use crate::clients::AwsClients;
 use crate::elb::{self, Owner};
-use crate::fault::{Failure, Kind};
+use crate::fault::Failure;
 
 /// Streams that are read where nobody knows which one is meant.
 const STREAMS: i32 = 4;
@@ -23,19 +23,17 @@ pub(super) async fn open(clients: &AwsClients, owner: &Owner, name: &str) -> Res
     let call = calls::logs("CreateLogGroup", name);
     let client = clients.logs().await?;
     let own = elb::tags::of(owner, None);
-    let made = calls::run(clients, || {
+    let made = calls::run(clients, &call, || {
         let tags = own
             .iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone()));
-        let request = client
-            .create_log_group()
-            .log_group_name(name)
-            .set_tags(Some(tags.collect()))
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+        Box::pin(
+            client
+                .create_log_group()
+                .log_group_name(name)
+                .set_tags(Some(tags.collect()))
+                .send(),
+        )
     })
     .await;
     match made {
@@ -78,16 +76,14 @@ pub(super) async fn keep_for(clients: &AwsClients, name: &str, days: u32) -> Res
     let call = calls::logs("PutRetentionPolicy", name);
     let client = clients.logs().await?;
     let days = i32::try_from(days).unwrap_or(i32::MAX);
-    calls::run(clients, || {
-        let request = client
-            .put_retention_policy()
-            .log_group_name(name)
-            .retention_in_days(days)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .put_retention_policy()
+                .log_group_name(name)
+                .retention_in_days(days)
+                .send(),
+        )
     })
     .await
     .map_err(Failure::into_error)?;
@@ -116,20 +112,19 @@ pub(super) async fn last_lines(
 pub(super) async fn latest_streams(clients: &AwsClients, name: &str) -> Result<Vec<String>> {
     let call = calls::logs("DescribeLogStreams", name);
     let client = clients.logs().await?;
-    let answer = calls::run(clients, || {
-        let request = client
-            .describe_log_streams()
-            .log_group_name(name)
-            .order_by(OrderBy::LastEventTime)
-            .descending(true)
-            .limit(STREAMS)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map(Some).map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .describe_log_streams()
+                .log_group_name(name)
+                .order_by(OrderBy::LastEventTime)
+                .descending(true)
+                .limit(STREAMS)
+                .send(),
+        )
     })
-    .await;
+    .await
+    .map(Some);
     let found = calls::or_missing(answer, None)?.and_then(|answer| answer.log_streams);
     let streams = found.unwrap_or_default().into_iter();
     Ok(streams
@@ -148,20 +143,19 @@ async fn read(
     let call = calls::logs("GetLogEvents", name);
     let client = clients.logs().await?;
     let limit = i32::try_from(lines.clamp(1, MOST)).unwrap_or(i32::MAX);
-    let answer = calls::run(clients, || {
-        let request = client
-            .get_log_events()
-            .log_group_name(name)
-            .log_stream_name(stream)
-            .start_from_head(false)
-            .limit(limit)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map(Some).map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .get_log_events()
+                .log_group_name(name)
+                .log_stream_name(stream)
+                .start_from_head(false)
+                .limit(limit)
+                .send(),
+        )
     })
-    .await;
+    .await
+    .map(Some);
     let found = calls::or_missing(answer, None)?.and_then(|answer| answer.events);
     let events = found.unwrap_or_default().into_iter();
     Ok(events
@@ -177,14 +171,11 @@ async fn find(clients: &AwsClients, name: &str) -> Result<Option<BTreeMap<String
     };
     let call = calls::logs("ListTagsForResource", name);
     let client = clients.logs().await?;
-    let answer = calls::run(clients, || {
-        let request = client.list_tags_for_resource().resource_arn(&arn).send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map(Some).map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(client.list_tags_for_resource().resource_arn(&arn).send())
     })
-    .await;
+    .await
+    .map(Some);
     let answer = calls::or_missing(answer, None)?;
     Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
 }
@@ -193,15 +184,13 @@ async fn arn(clients: &AwsClients, name: &str) -> Result<Option<String>> {
     let call = calls::logs("DescribeLogGroups", name);
     let client = clients.logs().await?;
     // In the order of their names, so a group comes before those that its name begins.
-    let answer = calls::run(clients, || {
-        let request = client
-            .describe_log_groups()
-            .log_group_name_prefix(name)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .describe_log_groups()
+                .log_group_name_prefix(name)
+                .send(),
+        )
     })
     .await
     .map_err(Failure::into_error)?;
@@ -218,17 +207,10 @@ async fn arn(clients: &AwsClients, name: &str) -> Result<Option<String>> {
 async fn delete(clients: &AwsClients, name: &str) -> Result<()> {
     let call = calls::logs("DeleteLogGroup", name);
     let client = clients.logs().await?;
-    let answer = calls::run(clients, || {
-        let request = client.delete_log_group().log_group_name(name).send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map(|_| ())
-                .map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(client.delete_log_group().log_group_name(name).send())
     })
-    .await;
-    match answer {
-        Err(failure) if failure.kind == Kind::Missing => Ok(()),
-        other => other.map_err(Failure::into_error),
-    }
+    .await
+    .map(|_| ());
+    calls::or_missing(answer, ())
 }

@@ -13,7 +13,7 @@ use super::names;
 use super::tags;
 use super::verdict::{Stopped, Why};
 use crate::clients::AwsClients;
-use crate::fault::{Call, Failure, Kind};
+use crate::fault::{Call, Failure};
 
 /// The most services of one `DescribeServices`.
 const BATCH: usize = 10;
@@ -77,19 +77,18 @@ impl<'a> Services<'a> {
         for batch in names.chunks(BATCH) {
             let call = self.call("DescribeServices", &batch.join(", "));
             let client = self.clients.ecs().await?;
-            let answer = calls::run(self.clients, || {
-                let request = client
-                    .describe_services()
-                    .cluster(self.cluster)
-                    .set_services(Some(batch.to_vec()))
-                    .include(ServiceField::Tags)
-                    .send();
-                Box::pin(async {
-                    let sent = request.await;
-                    sent.map(Some).map_err(|error| calls::failure(&call, error))
-                })
+            let answer = calls::run(self.clients, &call, || {
+                Box::pin(
+                    client
+                        .describe_services()
+                        .cluster(self.cluster)
+                        .set_services(Some(batch.to_vec()))
+                        .include(ServiceField::Tags)
+                        .send(),
+                )
             })
-            .await;
+            .await
+            .map(Some);
             let found = calls::or_missing(answer, None)?.and_then(|answer| answer.services);
             let services = found.unwrap_or_default().into_iter();
             all.extend(services.filter_map(described));
@@ -113,19 +112,18 @@ impl<'a> Services<'a> {
                 format!("cluster {}", names::cluster(self.cluster)),
             );
             let client = self.clients.ecs().await?;
-            let answer = calls::run(self.clients, || {
-                let request = client
-                    .list_services()
-                    .cluster(self.cluster)
-                    .max_results(100)
-                    .set_next_token(next.clone())
-                    .send();
-                Box::pin(async {
-                    let sent = request.await;
-                    sent.map(Some).map_err(|error| calls::failure(&call, error))
-                })
+            let answer = calls::run(self.clients, &call, || {
+                Box::pin(
+                    client
+                        .list_services()
+                        .cluster(self.cluster)
+                        .max_results(100)
+                        .set_next_token(next.clone())
+                        .send(),
+                )
             })
-            .await;
+            .await
+            .map(Some);
             let Some(page) = calls::or_missing(answer, None)? else {
                 return Ok(all);
             };
@@ -143,12 +141,8 @@ impl<'a> Services<'a> {
         let name = input.get_service_name().clone().unwrap_or_default();
         let call = self.call("CreateService", &name);
         let client = self.clients.ecs().await?;
-        let answer = calls::run(self.clients, || {
-            let request = input.clone().send_with(client);
-            Box::pin(async {
-                let sent = request.await;
-                sent.map_err(|error| calls::failure(&call, error))
-            })
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(input.clone().send_with(client))
         })
         .await;
         match answer {
@@ -181,20 +175,18 @@ impl<'a> Services<'a> {
         let call = self.call("UpdateService", name);
         let client = self.clients.ecs().await?;
         let count = i32::try_from(tasks).unwrap_or(i32::MAX);
-        let answer = calls::run(self.clients, || {
-            let request = client
-                .update_service()
-                .cluster(self.cluster)
-                .service(name)
-                .desired_count(count)
-                .send();
-            Box::pin(async {
-                let sent = request.await;
-                sent.map(|_| true)
-                    .map_err(|error| calls::failure(&call, error))
-            })
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(
+                client
+                    .update_service()
+                    .cluster(self.cluster)
+                    .service(name)
+                    .desired_count(count)
+                    .send(),
+            )
         })
-        .await;
+        .await
+        .map(|_| true);
         calls::or_missing(answer, false)
     }
 
@@ -202,60 +194,52 @@ impl<'a> Services<'a> {
     pub(super) async fn delete(&self, name: &str) -> Result<()> {
         let call = self.call("DeleteService", name);
         let client = self.clients.ecs().await?;
-        let answer = calls::run(self.clients, || {
-            let request = client
-                .delete_service()
-                .cluster(self.cluster)
-                .service(name)
-                .force(true)
-                .send();
-            Box::pin(async {
-                let sent = request.await;
-                sent.map(|_| ())
-                    .map_err(|error| calls::failure(&call, error))
-            })
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(
+                client
+                    .delete_service()
+                    .cluster(self.cluster)
+                    .service(name)
+                    .force(true)
+                    .send(),
+            )
         })
-        .await;
-        match answer {
-            Err(failure) if failure.kind == Kind::Missing => Ok(()),
-            other => other.map_err(Failure::into_error),
-        }
+        .await
+        .map(|_| ());
+        calls::or_missing(answer, ())
     }
 
     /// The tasks of the service that ended within the last hour or so, latest first.
     pub(super) async fn stopped(&self, name: &str) -> Result<Vec<Stopped>> {
         let call = self.call("ListTasks", name);
         let client = self.clients.ecs().await?;
-        let answer = calls::run(self.clients, || {
-            let request = client
-                .list_tasks()
-                .cluster(self.cluster)
-                .service_name(name)
-                .desired_status(DesiredStatus::Stopped)
-                .max_results(STOPPED)
-                .send();
-            Box::pin(async {
-                let sent = request.await;
-                sent.map(Some).map_err(|error| calls::failure(&call, error))
-            })
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(
+                client
+                    .list_tasks()
+                    .cluster(self.cluster)
+                    .service_name(name)
+                    .desired_status(DesiredStatus::Stopped)
+                    .max_results(STOPPED)
+                    .send(),
+            )
         })
-        .await;
+        .await
+        .map(Some);
         let found = calls::or_missing(answer, None)?.and_then(|answer| answer.task_arns);
         let arns = found.unwrap_or_default();
         if arns.is_empty() {
             return Ok(Vec::new());
         }
         let call = self.call("DescribeTasks", name);
-        let answer = calls::run(self.clients, || {
-            let request = client
-                .describe_tasks()
-                .cluster(self.cluster)
-                .set_tasks(Some(arns.clone()))
-                .send();
-            Box::pin(async {
-                let sent = request.await;
-                sent.map_err(|error| calls::failure(&call, error))
-            })
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(
+                client
+                    .describe_tasks()
+                    .cluster(self.cluster)
+                    .set_tasks(Some(arns.clone()))
+                    .send(),
+            )
         })
         .await
         .map_err(Failure::into_error)?;

@@ -177,12 +177,8 @@ pub(super) async fn register(
     let family = document.get_family().clone().unwrap_or_default();
     let call = calls::ecs("RegisterTaskDefinition", format!("family {family}"));
     let client = clients.ecs().await?;
-    calls::run_once(clients, || {
-        let request = document.clone().send_with(client);
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    calls::run_once(clients, &call, || {
+        Box::pin(document.clone().send_with(client))
     })
     .await
     .map_err(Failure::into_error)?;
@@ -224,16 +220,14 @@ struct Registered {
 async fn describe(clients: &AwsClients, which: &str) -> Result<Option<Registered>> {
     let call = calls::ecs("DescribeTaskDefinition", which);
     let client = clients.ecs().await?;
-    let answer = calls::run(clients, || {
-        let request = client
-            .describe_task_definition()
-            .task_definition(which)
-            .include(TaskDefinitionField::Tags)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .describe_task_definition()
+                .task_definition(which)
+                .include(TaskDefinitionField::Tags)
+                .send(),
+        )
     })
     .await;
     let answer = match answer {
@@ -258,16 +252,14 @@ async fn list(
 ) -> Result<Vec<String>> {
     let call = calls::ecs("ListTaskDefinitions", format!("family {family}"));
     let client = clients.ecs().await?;
-    let answer = calls::run(clients, || {
-        let request = client
-            .list_task_definitions()
-            .family_prefix(family)
-            .status(status.clone())
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .list_task_definitions()
+                .family_prefix(family)
+                .status(status.clone())
+                .send(),
+        )
     })
     .await
     .map_err(Failure::into_error)?;
@@ -278,15 +270,13 @@ async fn list(
 async fn deregister(clients: &AwsClients, arn: &str) -> Result<()> {
     let call = calls::ecs("DeregisterTaskDefinition", arn);
     let client = clients.ecs().await?;
-    calls::run(clients, || {
-        let request = client
-            .deregister_task_definition()
-            .task_definition(arn)
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .deregister_task_definition()
+                .task_definition(arn)
+                .send(),
+        )
     })
     .await
     .map_err(Failure::into_error)?;
@@ -297,15 +287,13 @@ async fn deregister(clients: &AwsClients, arn: &str) -> Result<()> {
 async fn delete(clients: &AwsClients, family: &str, arns: &[String]) -> Result<()> {
     let call = calls::ecs("DeleteTaskDefinitions", format!("family {family}"));
     let client = clients.ecs().await?;
-    let answer = calls::run(clients, || {
-        let request = client
-            .delete_task_definitions()
-            .set_task_definitions(Some(arns.to_vec()))
-            .send();
-        Box::pin(async {
-            let sent = request.await;
-            sent.map_err(|error| calls::failure(&call, error))
-        })
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .delete_task_definitions()
+                .set_task_definitions(Some(arns.to_vec()))
+                .send(),
+        )
     })
     .await
     .map_err(Failure::into_error)?;

@@ -325,15 +325,18 @@ struct Check {
 }
 
 impl Check {
-    /// What `check` says, and defaults for what it leaves open; a default never makes the time limit longer than the interval,
-    /// which Elastic Load Balancing refuses.
+    /// What `check` says, and defaults for what it leaves open; a default leaves the time limit below the interval, as Elastic
+    /// Load Balancing demands (hashicorp/terraform-provider-aws#2366).
     fn of(check: &HealthCheck) -> Self {
         let seconds = |period: Option<mlops_core::endpoint::Period>| {
             period.map(|period| period.duration().as_secs())
         };
         let (interval, timeout) = match (seconds(check.interval), seconds(check.timeout)) {
-            (Some(interval), timeout) => (interval, timeout.unwrap_or(TIMEOUT.min(interval))),
-            (None, Some(timeout)) => (INTERVAL.max(timeout), timeout),
+            (Some(interval), timeout) => (
+                interval,
+                timeout.unwrap_or(TIMEOUT.min(interval.saturating_sub(1))),
+            ),
+            (None, Some(timeout)) => (INTERVAL.max(timeout + 1), timeout),
             (None, None) => (INTERVAL, TIMEOUT),
         };
         let whole = |seconds: u64| i32::try_from(seconds).unwrap_or(i32::MAX);
@@ -367,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_holds_and_no_default_makes_the_limit_longer_than_the_interval() {
+    fn what_is_set_holds_and_a_default_leaves_the_limit_below_the_interval() {
         let check = |interval: Option<u64>, timeout: Option<u64>| {
             let check = Check::of(&HealthCheck {
                 interval: interval.map(Period::seconds),
@@ -377,8 +380,9 @@ mod tests {
             (check.interval, check.timeout)
         };
         assert_eq!(check(Some(30), Some(20)), (30, 20));
-        assert_eq!(check(None, Some(20)), (20, 20));
+        assert_eq!(check(None, Some(20)), (21, 20));
         assert_eq!(check(None, Some(2)), (10, 2));
         assert_eq!(check(Some(60), None), (60, 5));
+        assert_eq!(check(Some(5), None), (5, 4));
     }
 }

@@ -249,7 +249,7 @@ async fn a_commit_that_failed_makes_the_next_read_look_again() {
 }
 
 #[tokio::test]
-async fn what_was_fetched_ahead_is_told_for_two_seconds() {
+async fn what_was_fetched_ahead_is_told_for_a_few_seconds() {
     let store = Counted::new();
     let keys: Vec<Key> = (1..=50).map(|number| version("fraud", number)).collect();
     fill(&store, keys.clone()).await;

@@ -1,6 +1,9 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
+mod change;
 mod ecs;
+
+pub use change::validate_change;
 
 use super::spec::{
     Compute, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec, VariantSpec,

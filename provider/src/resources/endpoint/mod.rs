@@ -70,6 +70,7 @@ impl Resource<Client> for EndpointResource {
         let draft = plan::draft(client, &state, &bindings)?;
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
+            plan::reachable(&draft.spec, record.as_ref())?;
         }
         plan::foretell(
             client,

@@ -104,6 +104,17 @@ pub(crate) fn allowed(state: &State, spec: &EndpointSpec) -> Result<Allowed, Dia
     Ok(allowed)
 }
 
+/// Refuses what the endpoint that serves cannot become in one apply.
+pub(crate) fn reachable(
+    spec: &EndpointSpec,
+    record: Option<&EndpointRecord>,
+) -> Result<(), Diagnostics> {
+    match record.and_then(|record| validate::validate_change(&record.spec, spec)) {
+        None => Ok(()),
+        Some(problem) => Err(diagnose::failed("The endpoint cannot change so", &problem).into()),
+    }
+}
+
 /// Fills in what the plan can foretell: versions, address, and what differs.
 pub(crate) async fn foretell(
     client: &Client,

@@ -203,6 +203,16 @@ fn health_check(check: &HealthCheck) -> Vec<Error> {
         2,
         10,
     );
+    if let (Some(interval), Some(timeout)) = (check.interval, check.timeout)
+        && timeout >= interval
+    {
+        problems.push(
+            Error::invalid(format!(
+                "a target group's timeout is shorter than its interval, {interval}, and not {timeout}"
+            ))
+            .at("health_check.timeout"),
+        );
+    }
     problems
 }
 

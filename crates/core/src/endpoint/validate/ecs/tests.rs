@@ -1,4 +1,4 @@
-use super::super::validate;
+use super::super::{validate, validate_change};
 use super::*;
 use crate::endpoint::spec::TargetSpec;
 
@@ -154,6 +154,12 @@ fn what_aws_would_refuse_is_refused_before_with_its_attribute() {
         ),
         (
             "/health_check",
+            serde_json::json!({ "interval": "5s", "timeout": "5s" }),
+            "health_check.timeout",
+            "shorter than its interval, 5s, and not 5s",
+        ),
+        (
+            "/health_check",
             serde_json::json!({ "healthy_threshold": 1 }),
             "health_check.healthy_threshold",
             "is 2 to 10, not 1",
@@ -270,4 +276,32 @@ fn the_size_of_a_task_means_nothing_on_this_machine() {
         .values_mut()
         .for_each(|variant| variant.compute = Compute::default());
     assert!(validate(&spec).is_empty());
+}
+
+#[test]
+fn a_rule_keeps_its_fixed_priority_only_with_its_conditions() {
+    let spec = |host: &str, priority: serde_json::Value| {
+        let rule = serde_json::json!({ "rule": {
+            "listener_arn": LISTENER, "priority": priority, "host_headers": [host],
+        } });
+        with("/target/ecs/ingress", rule)
+    };
+    let fixed = |priority: u16| serde_json::json!({ "fixed": priority });
+    let before = spec("a.example.com", fixed(10));
+    let problem = validate_change(&before, &spec("b.example.com", fixed(10))).unwrap();
+    assert_eq!(problem.attribute(), Some("ingress.priority"));
+    assert!(
+        problem
+            .to_string()
+            .contains("change ingress.priority along with host_headers"),
+        "{problem}"
+    );
+    for after in [
+        spec("a.example.com", fixed(10)),
+        spec("b.example.com", fixed(11)),
+        spec("b.example.com", serde_json::json!({ "leased": "10-19" })),
+        with("/drain_seconds", 7.into()),
+    ] {
+        assert!(validate_change(&before, &after).is_none());
+    }
 }

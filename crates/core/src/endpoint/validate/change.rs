@@ -1,0 +1,41 @@
+//! What an endpoint that serves cannot become in one apply. Pure.
+
+use crate::endpoint::spec::{EndpointSpec, IngressSpec, SlotChoice, TargetSpec};
+use crate::error::Error;
+
+/// The problem of going from `before`, which serves, to `after`.
+///
+/// A rule with other conditions is another front, and the present one keeps its priority until the new one serves: requests would
+/// be lost in between.
+pub fn validate_change(before: &EndpointSpec, after: &EndpointSpec) -> Option<Error> {
+    let (TargetSpec::Ecs(before), TargetSpec::Ecs(after)) = (&before.target, &after.target) else {
+        return None;
+    };
+    let (
+        IngressSpec::Rule {
+            listener_arn,
+            priority: priority @ SlotChoice::Fixed(number),
+            host_headers,
+            path_patterns,
+        },
+        IngressSpec::Rule {
+            listener_arn: same_listener,
+            priority: same_priority,
+            host_headers: other_hosts,
+            path_patterns: other_paths,
+        },
+    ) = (&before.ingress, &after.ingress)
+    else {
+        return None;
+    };
+    let is_same_slot = listener_arn == same_listener && priority == same_priority;
+    let is_other_rule = host_headers != other_hosts || path_patterns != other_paths;
+    (is_same_slot && is_other_rule).then(|| {
+        Error::invalid(format!(
+            "the rule with priority {number} of {listener_arn} serves this endpoint until one with the new conditions does, \
+             and both cannot have that priority; change ingress.priority along with host_headers or path_patterns, \
+             or give an ingress.priority_range"
+        ))
+        .at("ingress.priority")
+    })
+}
