@@ -46,10 +46,19 @@ impl Builds {
 
     /// The release build of our provider.
     pub(crate) fn provider(&self) -> Result<PathBuf> {
-        let path = self.target.join("release/terraform-provider-mlops");
+        self.release("terraform-provider-mlops", "terraform-provider-mlops")
+    }
+
+    /// The release build of our command line.
+    pub(crate) fn mlops(&self) -> Result<PathBuf> {
+        self.release("mlops", "mlops-cli")
+    }
+
+    fn release(&self, binary: &str, package: &str) -> Result<PathBuf> {
+        let path = self.target.join("release").join(binary);
         ensure!(
             path.is_file(),
-            "{} is missing; build it with `cargo build --release -p terraform-provider-mlops`",
+            "{} is missing; build it with `cargo build --release -p {package}`",
             path.display()
         );
         Ok(path)

@@ -58,11 +58,16 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
+        Self::patient(address, ANSWER_TIMEOUT)
+    }
+
+    /// One whose answers may take so long.
+    pub(crate) fn patient(address: SocketAddr, limit: Duration) -> Result<Self> {
         let stream =
             TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
         stream
-            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .set_read_timeout(Some(limit))
             .context("cannot set a timeout")?;
         Ok(Self(BufReader::with_capacity(16 * 1024, stream)))
     }

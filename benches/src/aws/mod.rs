@@ -1,10 +1,11 @@
-//! The registry on AWS, as emulators play it: how many calls a refresh and an apply make, what a large upload costs, and what
-//! of its next version travels.
+//! The registry on AWS, as emulators play it: how many calls a refresh and an apply make, whether many
+//! processes get in each other's way, what a large upload costs, and what of its next version travels.
 
 mod calls;
 mod cli;
 mod counter;
 mod part;
+mod race;
 mod upload;
 mod versions;
 
@@ -19,6 +20,7 @@ const BUCKET: &str = "bench";
 /// Measures and prints.
 pub(crate) fn run(builds: &Builds, resources: usize, size_mib: u64) -> Result<()> {
     calls::run(builds, resources)?;
+    race::run(builds)?;
     upload::run(builds, size_mib)?;
     versions::run(builds, size_mib)
 }
