@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::counter::Counter;
@@ -125,15 +125,22 @@ impl Server {
         Ok(Self { child, address })
     }
 
-    /// Asks one thing of the registry's API.
+    /// Asks one thing of the registry's API, and again where that says that it was too busy, as MLflow's client does.
     fn ask(&self, what: &str, body: &Value) -> Result<Value> {
         let path = format!("/api/2.0/mlflow/{what}");
-        let body = serde_json::to_vec(body)?;
-        let answer =
-            Connection::patient(self.address, ANSWER)?.ask(&post(self.address, &path, &body))?;
-        let said = String::from_utf8_lossy(&answer.body);
-        ensure!(answer.status == 200, "{what}: {} {said}", answer.status);
-        serde_json::from_slice(&answer.body).with_context(|| format!("{what}: {said}"))
+        let request = post(self.address, &path, &serde_json::to_vec(body)?);
+        loop {
+            let answer = Connection::patient(self.address, ANSWER)?.ask(&request)?;
+            let said = String::from_utf8_lossy(&answer.body);
+            match answer.status {
+                200 => {
+                    return serde_json::from_slice(&answer.body)
+                        .with_context(|| format!("{what}: {said}"));
+                }
+                503 => println!("aws: {what} is asked again: {said}"),
+                status => bail!("{what}: {status} {said}"),
+            }
+        }
     }
 
     /// Registers [`EACH`] versions; their numbers.
