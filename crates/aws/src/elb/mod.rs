@@ -33,7 +33,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::health::GroupHealth;
-pub(crate) use self::slots::{Release, parent};
+pub(crate) use self::slots::parent;
+pub(crate) use mlops_core::target::slots::Release;
 
 use crate::clients::AwsClients;
 
@@ -46,13 +47,6 @@ pub(crate) struct Owner {
     pub(crate) name: EndpointName,
     /// The deployment that makes it.
     pub(crate) deployment: DeploymentRef,
-}
-
-impl Owner {
-    /// Whether it is the same one, whatever it is called.
-    fn is(&self, other: &Self) -> bool {
-        self.endpoint == other.endpoint && self.deployment == other.deployment
-    }
 }
 
 /// What a front is.

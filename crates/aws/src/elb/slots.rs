@@ -1,15 +1,14 @@
-//! Which endpoint has which port of a load balancer, and which priority of a listener.
-//!
-//! A lease in the registry keeps the endpoints of one registry apart, however many processes ask at once. It cannot know of
-//! what others made: the load balancer's own answer is the authority, and a slot that somebody else has is passed over.
+//! Which endpoint has which port of a load balancer, and which priority of a listener: [slots](mlops_core::target::slots) whose
+//! authority is the load balancer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mlops_core::endpoint::deployment::DeploymentRef;
 use mlops_core::endpoint::spec::{IngressSpec, PortRange, SlotChoice};
-use mlops_core::records::{Change, CommitError, Expect, Item, Key, Range, Records, Write};
+use mlops_core::names::EndpointName;
+use mlops_core::records::Records;
+use mlops_core::target::slots::{self, Choice, Holder, Leased, Release, Slots};
 use mlops_core::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 use super::Owner;
 
@@ -38,12 +37,12 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Every slot once, the preferred one first.
-    fn in_order(&self) -> impl Iterator<Item = u16> + use<> {
-        let preferred = self.preferred.filter(|slot| self.slots.contains(*slot));
-        let rest =
-            (self.slots.first..=self.slots.last).filter(move |slot| Some(*slot) != preferred);
-        preferred.into_iter().chain(rest)
+    fn choice<'s>(&self, foreign: &'s BTreeSet<u16>) -> Choice<'s> {
+        Choice {
+            range: self.slots,
+            preferred: self.preferred,
+            foreign,
+        }
     }
 
     /// The attribute at fault if there is no slot.
@@ -82,32 +81,26 @@ pub(crate) fn parent(ingress: &IngressSpec) -> &str {
     }
 }
 
-/// A slot's holder, as the registry keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Lease {
-    slot: u16,
-    holder: Owner,
-    /// The deployment whose front is gone and whose lease this was; it gets it back if the new one is undone.
-    #[serde(default)]
-    taken_from: Option<Owner>,
+impl Holder for Owner {
+    fn is(&self, other: &Self) -> bool {
+        self.endpoint == other.endpoint && self.deployment == other.deployment
+    }
+
+    fn endpoint(&self) -> &EndpointName {
+        &self.name
+    }
 }
 
+/// The partition of the leases on `parent`.
 fn partition(parent: &str) -> String {
     format!("front#{parent}")
 }
 
-impl Lease {
-    fn put(&self, parent: &str, expect: Expect) -> Result<Write> {
-        let not_json = || Error::bug("the lease of a front could not be written as JSON");
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(body)) => Ok(Write {
-                key: Key::new(partition(parent), format!("{:05}", self.slot)),
-                expect,
-                change: Change::Put(body),
-            }),
-            Ok(_) => Err(not_json()),
-            Err(cause) => Err(not_json().because(cause)),
-        }
+fn slots_of<'a>(records: &'a dyn Records, partition: &'a str) -> Slots<'a> {
+    Slots {
+        records,
+        partition,
+        what: "slot of a load balancer",
     }
 }
 
@@ -118,8 +111,9 @@ pub(super) async fn held(
     wanted: &Wanted<'_>,
     foreign: &BTreeSet<u16>,
 ) -> Result<Option<u16>> {
-    let leases = leases(records, parent(wanted.ingress)).await?;
-    Ok(own(&leases, owner, wanted, foreign))
+    let partition = partition(parent(wanted.ingress));
+    let slots = slots_of(records, &partition);
+    slots.held(owner, wanted.choice(foreign)).await
 }
 
 /// Leases a slot that nobody has. `taken` says what the load balancer has in which slot. Called again by the same owner it
@@ -131,124 +125,19 @@ pub(super) async fn acquire(
     foreign: &BTreeSet<u16>,
     taken: &BTreeMap<u16, String>,
 ) -> Result<u16> {
-    loop {
-        match attempt(records, owner, wanted, foreign, taken).await? {
-            Attempt::Leased(slot) => return Ok(slot),
-            // Somebody was faster with one slot. Every turn of this loop is somebody's success.
-            Attempt::Outrun => {}
-            Attempt::Exhausted(holders) => return Err(exhausted(wanted, &holders)),
-        }
+    let partition = partition(parent(wanted.ingress));
+    let is_gone = |holder: &Owner| {
+        holder.endpoint == owner.endpoint && wanted.replaces == Some(&holder.deployment)
+    };
+    let leased = slots_of(records, &partition)
+        .acquire(owner, wanted.choice(foreign), is_gone, |slot| {
+            Ok(taken.get(&slot).cloned())
+        })
+        .await?;
+    match leased {
+        Leased::Slot(slot) => Ok(slot),
+        Leased::None(holders) => Err(exhausted(wanted, &holders)),
     }
-}
-
-enum Attempt {
-    Leased(u16),
-    Outrun,
-    Exhausted(Vec<(u16, String)>),
-}
-
-async fn attempt(
-    records: &dyn Records,
-    owner: &Owner,
-    wanted: &Wanted<'_>,
-    foreign: &BTreeSet<u16>,
-    taken: &BTreeMap<u16, String>,
-) -> Result<Attempt> {
-    let parent = parent(wanted.ingress);
-    let leases = leases(records, parent).await?;
-    if let Some(slot) = own(&leases, owner, wanted, foreign) {
-        return Ok(Attempt::Leased(slot));
-    }
-    let mut holders = Vec::new();
-    for slot in wanted.in_order() {
-        let (expect, taken_from) = match leases.get(&slot) {
-            None => (Expect::Absent, None),
-            Some((item, lease)) if is_replaced(&lease.holder, owner, wanted) => {
-                let before = Some(lease.holder.clone());
-                (Expect::Revision(item.revision), before)
-            }
-            Some((_, lease)) => {
-                let name = lease.holder.name.as_str();
-                holders.push((slot, format!("endpoint {name:?}")));
-                continue;
-            }
-        };
-        if let Some(holder) = taken.get(&slot) {
-            holders.push((slot, holder.clone()));
-            continue;
-        }
-        if foreign.contains(&slot) {
-            holders.push((slot, SOMEBODY_ELSE.to_owned()));
-            continue;
-        }
-        let lease = Lease {
-            slot,
-            holder: owner.clone(),
-            taken_from,
-        };
-        return match records.commit(vec![lease.put(parent, expect)?]).await {
-            Ok(_) => Ok(Attempt::Leased(slot)),
-            Err(CommitError::Condition { .. }) => Ok(Attempt::Outrun),
-            Err(CommitError::Store(error)) => Err(error),
-        };
-    }
-    Ok(Attempt::Exhausted(holders))
-}
-
-fn own(
-    leases: &BTreeMap<u16, (Item, Lease)>,
-    owner: &Owner,
-    wanted: &Wanted<'_>,
-    foreign: &BTreeSet<u16>,
-) -> Option<u16> {
-    let slots = leases.values().map(|(_, lease)| lease);
-    slots
-        .filter(|lease| lease.holder.is(owner) && wanted.slots.contains(lease.slot))
-        .map(|lease| lease.slot)
-        .find(|slot| !foreign.contains(slot))
-}
-
-fn is_replaced(holder: &Owner, owner: &Owner, wanted: &Wanted<'_>) -> bool {
-    holder.endpoint == owner.endpoint && wanted.replaces == Some(&holder.deployment)
-}
-
-const SOMEBODY_ELSE: &str = "somebody else";
-
-fn exhausted(wanted: &Wanted<'_>, holders: &[(u16, String)]) -> Error {
-    const NAMED: usize = 10;
-    let (word, parent) = (wanted.word(), parent(wanted.ingress));
-    let attribute = wanted.attribute();
-    if let SlotChoice::Fixed(_) = choice(wanted.ingress) {
-        let holder = holders.first().map_or(SOMEBODY_ELSE, |(_, holder)| holder);
-        return Error::conflict(format!(
-            "{word} {} of {parent} is taken by {holder}; free it, choose another ingress.{word}, or give an ingress.{word}_range",
-            wanted.slots.first
-        ))
-        .at(attribute);
-    }
-    let mut named: Vec<String> = holders
-        .iter()
-        .take(NAMED)
-        .map(|(slot, holder)| format!("{slot} by {holder}"))
-        .collect();
-    if holders.len() > NAMED {
-        named.push(format!("and {} more", holders.len() - NAMED));
-    }
-    Error::conflict(format!(
-        "every {word} of {} of {parent} is taken ({}); widen ingress.{word}_range, or destroy an endpoint that is not needed",
-        wanted.slots,
-        named.join(", ")
-    ))
-    .at(attribute)
-}
-
-/// What happens to leases that were taken over from a deployment whose front is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Release {
-    /// They end: the front is torn down.
-    Free,
-    /// They go back: the front is undone, as if it had never been.
-    Restore,
 }
 
 /// Ends every lease of `owner` on `parent` but the one on `keep`. Nothing to end is success.
@@ -259,65 +148,29 @@ pub(super) async fn release(
     keep: Option<u16>,
     how: Release,
 ) -> Result<()> {
-    loop {
-        let mut writes = Vec::new();
-        for (item, lease) in leases(records, parent).await?.into_values() {
-            if !lease.holder.is(owner) || Some(lease.slot) == keep {
-                continue;
-            }
-            let expect = Expect::Revision(item.revision);
-            writes.push(match lease.taken_from.filter(|_| how == Release::Restore) {
-                Some(before) => Lease {
-                    slot: lease.slot,
-                    holder: before,
-                    taken_from: None,
-                }
-                .put(parent, expect)?,
-                None => Write {
-                    key: item.key,
-                    expect,
-                    change: Change::Delete,
-                },
-            });
-        }
-        if writes.is_empty() {
-            return Ok(());
-        }
-        match records.commit(writes).await {
-            Ok(_) => return Ok(()),
-            // Only this owner's own deployment changes its leases; another process of it was here. Look again.
-            Err(CommitError::Condition { .. }) => {}
-            Err(CommitError::Store(error)) => return Err(error),
-        }
-    }
+    let partition = partition(parent);
+    slots_of(records, &partition)
+        .release(owner, keep, how)
+        .await
 }
 
-async fn leases(records: &dyn Records, parent: &str) -> Result<BTreeMap<u16, (Item, Lease)>> {
-    let partition = partition(parent);
-    let mut all = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let range = Range {
-            after: after.take(),
-            ..Range::default()
-        };
-        let page = records.query(&partition, range).await?;
-        after = page.items.last().map(|item| item.key.sort.clone());
-        for item in page.items {
-            let lease = Lease::deserialize(serde_json::Value::Object(item.body.clone())).map_err(
-                |cause| {
-                    Error::corrupt(format!(
-                        "the lease of slot {} of {parent} in {} is not readable",
-                        item.key.sort,
-                        records.location()
-                    ))
-                    .because(cause)
-                },
-            )?;
-            all.insert(lease.slot, (item, lease));
-        }
-        if !page.more || after.is_none() {
-            return Ok(all);
-        }
+fn exhausted(wanted: &Wanted<'_>, holders: &[(u16, String)]) -> Error {
+    let (word, parent) = (wanted.word(), parent(wanted.ingress));
+    let attribute = wanted.attribute();
+    if let SlotChoice::Fixed(_) = choice(wanted.ingress) {
+        let holder = holders
+            .first()
+            .map_or("somebody else", |(_, holder)| holder);
+        return Error::conflict(format!(
+            "{word} {} of {parent} is taken by {holder}; free it, choose another ingress.{word}, or give an ingress.{word}_range",
+            wanted.slots.first
+        ))
+        .at(attribute);
     }
+    Error::conflict(format!(
+        "every {word} of {} of {parent} is taken ({}); widen ingress.{word}_range, or destroy an endpoint that is not needed",
+        wanted.slots,
+        slots::named(holders)
+    ))
+    .at(attribute)
 }

@@ -8,6 +8,7 @@
 //! Conformance: [`crate::conformance::target`].
 
 mod provision;
+pub mod slots;
 mod targets;
 mod types;
 

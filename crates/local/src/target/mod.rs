@@ -28,13 +28,13 @@ use mlops_core::endpoint::spec::{EndpointSpec, TargetSpec};
 use mlops_core::records::Records;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{RemovalState, RevisionLimits, SmokeReport, SmokeRequest};
+use mlops_core::target::slots::Release;
 use mlops_core::target::{
     Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server,
     Target,
 };
 use mlops_core::{Error, Result};
 
-use self::ports::Release;
 use self::server::Found;
 use self::steps::{Handle, Machine, Turns};
 use crate::admin::AdminClient;

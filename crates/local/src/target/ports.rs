@@ -1,21 +1,17 @@
-//! Which endpoint has which port of this machine.
-//!
-//! A lease in the registry keeps two endpoints of one registry apart, however many processes ask at once. It cannot know
-//! of other programs: the machine's own answer to a bind is the authority, and a port that somebody else has is passed
-//! over.
+//! Which endpoint has which port of this machine: [slots] whose authority is the machine's own answer to a bind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
 use mlops_core::endpoint::spec::{LocalSpec, PortRange};
-use mlops_core::records::{Change, CommitError, Expect, Item, Key, Range, Records, Write};
+use mlops_core::names::EndpointName;
+use mlops_core::records::Records;
+use mlops_core::target::slots::{self, Choice, Holder, Leased, Release, Slots};
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::layout::ServerKey;
-
-const PARTITION: &str = "local-port";
 
 /// What a server asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,42 +43,23 @@ impl Wanted {
             "local.port_range"
         }
     }
+}
 
-    /// Every port once, the preferred one first.
-    fn in_order(&self) -> impl Iterator<Item = u16> + use<> {
-        let preferred = self.preferred.filter(|port| self.ports.contains(*port));
-        let rest =
-            (self.ports.first..=self.ports.last).filter(move |port| Some(*port) != preferred);
-        preferred.into_iter().chain(rest)
+impl Holder for ServerKey {
+    fn is(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    fn endpoint(&self) -> &EndpointName {
+        &self.endpoint
     }
 }
 
-/// A port's holder, as the registry keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Lease {
-    port: u16,
-    server: ServerKey,
-    /// The dead server whose lease this was; it gets it back if the new one is undone.
-    #[serde(default)]
-    taken_from: Option<ServerKey>,
-}
-
-impl Lease {
-    fn key(port: u16) -> Key {
-        Key::new(PARTITION, format!("{port:05}"))
-    }
-
-    fn put(&self, expect: Expect) -> Result<Write> {
-        let not_json = || Error::bug("a port's lease could not be written as JSON");
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(body)) => Ok(Write {
-                key: Self::key(self.port),
-                expect,
-                change: Change::Put(body),
-            }),
-            Ok(_) => Err(not_json()),
-            Err(cause) => Err(not_json().because(cause)),
-        }
+fn ports(records: &dyn Records) -> Slots<'_> {
+    Slots {
+        records,
+        partition: "local-port",
+        what: "port of this machine",
     }
 }
 
@@ -94,76 +71,34 @@ pub(super) async fn acquire(
     wanted: &Wanted,
     foreign: &BTreeSet<u16>,
 ) -> Result<u16> {
-    loop {
-        match attempt(records, server, wanted, foreign).await? {
-            Attempt::Leased(port) => return Ok(port),
-            // Somebody was faster with one port. Every turn of this loop is somebody's success.
-            Attempt::Outrun => {}
-            Attempt::Exhausted(holders) => return Err(exhausted(wanted, &holders)),
-        }
+    let choice = Choice {
+        range: wanted.ports,
+        preferred: wanted.preferred,
+        foreign,
+    };
+    let is_gone = |holder: &ServerKey| wanted.replaces.as_ref() == Some(holder);
+    let leased = ports(records)
+        .acquire(server, choice, is_gone, |port| holder_of(port, wanted))
+        .await?;
+    match leased {
+        Leased::Slot(port) => Ok(port),
+        Leased::None(holders) => Err(exhausted(wanted, &holders)),
     }
 }
 
-enum Attempt {
-    Leased(u16),
-    Outrun,
-    Exhausted(Vec<(u16, String)>),
-}
-
-async fn attempt(
+/// Ends every lease of `server` but the one on `keep`. Nothing to end is success.
+pub(super) async fn release(
     records: &dyn Records,
     server: &ServerKey,
-    wanted: &Wanted,
-    foreign: &BTreeSet<u16>,
-) -> Result<Attempt> {
-    let leases = leases(records).await?;
-    let own = leases.values().map(|(_, lease)| lease).find(|lease| {
-        lease.server == *server
-            && wanted.ports.contains(lease.port)
-            && !foreign.contains(&lease.port)
-    });
-    if let Some(own) = own {
-        return Ok(Attempt::Leased(own.port));
-    }
-    let mut holders = Vec::new();
-    for port in wanted.in_order() {
-        if foreign.contains(&port) {
-            holders.push((port, ANOTHER_PROGRAM.to_owned()));
-            continue;
-        }
-        let (expect, taken_from) = match leases.get(&port) {
-            None => (Expect::Absent, None),
-            Some((item, lease)) if wanted.replaces.as_ref() == Some(&lease.server) => {
-                (Expect::Revision(item.revision), Some(lease.server.clone()))
-            }
-            Some((_, lease)) => {
-                let name = lease.server.endpoint.as_str();
-                holders.push((port, format!("endpoint {name:?}")));
-                continue;
-            }
-        };
-        if let Some(holder) = holder_of(port, wanted)? {
-            holders.push((port, holder));
-            continue;
-        }
-        let lease = Lease {
-            port,
-            server: server.clone(),
-            taken_from,
-        };
-        return match records.commit(vec![lease.put(expect)?]).await {
-            Ok(_) => Ok(Attempt::Leased(port)),
-            Err(CommitError::Condition { .. }) => Ok(Attempt::Outrun),
-            Err(CommitError::Store(error)) => Err(error),
-        };
-    }
-    Ok(Attempt::Exhausted(holders))
+    keep: Option<u16>,
+    how: Release,
+) -> Result<()> {
+    ports(records).release(server, keep, how).await
 }
 
 const ANOTHER_PROGRAM: &str = "another program";
 
 fn exhausted(wanted: &Wanted, holders: &[(u16, String)]) -> Error {
-    const NAMED: usize = 10;
     if wanted.fixed {
         let holder = holders
             .first()
@@ -174,18 +109,10 @@ fn exhausted(wanted: &Wanted, holders: &[(u16, String)]) -> Error {
         ))
         .at(wanted.attribute());
     }
-    let mut named: Vec<String> = holders
-        .iter()
-        .take(NAMED)
-        .map(|(port, holder)| format!("{port} by {holder}"))
-        .collect();
-    if holders.len() > NAMED {
-        named.push(format!("and {} more", holders.len() - NAMED));
-    }
     Error::conflict(format!(
         "every port of {} is taken ({}); widen local.port_range, or destroy an endpoint that is not needed",
         wanted.ports,
-        named.join(", ")
+        slots::named(holders)
     ))
     .at(wanted.attribute())
 }
@@ -211,82 +138,4 @@ fn holder_of(port: u16, wanted: &Wanted) -> Result<Option<String>> {
 /// Whether a port can be bound now.
 pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// What happens to leases that were taken over from a dead server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Release {
-    /// They end: the server is torn down.
-    Free,
-    /// They go back: the server is undone, as if it had never been.
-    Restore,
-}
-
-/// Ends every lease of `server` but the one on `keep`. Nothing to end is success.
-pub(super) async fn release(
-    records: &dyn Records,
-    server: &ServerKey,
-    keep: Option<u16>,
-    how: Release,
-) -> Result<()> {
-    loop {
-        let mut writes = Vec::new();
-        for (item, lease) in leases(records).await?.into_values() {
-            if lease.server != *server || Some(lease.port) == keep {
-                continue;
-            }
-            let expect = Expect::Revision(item.revision);
-            writes.push(match lease.taken_from.filter(|_| how == Release::Restore) {
-                Some(before) => Lease {
-                    port: lease.port,
-                    server: before,
-                    taken_from: None,
-                }
-                .put(expect)?,
-                None => Write {
-                    key: item.key,
-                    expect,
-                    change: Change::Delete,
-                },
-            });
-        }
-        if writes.is_empty() {
-            return Ok(());
-        }
-        match records.commit(writes).await {
-            Ok(_) => return Ok(()),
-            // Only this server's own deployment changes its leases; another process of it was here. Look again.
-            Err(CommitError::Condition { .. }) => {}
-            Err(CommitError::Store(error)) => return Err(error),
-        }
-    }
-}
-
-async fn leases(records: &dyn Records) -> Result<BTreeMap<u16, (Item, Lease)>> {
-    let mut all = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let range = Range {
-            after: after.take(),
-            ..Range::default()
-        };
-        let page = records.query(PARTITION, range).await?;
-        after = page.items.last().map(|item| item.key.sort.clone());
-        for item in page.items {
-            let lease = Lease::deserialize(serde_json::Value::Object(item.body.clone())).map_err(
-                |cause| {
-                    Error::corrupt(format!(
-                        "the lease of port {} in {} is not readable",
-                        item.key.sort,
-                        records.location()
-                    ))
-                    .because(cause)
-                },
-            )?;
-            all.insert(lease.port, (item, lease));
-        }
-        if !page.more || after.is_none() {
-            return Ok(all);
-        }
-    }
 }

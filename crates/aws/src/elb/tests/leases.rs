@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mlops_core::endpoint::deployment::DeploymentRef;
 use mlops_core::endpoint::spec::{IngressSpec, PortRange, SlotChoice};
 use mlops_core::memory::MemoryRecords;
+use mlops_core::target::slots::Release;
 use mlops_core::{Class, Result};
 
 use super::super::Owner;
-use super::super::slots::{Release, Wanted, acquire, parent, release};
+use super::super::slots::{Wanted, acquire, parent, release};
 use super::world::{deployment, owner};
 
 fn ingress(first: u16, last: u16) -> IngressSpec {

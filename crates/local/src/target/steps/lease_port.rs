@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use mlops_core::saga::{Progress, Step, StepError, UndoError};
+use mlops_core::target::slots::Release;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
 use crate::target::layout::ServerKey;
-use crate::target::ports::{self, Release, Wanted};
+use crate::target::ports::{self, Wanted};
 use crate::target::server::{self, Found};
 
 pub(super) enum LeasePort {}

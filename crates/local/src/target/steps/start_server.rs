@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mlops_core::saga::{Progress, Step, StepError, UndoError};
 use mlops_core::serving::EXIT_ADDRESS_IN_USE;
+use mlops_core::target::slots::Release;
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Machine, address};
 use crate::target::layout::{ServerDir, ServerKey};
-use crate::target::ports::{self, Release, Wanted};
+use crate::target::ports::{self, Wanted};
 use crate::target::server::{self, Found, STOP_MARGIN, Started};
 use crate::target::{binary, health, logs, programs};
 
