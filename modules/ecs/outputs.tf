@@ -44,14 +44,21 @@ output "instances" {
 }
 
 output "servers" {
-  description = "By server: execution_role_arn and task_role_arn, which a task definition takes, and log_group, the name of what its execution role may write to. Known only when the roles have their policies."
+  description = "By server: execution_role_arn and task_role_arn, which an mlops_endpoint or a task definition takes; security_group_id, which its tasks take (null without a network); log_group, the name of what its execution role may write to, beside the log groups of endpoints in this cluster. Known only when the roles have their policies and the clients are let in."
   value = {
     for name in keys(var.servers) : name => {
       execution_role_arn = aws_iam_role.execution[name].arn
       log_group          = aws_cloudwatch_log_group.servers[name].name
+      security_group_id  = var.network == null ? null : aws_security_group.servers[name].id
       task_role_arn      = aws_iam_role.task[name].arn
     }
   }
 
-  depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.task]
+  depends_on = [
+    aws_iam_role_policy.execution,
+    aws_iam_role_policy.task,
+    aws_vpc_security_group_egress_rule.servers_ipv4,
+    aws_vpc_security_group_egress_rule.servers_ipv6,
+    aws_vpc_security_group_ingress_rule.server_clients,
+  ]
 }

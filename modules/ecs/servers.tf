@@ -1,4 +1,4 @@
-# Two roles and a log group for each model server: what ECS does to start it, and what it may do itself.
+# Two roles and a log group for each model server: what ECS does to start it, and what it may do itself. Who reaches it is in security_groups.tf.
 
 locals {
   _arn = { for service in ["ecs", "logs", "ssm"] : service =>
@@ -80,9 +80,14 @@ data "aws_iam_policy_document" "execution" {
 
   #checkov:skip=CKV_AWS_356:A token for all repositories is the only one that ECR gives
   statement {
-    sid       = "WriteLogs"
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${local._arn.logs}:log-group:/ecs/${var.name}/servers/${each.key}:*"]
+    sid     = "WriteLogs"
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+    # The second are those that an mlops_endpoint makes for its servers.
+    resources = [
+      "${local._arn.logs}:log-group:/ecs/${var.name}/servers/${each.key}:*",
+      "${local._arn.logs}:log-group:/mlops/endpoints/${var.name}/*",
+    ]
   }
 
   dynamic "statement" {

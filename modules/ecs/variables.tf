@@ -328,7 +328,7 @@ variable "name" {
 }
 
 variable "network" {
-  description = "Where instances are: the VPC, and subnets in it, from which the APIs of ECS are reached; modules/vpc gives it as networks.private. null where there are none."
+  description = "Where instances and servers are: the VPC, and subnets in it, from which the APIs of AWS are reached; modules/vpc gives it as networks.private. null: there are no instances, and servers get no security groups."
   type = object({
     vpc_id     = string
     subnet_ids = list(string)
@@ -385,11 +385,12 @@ variable "registry" {
 
 variable "servers" {
   description = <<-EOT
-    Model servers, each with an execution role, a task role and a log group; keys are names of your choice, such as those of teams. `models`: patterns of models that it reads, such as risk-*;
-    null means all. `repository_arns`: of ECR, that its images come from. `secret_arns` (Secrets Manager) and `parameter_arns` (Parameter Store): what its task definition takes values from;
+    Model servers, each with an execution role, a task role, a log group and, where there is a network, a security group; keys are names of your choice, such as those of teams. `models`: patterns of models that
+    it reads, such as risk-*; null means all. `clients`: security groups, such as the load balancer's, that reach its tasks on port 8080, the model server's. `repository_arns`: of ECR, that its images come from. `secret_arns` (Secrets Manager) and `parameter_arns` (Parameter Store): what its task definition takes values from;
     `secret_kms_key_arns`: customer's keys that those are encrypted with. Keys of these maps are names of your choice.
   EOT
   type = map(object({
+    clients             = optional(map(string), {})
     models              = optional(list(string))
     parameter_arns      = optional(map(string), {})
     repository_arns     = optional(map(string), {})
@@ -402,6 +403,11 @@ variable "servers" {
   validation {
     condition     = alltrue([for name in keys(var.servers) : can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", name))])
     error_message = "Keys of servers are 1 to 20 lower-case letters, digits and hyphens, and begin with a letter."
+  }
+
+  validation {
+    condition     = alltrue([for server in values(var.servers) : length(server.clients) == 0]) || var.network != null
+    error_message = "servers.*.clients reach a security group in a VPC, and there is no network. Give network, or leave clients out."
   }
 
   validation {

@@ -15,6 +15,7 @@ resource "aws_s3_bucket" "artifacts" {
   #checkov:skip=CKV_AWS_144:Replication is the variable replicas
   #checkov:skip=CKV2_AWS_62:The registry has events of its own
   bucket              = each.value.name
+  force_destroy       = var.artifacts.force_destroy
   object_lock_enabled = var.artifacts.object_lock != null
   region              = each.value.region
 

@@ -40,8 +40,16 @@ output "repositories" {
   depends_on = [aws_ecr_lifecycle_policy.this]
 }
 
+output "stream" {
+  description = "The stream of all changes, as modules/notifications takes it for registry_stream: arn, and kms_key_arn, which it is read with."
+  value = {
+    arn         = aws_dynamodb_table.this.stream_arn
+    kms_key_arn = local.kms_key_arn
+  }
+}
+
 output "table" {
-  description = "arn, name, and stream_arn: the stream of all changes, for event rules and audits."
+  description = "arn, name, and stream_arn. The ARN is known only when the table is there, so a provider whose registry block takes it for table waits for the table."
   value = {
     arn        = aws_dynamodb_table.this.arn
     name       = aws_dynamodb_table.this.name

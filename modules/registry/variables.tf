@@ -41,11 +41,12 @@ variable "artifacts" {
   description = <<-EOT
     The bucket of the artifacts. `prefix`: what all keys begin with, without slashes at its ends; the provider's `registry` block has the same. `noncurrent_days`: how long
     objects that were overwritten or deleted can be had back. `abandoned_upload_days`: when parts of an upload that nobody finished are removed; an upload is resumed
-    within that time. `object_lock`: objects can be neither overwritten nor deleted for so long; GOVERNANCE may be lifted by who has the permission, COMPLIANCE by nobody.
+    within that time. `force_destroy`: whether a destroy takes the objects along; must be applied before. `object_lock`: objects can be neither overwritten nor deleted for so long; GOVERNANCE may be lifted by who has the permission, COMPLIANCE by nobody.
     Whether there is a lock cannot be changed later without replacing the bucket.
   EOT
   type = object({
     abandoned_upload_days = optional(number, 7)
+    force_destroy         = optional(bool, false)
     noncurrent_days       = optional(number, 30)
     object_lock           = optional(object({ days = number, mode = optional(string, "GOVERNANCE") }))
     prefix                = optional(string, "")

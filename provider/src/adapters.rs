@@ -12,6 +12,7 @@ use mlops_aws::{
     AssumeRole, AssumeRoleWithWebIdentity, AwsClients, AwsSettings, Endpoints, RetryMode, Secret,
 };
 use mlops_core::clock::{RandomIds, SystemClock};
+use mlops_core::records::Records;
 use mlops_core::registry::{Heartbeat, Registry};
 use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
@@ -21,6 +22,7 @@ use tfplugin::timeouts::parse_duration;
 use crate::aws;
 use crate::client::{Parts, Settings};
 use crate::provider::Config;
+use crate::unborn::Unborn;
 
 /// Opens the registry, and the target on this machine. Nothing is written, and nothing is called.
 pub(crate) fn open(settings: Settings) -> Result<Parts> {
@@ -49,18 +51,27 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         .ok_or_else(|| Error::bug("a registry on AWS without a registry block"))?;
     let path_style = config.s3_use_path_style.unwrap_or_default();
     let clients = AwsClients::new(settings(config)?)?;
-    let records = DynamoRecords::new(clients.clone(), &place.table)?;
-    let records = Arc::new(ReadAhead::new(Arc::new(records)));
-    let mut bucket = S3Settings::new(place.bucket);
-    bucket.prefix = place.prefix.unwrap_or_default();
-    bucket.kms_key_arn = place.kms_key_arn;
+    let is_known = !place.table.is_unknown()
+        && !place.bucket.is_unknown()
+        && !place.prefix.is_unknown()
+        && !place.kms_key_arn.is_unknown();
+    let table = place.table.into_known().unwrap_or_else(not_known);
+    let records: Arc<dyn Records> = if is_known {
+        Arc::new(DynamoRecords::new(clients.clone(), &table)?)
+    } else {
+        Arc::new(Unborn)
+    };
+    let records = Arc::new(ReadAhead::new(records));
+    let mut bucket = S3Settings::new(place.bucket.into_known().unwrap_or_else(not_known));
+    bucket.prefix = place.prefix.into_known().unwrap_or_default();
+    bucket.kms_key_arn = place.kms_key_arn.into_known();
     let tasks = EcsTargetSettings {
         bucket: bucket.bucket.clone(),
         prefix: bucket.prefix.clone(),
         path_style,
     };
     let artifacts = Arc::new(S3Artifacts::new(clients.clone(), bucket)?);
-    let machine = beside::open(&place.table, artifacts.clone())?;
+    let machine = beside::open(&table, artifacts.clone())?;
     let ecs = EcsTarget::new(clients.clone(), tasks, records.clone());
     let registry = Registry::new(
         records,
@@ -76,6 +87,11 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         digests: machine.digests,
         sources: Arc::new(S3Sources::with_clients(clients)),
     })
+}
+
+/// In place of a name that the plan does not know: nothing is asked of it, since an empty registry names no artifact.
+fn not_known() -> String {
+    "not-known-before-apply".to_owned()
 }
 
 fn settings(config: Config) -> Result<AwsSettings> {

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 
 use tfplugin::schema::{Attribute, Block};
 use tfplugin::types::Type;
-use tfplugin::{Secret, validate};
+use tfplugin::{Attr, Secret, validate};
 
 tfplugin::object! {
-    /// The block `registry`.
+    /// The block `registry`. At plan, what this configuration has yet to make is unknown.
     pub(crate) struct Place {
         /// The DynamoDB table.
-        pub(crate) table: String,
+        pub(crate) table: Attr<String>,
         /// The S3 bucket.
-        pub(crate) bucket: String,
+        pub(crate) bucket: Attr<String>,
         /// What all keys in the bucket begin with.
-        pub(crate) prefix: Option<String>,
+        pub(crate) prefix: Attr<String>,
         /// The key that encrypts what is written to the bucket.
-        pub(crate) kms_key_arn: Option<String>,
+        pub(crate) kms_key_arn: Attr<String>,
     }
 
     /// The block `assume_role`.
@@ -141,8 +141,9 @@ pub(crate) fn declare(block: Block) -> Block {
 fn registry() -> Block {
     Block::new()
         .describe(
-            "A registry on AWS: records in a DynamoDB table, artifacts in an S3 bucket. Both exist already; the provider makes \
-             neither. Without this block the registry is embedded.",
+            "A registry on AWS: records in a DynamoDB table, artifacts in an S3 bucket. The provider makes neither. They exist already, \
+             or the same configuration makes them: while `table` is not known, because it is the ARN of one that is yet to be made, \
+             a plan takes the registry as empty. Without this block the registry is embedded.",
         )
         .attribute(
             "table",

@@ -12,6 +12,7 @@ mod provider;
 mod resources;
 mod siblings;
 mod tags;
+mod unborn;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ HERE = f"eu-west-1:{simulate.ACCOUNT}"
 TABLE = f"arn:aws:dynamodb:{HERE}:table/models-prod"
 SECRET = f"arn:aws:secretsmanager:{HERE}:secret:fraud/token-AbCdEf"
 LOGS = f"arn:aws:logs:{HERE}:log-group:/ecs/serving-prod"
+ENDPOINTS = f"arn:aws:logs:{HERE}:log-group:/mlops/endpoints"
 
 
 def keys(*partitions):
@@ -30,12 +31,15 @@ class Access(simulate.Access):
             allowed=[
                 ("logs:PutLogEvents", f"{LOGS}/servers/fraud:log-stream:server/1"),
                 ("logs:CreateLogStream", f"{LOGS}/servers/fraud:log-stream:server/1"),
+                ("logs:CreateLogStream", f"{ENDPOINTS}/serving-prod/fraud:log-stream:server/1"),
+                ("logs:PutLogEvents", f"{ENDPOINTS}/serving-prod/fraud:log-stream:server/1"),
                 ("ecr:GetAuthorizationToken", "*"),
                 ("ecr:BatchGetImage", images),
                 ("secretsmanager:GetSecretValue", SECRET),
             ],
             denied=[
                 ("logs:PutLogEvents", f"{LOGS}/servers/search:log-stream:server/1"),
+                ("logs:PutLogEvents", f"{ENDPOINTS}/serving-qa/fraud:log-stream:server/1"),
                 ("logs:CreateLogGroup", f"{LOGS}/servers/fraud"),
                 ("logs:GetLogEvents", f"{LOGS}/servers/fraud:log-stream:server/1"),
                 ("ecr:BatchGetImage", f"arn:aws:ecr:{HERE}:repository/other"),

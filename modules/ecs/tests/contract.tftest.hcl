@@ -737,3 +737,11 @@ run "reserved_tags_are_refused" {
   }
   expect_failures = [var.tags]
 }
+
+run "clients_of_a_server_without_a_network_are_refused" {
+  command = plan
+  variables {
+    servers = { fraud = { clients = { alb = "sg-0a1b2c3d4e5f60718" } } }
+  }
+  expect_failures = [var.servers]
+}

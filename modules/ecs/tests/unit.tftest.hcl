@@ -147,7 +147,10 @@ run "roles_of_a_server_reach_what_was_named_and_nothing_else" {
       ReadParameters = "arn:aws:ssm:eu-west-1:123456789012:parameter/fraud/level"
       ReadSecrets    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf"
       SignInToImages = "*"
-      WriteLogs      = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/serving/servers/fraud:*"
+      WriteLogs = [
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/mlops/endpoints/serving/*",
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/serving/servers/fraud:*",
+      ]
     }
     error_message = "The execution role reaches other things than those that were named."
   }
@@ -207,6 +210,7 @@ run "roles_of_a_server_reach_what_was_named_and_nothing_else" {
     condition = output.servers.fraud == {
       execution_role_arn = "arn:aws:iam::123456789012:role/serving-fraud-execution"
       log_group          = "/ecs/serving/servers/fraud"
+      security_group_id  = null
       task_role_arn      = "arn:aws:iam::123456789012:role/serving-fraud-task"
     }
     error_message = "The roles are not told."
@@ -569,5 +573,45 @@ run "values_that_only_an_apply_knows_are_planned" {
   assert {
     condition     = output.log_group == "/ecs/serving/exec"
     error_message = "What is known is lost."
+  }
+}
+
+run "tasks_of_a_server_are_reached_by_its_clients_on_the_port_of_the_model_server" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-0a1b2c3d4e5f60718", subnet_ids = ["subnet-0a1b2c3d4e5f60718"] }
+    servers = {
+      fraud  = { clients = { alb = "sg-0a1b2c3d4e5f60718", jobs = "sg-1a1b2c3d4e5f60718" } }
+      search = {}
+    }
+    tags = { team = "ml" }
+  }
+
+  assert {
+    condition     = { for name, group in aws_security_group.servers : name => [group.name, group.vpc_id, group.tags["team"]] } == { fraud = ["serving-fraud-server", "vpc-0a1b2c3d4e5f60718", "ml"], search = ["serving-search-server", "vpc-0a1b2c3d4e5f60718", "ml"] }
+    error_message = "A server has no security group of its own."
+  }
+
+  assert {
+    condition = { for name, rule in aws_vpc_security_group_ingress_rule.server_clients : name => [rule.referenced_security_group_id, rule.from_port, rule.to_port, rule.ip_protocol] } == {
+      "fraud/alb"  = ["sg-0a1b2c3d4e5f60718", 8080, 8080, "tcp"]
+      "fraud/jobs" = ["sg-1a1b2c3d4e5f60718", 8080, 8080, "tcp"]
+    }
+    error_message = "Others than the clients reach the tasks, or they reach another port."
+  }
+
+  assert {
+    condition     = alltrue([for rule in concat(values(aws_vpc_security_group_egress_rule.servers_ipv4), values(aws_vpc_security_group_egress_rule.servers_ipv6)) : rule.from_port == 443 && rule.to_port == 443])
+    error_message = "Tasks reach more than APIs."
+  }
+}
+
+run "without_a_network_a_server_has_no_security_group" {
+  command = apply
+  variables { servers = { fraud = {} } }
+
+  assert {
+    condition     = length(aws_security_group.servers) == 0 && output.servers["fraud"].security_group_id == null && length(aws_vpc_security_group_egress_rule.servers_ipv4) == 0
+    error_message = "There is a security group that no VPC has."
   }
 }

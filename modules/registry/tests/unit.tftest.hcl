@@ -62,6 +62,11 @@ run "the_least_configuration_is_protected_encrypted_and_closed" {
   }
 
   assert {
+    condition     = output.stream == { arn = aws_dynamodb_table.this.stream_arn, kms_key_arn = aws_kms_key.this["registry"].arn } && !aws_s3_bucket.artifacts["home"].force_destroy
+    error_message = "The stream is not told, or a destroy would take artifacts along."
+  }
+
+  assert {
     condition     = length(aws_s3_bucket_replication_configuration.artifacts) + length(aws_ecr_repository.this) + length(aws_s3_bucket_object_lock_configuration.artifacts) + length(aws_ecr_replication_configuration.this) == 0
     error_message = "Something is made that nobody asked for."
   }
@@ -254,5 +259,15 @@ run "a_key_that_is_made_in_the_same_run_is_taken" {
   assert {
     condition     = output.table == "acme-mlops"
     error_message = "What is known is not told."
+  }
+}
+
+run "a_destroy_takes_artifacts_along_where_that_was_asked_for" {
+  command = plan
+  variables { artifacts = { force_destroy = true } }
+
+  assert {
+    condition     = aws_s3_bucket.artifacts["home"].force_destroy
+    error_message = "The bucket would stay."
   }
 }

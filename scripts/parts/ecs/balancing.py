@@ -18,11 +18,19 @@ UNAVAILABLE = (503, {"Content-Type": "text/html"}, b"<h1>503 Service Temporarily
 
 def install(routable):
     """Patches ministack. `routable(group)` gives the targets of a group that take requests."""
+    number_as_aws_does()
     keep_weights()
     obey_weights(routable)
     tell_who_uses_groups()
     place_where_subnets_are()
     refuse()
+
+
+# --- Ids. ministack ends ARNs in any letters; AWS in hexadecimal digits, which is what modules take for one. ---
+
+
+def number_as_aws_does():
+    alb._short_id = lambda: f"{random.getrandbits(64):016x}"
 
 
 # --- Weights. ministack drops ForwardConfig: of a forward action with several groups nothing is left. ---

@@ -53,6 +53,10 @@ class Balancers(unittest.TestCase):
         status, text = call(action, **parameters)
         self.assertEqual((status, re.search("<Code>(.*?)</Code>", text).group(1)), (400, code))
 
+    def test_arns_end_in_hexadecimal_digits(self):
+        ends = {made("CreateLoadBalancer", "LoadBalancerArn", Name=f"front-{number}").rsplit("/", 1)[1] for number in range(50)}
+        self.assertTrue(len(ends) == 50 and all(re.fullmatch("[0-9a-f]{16}", end) for end in ends), ends)
+
     def test_weights_are_kept_and_told(self):
         listener = self.listener(**forward("DefaultActions", **{self.a: 90, self.b: 10}))
         _, text = call("DescribeListeners", LoadBalancerArn=self.balancer)

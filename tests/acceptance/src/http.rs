@@ -13,6 +13,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    host: String,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -67,10 +68,19 @@ pub fn address(url: &str) -> SocketAddr {
 impl Client {
     /// A client of the server at this URL. It connects with the first request.
     pub fn new(url: &str) -> Self {
+        let address = address(url);
         Self {
-            address: address(url),
+            address,
+            host: address.to_string(),
             connection: None,
         }
+    }
+
+    /// The same client, which asks for a host of this name: what a record of DNS for the address would make of it.
+    #[must_use]
+    pub fn of_host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
     }
 
     /// GET.
@@ -117,7 +127,7 @@ impl Client {
     ) -> io::Result<Response> {
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n",
-            self.address,
+            self.host,
             body.len()
         );
         for (name, value) in headers {

@@ -16,6 +16,7 @@ pub mod http;
 pub mod iam;
 pub mod kills;
 pub mod load;
+pub mod mirror;
 pub mod part;
 pub mod plan;
 pub mod process;

@@ -211,6 +211,61 @@ fn a_table_that_is_missing_is_one_error_that_names_the_module() {
     work.apply_fails(&["no-such-table", "modules/registry"]);
 }
 
+/// A table that this configuration makes is not there at the first plan, and its ARN is not known.
+#[test]
+fn a_registry_that_the_same_run_makes_is_planned_as_empty_and_then_used() {
+    let name = "a_registry_that_the_same_run_makes_is_planned_as_empty_and_then_used";
+    let stack = Stack::default();
+    let Some((part, mut work)) = world(name, &stack) else {
+        return;
+    };
+    // As a resource of AWS would, it tells the name when it is made.
+    let made = |times: u8| {
+        format!(
+            "resource \"terraform_data\" \"table\" {{\n  input            = {TABLE:?}\n  triggers_replace = {times}\n}}\n"
+        )
+    };
+    let place = format!("table = terraform_data.table.output\n    bucket = {BUCKET:?}");
+    work.provider(&part::provider(&part.url, &place));
+    let stack = Stack {
+        more: made(1),
+        ..stack
+    };
+    stack.configure(&mut work);
+    // Nobody is asked: there is no registry yet.
+    let plan = work.plan();
+    assert_eq!(plan.actions(ENDPOINT), ["create"]);
+    work.apply();
+    assert_eq!(work.state().object(VERSION).number("/version"), 1);
+    assert_eq!(
+        stack.who_answers(5).into_iter().collect::<Vec<_>>(),
+        [(1, 5)]
+    );
+
+    // What is in the state was written to a registry that must not be lost from sight.
+    let again = Stack {
+        more: made(2),
+        ..stack
+    };
+    again.configure(&mut work);
+    work.plan_fails(&[
+        "The registry of this state is missing",
+        "not known before apply",
+        "-target",
+    ]);
+    again.configure(&mut work);
+    work.run([
+        "apply",
+        "-input=false",
+        "-no-color",
+        "-auto-approve",
+        "-target=terraform_data.table",
+    ])
+    .succeeded();
+    work.apply();
+    work.destroy();
+}
+
 #[test]
 fn one_registry_at_a_time() {
     let mut work = Workspace::new();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use mlops_acceptance::{Builds, Engine, Part, builds, part, skip};
+use mlops_acceptance::{Engine, Part, builds, part, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -47,17 +47,7 @@ fn flowing(text: &str) -> String {
 /// A mirror of our provider and of the stub.
 fn mirror() -> &'static Path {
     static MIRROR: OnceLock<PathBuf> = OnceLock::new();
-    MIRROR.get_or_init(|| {
-        let provider = &Builds::get().provider;
-        let place = Builds::get().plugins.with_file_name("mirror");
-        let placed = Command::new("bash")
-            .args(["-c", r#"set -eu; ROOT=$1; . "$ROOT/scripts/tools.sh"; install_provider "$2" "$4"; install_stub "$3" "$4""#, "bash"])
-            .args([&builds::root(), provider, &provider.with_file_name("tfplugin-stub"), &place])
-            .status()
-            .expect("bash runs");
-        assert!(placed.success(), "no mirror in {}", place.display());
-        place
-    })
+    MIRROR.get_or_init(|| mlops_acceptance::mirror::mirror("mirror"))
 }
 
 /// A machine on which the example is used.

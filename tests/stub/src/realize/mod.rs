@@ -82,6 +82,17 @@ struct Call {
     out: BTreeMap<String, String>,
     /// What the answer contains if the thing is there, beside a good status.
     has: Option<String>,
+    /// Another call, for each of what the answer lists. Both are repeated until it lists nothing.
+    each: Option<Each>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Each {
+    /// Names of XML elements.
+    of: Vec<String>,
+    /// Method and path; `{.name}` is what stands in the element.
+    call: String,
 }
 
 fn table() -> &'static Table {
@@ -210,15 +221,50 @@ impl Realizer {
         object: &Json,
     ) -> Result<(), (&'a Call, String)> {
         for call in calls {
-            match self.call(row, call, region, object).await {
-                Ok(Some(answer)) if !answer.good() && !answer.gone() => {
+            while let Some(answer) = self
+                .call(row, call, region, object)
+                .await
+                .map_err(|error| (call, error))?
+            {
+                if answer.gone() {
+                    break;
+                }
+                if !answer.good() {
                     return Err((call, answer.told()));
                 }
-                Err(error) => return Err((call, error)),
-                _ => {}
+                let Some(each) = &call.each else { break };
+                let listed = answer.elements(&each.of);
+                if listed.is_empty() {
+                    break;
+                }
+                for element in &listed {
+                    let done = self.each(row, each, region, object, element).await;
+                    done.map_err(|error| (call, error))?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// What is to be done with one of what was listed.
+    async fn each(
+        &self,
+        row: &Row,
+        each: &Each,
+        region: &str,
+        object: &Json,
+        element: &Json,
+    ) -> Result<(), String> {
+        let service = &table().services[&row.service];
+        let asked = template::expand(&each.call, object, element);
+        let request = wire::request(service, &row.service, &asked, &Json::Null, None, region);
+        let answer = http::send(&self.endpoint, request).await?;
+        // What stays would be listed again, without end.
+        if answer.good() || answer.gone() {
+            Ok(())
+        } else {
+            Err(answer.told())
+        }
     }
 
     /// One call; `None` if it does not apply.

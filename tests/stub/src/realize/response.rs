@@ -48,6 +48,18 @@ impl Response {
         )
     }
 
+    /// The XML elements of these names, each an object of the texts in it.
+    pub(super) fn elements(&self, names: &[String]) -> Vec<Json> {
+        let mut found = Vec::new();
+        for name in names {
+            let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+            let inner = self.body.split(&open).skip(1);
+            let inner = inner.filter_map(|rest| Some(rest.split_once(&close)?.0));
+            found.extend(inner.map(members));
+        }
+        found
+    }
+
     /// Status and body, for a message.
     pub(super) fn told(&self) -> String {
         let body: String = self.body.chars().take(500).collect();
@@ -59,9 +71,34 @@ impl Response {
     }
 }
 
+/// Elements that hold text alone.
+fn members(xml: &str) -> Json {
+    let leaves = xml.split('<').filter_map(|part| {
+        let (name, text) = part.split_once('>')?;
+        let is_leaf = !name.starts_with('/') && xml.contains(&format!("<{name}>{text}</{name}>"));
+        is_leaf.then(|| (name.to_owned(), Json::from(text)))
+    });
+    Json::Object(leaves.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_of_a_list_are_objects() {
+        let listed = answer(
+            200,
+            "<r><V><K>a/b</K><Id>1</Id></V><D><K>c</K><O><X>2</X></O></D><V/></r>",
+        );
+        let names = ["V".to_owned(), "D".to_owned()];
+        let expected = [
+            serde_json::json!({"K": "a/b", "Id": "1"}),
+            serde_json::json!({"K": "c", "X": "2"}),
+        ];
+        assert_eq!(listed.elements(&names), expected);
+        assert!(answer(200, "<r></r>").elements(&names).is_empty());
+    }
 
     fn answer(status: u16, body: &str) -> Response {
         Response {

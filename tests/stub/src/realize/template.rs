@@ -86,7 +86,7 @@ fn whole(text: &str) -> Option<&str> {
     (!path.contains(['{', '}'])).then_some(path)
 }
 
-fn expand(template: &str, object: &Json, element: &Json) -> String {
+pub(super) fn expand(template: &str, object: &Json, element: &Json) -> String {
     let mut written = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

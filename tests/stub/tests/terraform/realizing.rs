@@ -160,6 +160,17 @@ fn the_types_of_the_table_are_made_read_and_deleted_in_an_emulator_and_the_rest_
     );
 
     root.apply();
+    // Two versions of an object, another object, and what is left of one that was deleted.
+    for (method, key) in [
+        ("PUT", "a/1"),
+        ("PUT", "a/1"),
+        ("PUT", "b"),
+        ("DELETE", "b"),
+    ] {
+        let (status, _) = emulator.ask(method, "s3", &format!("/stub-realized/{key}"));
+        assert!((200..300).contains(&status), "{method} {key}: {status}");
+    }
+    assert_eq!(emulator.bucket("DELETE"), 409, "the bucket is not empty");
     root.succeeds(&["destroy", "-auto-approve", "-input=false"]);
     assert_eq!(emulator.bucket("HEAD"), 404, "the bucket is gone");
 }
