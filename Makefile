@@ -1,10 +1,11 @@
 # The one front door. Every target sets up what it needs on a machine that has nothing yet.
-.PHONY: help demo demo-down demo-aws test test-full test-modules modules-real check-modules check docs bench image
+.PHONY: help demo demo-down demo-aws demo-ecs test test-full test-modules modules-real check-modules check docs bench image
 
 help:
 	@echo 'make demo        serve a real model, update it under traffic, watch a bad version roll back'
 	@echo 'make demo-down   take the demo down again'
 	@echo 'make demo-aws    the same with the registry in DynamoDB and S3, on an emulator; takes itself down'
+	@echo 'make demo-ecs    the same with the endpoint on ECS: real containers, on an emulator; takes itself down (Linux, superuser)'
 	@echo 'make test        all tests (under 40 minutes on a fresh machine with 2 cores)'
 	@echo 'make test-full   with the tests that take long'
 	@echo 'make test-modules  the modules against stand-ins for their providers (MODULES="vpc alb" for some of them)'
@@ -23,6 +24,9 @@ demo-down:
 
 demo-aws:
 	@examples/quickstart/demo-aws
+
+demo-ecs:
+	@examples/ecs/demo
 
 test:
 	@scripts/test

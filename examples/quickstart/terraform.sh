@@ -1,6 +1,6 @@
 # Sourced by demo and demo-down: Terraform with nothing of the user's settings, and the builds that they need.
 
-# Where the configuration lies, and the provider for it; demo-aws has its own.
+# Where the configuration lies, and the provider for it; demo-aws and the demo on ECS have their own.
 DEMO="${DEMO:-$HERE}"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}"
 PLUGINS="${PLUGINS:-$TARGET/demo/plugins}"
@@ -13,7 +13,7 @@ export TF_CLI_CONFIG_FILE=/dev/null CHECKPOINT_DISABLE=1
 # Colours are for people.
 [ -t 1 ] || export TF_CLI_ARGS_plan=-no-color TF_CLI_ARGS_apply=-no-color TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_destroy=-no-color
 
-build_demo() {
-    [ -n "${MLOPS_PREBUILT:-}" ] || (cd "$ROOT" && cargo build --quiet -p terraform-provider-mlops -p mlops-acceptance --bins)
+build_demo() { # further packages, as cargo takes them
+    [ -n "${MLOPS_PREBUILT:-}" ] || (cd "$ROOT" && cargo build --quiet -p terraform-provider-mlops -p mlops-acceptance "$@" --bins)
     install_provider "$TARGET/debug/terraform-provider-mlops" "$PLUGINS"
 }

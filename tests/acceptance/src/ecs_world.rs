@@ -52,9 +52,19 @@ impl EcsWorld {
     /// # Panics
     /// If it is there and does not start.
     pub fn start() -> Result<Self, String> {
-        let part = Part::start("ecs-world")?;
+        let mut world = Self::bare(Part::start("ecs-world")?);
+        world.furnish();
+        Ok(world)
+    }
+
+    /// A world that runs, in which nothing has been made, or nothing is known of it.
+    ///
+    /// # Panics
+    /// If it has not told where it is.
+    #[must_use]
+    pub fn bare(part: Part) -> Self {
         let told = |what: &str| part.details[what].as_str().expect(what).to_owned();
-        let mut world = Self {
+        Self {
             containers_url: told("containers"),
             docker: told("docker")
                 .strip_prefix("unix://")
@@ -69,13 +79,14 @@ impl EcsWorld {
             cluster: "models".to_owned(),
             execution_role: String::new(),
             task_role: String::new(),
-        };
-        world.furnish();
-        Ok(world)
+        }
     }
 
     /// Makes what is there before the first endpoint.
-    fn furnish(&mut self) {
+    ///
+    /// # Panics
+    /// If the world refuses.
+    pub fn furnish(&mut self) {
         self.vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/16")], "vpcId");
         for zone in ["a", "b"] {
             let third = self.subnets.len();

@@ -120,12 +120,12 @@ impl Drop for Load {
     }
 }
 
-/// How much of the traffic the newest version answered while it answered at all.
+/// How much of the traffic a candidate answered while it answered at all: the newest version, unless that answered from the first request on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
     /// Answers by version.
     pub by_version: BTreeMap<u64, usize>,
-    /// Requests from the newest version's first answer to its last.
+    /// Requests from the candidate's first answer to its last.
     pub window: usize,
     /// Those of them that it answered.
     pub answered: usize,
@@ -144,14 +144,19 @@ impl Exposure {
         for version in outcomes.iter().filter_map(version) {
             *by_version.entry(version).or_default() += 1;
         }
+        let before = outcomes.iter().find_map(version);
         let newest = by_version.last_key_value().map(|(version, _)| *version);
-        let is_newest = |outcome: &Outcome| newest.is_some() && version(outcome) == newest;
-        let first = outcomes.iter().position(is_newest).unwrap_or_default();
+        let candidate = newest.filter(|_| newest != before);
+        let is_candidate = |outcome: &Outcome| candidate.is_some() && version(outcome) == candidate;
+        let first = outcomes.iter().position(is_candidate).unwrap_or_default();
         let window = outcomes
             .iter()
-            .rposition(is_newest)
+            .rposition(is_candidate)
             .map_or(0, |last| last + 1 - first);
-        let answered = outcomes.iter().filter(|outcome| is_newest(outcome)).count();
+        let answered = outcomes
+            .iter()
+            .filter(|outcome| is_candidate(outcome))
+            .count();
         Self {
             by_version,
             window,
@@ -168,7 +173,7 @@ impl Exposure {
         }
     }
 
-    /// Whether the newest version answered at most this share of the window, and one request more.
+    /// Whether the candidate answered at most this share of the window, and one request more.
     pub fn is_within(&self, share: f64) -> bool {
         as_f64(self.answered) <= share * as_f64(self.window) + 1.0
     }
@@ -223,6 +228,13 @@ mod tests {
             !Exposure::of(&outcomes(&versions)).is_within(0.10),
             "four of eleven are more"
         );
+    }
+
+    #[test]
+    fn a_candidate_that_never_answers_is_nothing_exposed() {
+        let exposure = Exposure::of(&outcomes(&[2; 40]));
+        assert_eq!((exposure.answered, exposure.window), (0, 0));
+        assert_eq!(exposure.by_version, BTreeMap::from([(2, 40)]));
     }
 
     #[test]

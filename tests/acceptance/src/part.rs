@@ -17,7 +17,8 @@ pub struct Part {
     pub details: Value,
     /// It ends when this is closed.
     stdin: Option<ChildStdin>,
-    child: Child,
+    /// Not of one that others started.
+    child: Option<Child>,
 }
 
 impl Part {
@@ -30,26 +31,31 @@ impl Part {
     /// If it is there and does not start.
     pub fn start(name: &str) -> Result<Self, String> {
         let script = builds::root().join("scripts/parts").join(name);
-        let mut part = Self::of(
-            Command::new(&script)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display())),
-        );
-        let mut stderr = part.child.stderr.take().expect("piped");
+        let mut child = Command::new(&script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", script.display()));
+        let mut stderr = child.stderr.take().expect("piped");
         // Read to the end on its own thread, so that the part never waits for us.
         let said = std::thread::spawn(move || {
             let mut said = String::new();
             let _ = stderr.read_to_string(&mut said);
             said
         });
-        let mut lines = BufReader::new(part.child.stdout.take().expect("piped"));
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        let mut part = Self {
+            url: String::new(),
+            details: Value::Null,
+            stdin: child.stdin.take(),
+            child: Some(child),
+        };
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line).expect("text") == 0 {
-                let status = part.child.wait().expect("its exit status");
+                let child = part.child.as_mut().expect("we started it");
+                let status = child.wait().expect("its exit status");
                 let said = said.join().expect("what it said");
                 // 3: it cannot be put there (scripts/tools.sh, `missing`).
                 assert_eq!(status.code(), Some(3), "{name} ended: {said}");
@@ -67,13 +73,17 @@ impl Part {
         }
     }
 
-    /// A part that has not told its address yet.
-    fn of(mut child: Child) -> Self {
+    /// A part that others started, by what it told about itself. They end it.
+    ///
+    /// # Panics
+    /// If it did not tell its `endpoint`.
+    #[must_use]
+    pub fn of_others(details: Value) -> Self {
         Self {
-            url: String::new(),
-            details: Value::Null,
-            stdin: child.stdin.take(),
-            child,
+            url: details["endpoint"].as_str().expect("endpoint").to_owned(),
+            details,
+            stdin: None,
+            child: None,
         }
     }
 
@@ -178,6 +188,8 @@ pub(crate) fn authorization(service: &str) -> String {
 impl Drop for Part {
     fn drop(&mut self) {
         self.stdin = None;
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
     }
 }

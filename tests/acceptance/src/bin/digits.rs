@@ -7,8 +7,9 @@
 //! ```
 //! `load` asks over so many connections while COMMAND runs, and on until at least LEAST requests are answered. It ends
 //! with COMMAND's exit code and writes to REPORT, one `name=value` a line: `requests`, `failed` (no answer, or not 200),
-//! `by_version` (answers of each version), `window` (requests from the newest version's first answer to its last) and
-//! `exposed` (the newest version's share of that window), and `within` (1 if that is at most a tenth and one request).
+//! `by_version` (answers of each version), `window` (requests from the candidate's first answer to its last) and
+//! `exposed` (the candidate's share of that window), and `within` (1 if that is at most a tenth and one request). The candidate is
+//! the newest version that answered, unless it answered from the first request on: then no candidate did, and all three say so.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
