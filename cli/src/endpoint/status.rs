@@ -28,8 +28,11 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct Variant {
-    model: String,
-    version: u64,
+    /// Of a variant that runs a model.
+    model: Option<String>,
+    version: Option<u64>,
+    /// Of a variant that runs an image.
+    image: Option<String>,
     serving: bool,
     traffic_percent: f64,
     revisions: BTreeMap<String, Revision>,
@@ -81,9 +84,11 @@ fn report(status: &EndpointStatus) -> Report {
     let record = status.record.as_ref();
     let variants = record.map(|record| {
         let variants = record.running.iter().map(|(name, running)| {
+            let bound = running.workload.bound();
             let variant = Variant {
-                model: running.model.to_string(),
-                version: running.version,
+                model: bound.map(|bound| bound.model.to_string()),
+                version: bound.map(|bound| bound.version),
+                image: running.workload.own_image().map(str::to_owned),
                 serving: seen.is_some_and(|seen| seen.serves(&running.name)),
                 traffic_percent: seen
                     .and_then(|seen| seen.routing.variants.get(name))
@@ -186,11 +191,15 @@ fn text(report: &Report) -> String {
         } else {
             "does not serve"
         };
+        let what = match (&variant.model, variant.version, &variant.image) {
+            (Some(model), Some(version), _) => format!("{model}/{version}"),
+            (_, _, image) => image.clone().unwrap_or_default(),
+        };
         line(
             "variant",
             &format!(
-                "{name}: {}/{} {serving}, {} % of the traffic",
-                variant.model, variant.version, variant.traffic_percent
+                "{name}: {what} {serving}, {} % of the traffic",
+                variant.traffic_percent
             ),
         );
         for (name, revision) in &variant.revisions {

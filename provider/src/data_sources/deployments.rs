@@ -9,7 +9,7 @@ use tfplugin::schema::{Attribute, Block, Nested, Schema};
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext, validate};
 
 use super::endpoint::{cluster, id};
-use super::shared::{failed, number, numbers, text};
+use super::shared::{failed, number, numbers, text, texts};
 use crate::client::Client;
 use crate::resources::convert;
 
@@ -38,6 +38,8 @@ tfplugin::object! {
         pub(crate) reason: Attr<String>,
         /// The versions that it asked for.
         pub(crate) versions: Attr<BTreeMap<String, u64>>,
+        /// The images that it asked for.
+        pub(crate) images: Attr<BTreeMap<String, String>>,
         /// The endpoint revision that it started from.
         pub(crate) base_revision: Attr<u64>,
         /// Who asked.
@@ -93,7 +95,11 @@ impl DataSource<Client> for DeploymentsData {
             .attribute("reason", text("Why it did not succeed; null if it did."))
             .attribute(
                 "versions",
-                numbers("The version that it asked for, by variant."),
+                numbers("The version that it asked for, by variant that runs a model."),
+            )
+            .attribute(
+                "images",
+                texts("The image that it asked for, by variant that runs one of the user's own."),
             )
             .attribute(
                 "base_revision",
@@ -174,12 +180,15 @@ fn deployment(closed: ClosedDeployment, events: Vec<Event>) -> Deployment {
         .versions
         .into_iter()
         .map(|(name, version)| (name.to_string(), version));
+    let images = closed.images.into_iter();
+    let images = images.map(|(name, image)| (name.to_string(), image));
     Deployment {
         id: closed.deployment.to_string().into(),
         kind: convert::text(&closed.kind).into(),
         outcome: convert::text(&closed.outcome).into(),
         reason: closed.stop.map(|stop| stop.message).into(),
         versions: versions.collect::<BTreeMap<_, _>>().into(),
+        images: images.collect::<BTreeMap<_, _>>().into(),
         base_revision: closed.base.into(),
         by: closed.by.into(),
         started_at: closed.opened_at.to_string().into(),

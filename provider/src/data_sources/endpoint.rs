@@ -30,6 +30,8 @@ tfplugin::object! {
         pub(crate) target_versions: Attr<BTreeMap<String, u64>>,
         /// The model of each variant.
         pub(crate) models: Attr<BTreeMap<String, String>>,
+        /// The image of each variant that runs one.
+        pub(crate) images: Attr<BTreeMap<String, String>>,
         /// All tags.
         pub(crate) tags: Attr<BTreeMap<String, String>>,
         /// The last successful deployment.
@@ -58,8 +60,9 @@ impl DataSource<Client> for EndpointData {
                 .attribute("cluster", cluster())
                 .attribute("invoke_url", text("The URL of the endpoint."))
                 .attribute("revision", number("How many deployments of this name succeeded."))
-                .attribute("target_versions", numbers("The version of each variant."))
-                .attribute("models", texts("The model of each variant."))
+                .attribute("target_versions", numbers("The version of each variant that runs a model."))
+                .attribute("models", texts("The model of each variant that runs one."))
+                .attribute("images", texts("The image of each variant that runs one of the user's own."))
                 .attribute("tags", texts("All tags but those that the provider's `ignore_tags` names."))
                 .attribute("deployment_id", text("The last deployment that succeeded."))
                 .attribute("created_at", text("When it was created, RFC 3339."))
@@ -72,7 +75,14 @@ impl DataSource<Client> for EndpointData {
         let record = find(client, &config.name, &config.cluster).await?;
         let running = record.running.iter();
         let models: BTreeMap<_, _> = running
-            .map(|(name, revision)| (name.to_string(), revision.model.to_string()))
+            .filter_map(|(name, revision)| {
+                let bound = revision.workload.bound()?;
+                Some((name.to_string(), bound.model.to_string()))
+            })
+            .collect();
+        let images = record.spec.images().into_iter();
+        let images: BTreeMap<_, _> = images
+            .map(|(name, image)| (name.to_string(), image))
             .collect();
         let versions = record
             .target_versions()
@@ -86,6 +96,7 @@ impl DataSource<Client> for EndpointData {
             revision: record.revision.into(),
             target_versions: versions.collect::<BTreeMap<_, _>>().into(),
             models: models.into(),
+            images: images.into(),
             tags: client.tags.shown(record.spec.tags.clone()).into(),
             deployment_id: record.deployment.to_string().into(),
             created_at: record.created_at.to_string().into(),

@@ -4,11 +4,16 @@ use mlops_acceptance::stack::ENDPOINT;
 use mlops_acceptance::{Part, Workspace, part, skip};
 
 const ACCOUNT: &str = "000000000000";
+/// A variant that runs a model.
+const MODEL: &str =
+    "model = mlops_model.digits.name\n model_version = mlops_model_version.digits.version";
 
 /// The parts of a configuration, each to be replaced by what a test gets wrong.
 #[derive(Clone)]
 struct Written {
     provider: String,
+    /// What the variant runs.
+    runs: String,
     variant: String,
     ecs: String,
     network: String,
@@ -24,6 +29,7 @@ impl Default for Written {
                 "server_image {{ uri = \"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/mlops@sha256:{}\" }}",
                 "a".repeat(64)
             ),
+            runs: MODEL.to_owned(),
             variant: String::new(),
             ecs: format!(
                 "ecs {{\n    cluster_arn = \"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod\"\n    \
@@ -43,6 +49,7 @@ impl Default for Written {
 impl Written {
     fn text(&self) -> String {
         let Self {
+            runs,
             variant,
             ecs,
             network,
@@ -63,9 +70,8 @@ resource "mlops_endpoint" "digits" {{
   name     = "digits"
   variants = {{
     main = {{
-      model         = mlops_model.digits.name
-      model_version = mlops_model_version.digits.version
-      traffic       = 100
+      traffic = 100
+      {runs}
       {variant}
     }}
   }}
@@ -223,4 +229,135 @@ fn an_embedded_registry_cannot_feed_tasks() {
         "needs a registry on AWS",
         "fetch the model from the registry's bucket",
     ]);
+}
+
+/// A variant that runs an image, with more of it.
+fn image(more: &str) -> Written {
+    let digest = "b".repeat(64);
+    Written {
+        provider: String::new(),
+        runs: format!("image = \"example.com/own@sha256:{digest}\"\n{more}"),
+        ..Written::default()
+    }
+}
+
+#[test]
+fn an_image_needs_neither_a_model_nor_a_server_and_has_no_version() {
+    let name = "an_image_needs_neither_a_model_nor_a_server_and_has_no_version";
+    let Some(part) = registry(name) else { return };
+    let more = "port = 9000\n command = [\"serve\"]\n architecture = \"ARM64\"\n environment = { MLOPS_TASK = \"mine\" }\n \
+                secrets = { TOKEN = \"arn:aws:ssm:eu-west-1:111122223333:parameter/token\" }";
+    let mut work = workspace(&part, &image(more));
+    let plan = work.plan();
+    assert_eq!(plan.actions(ENDPOINT), ["create"]);
+    assert_eq!(
+        *plan.after(ENDPOINT).get("/target_versions"),
+        serde_json::json!({})
+    );
+    assert_eq!(plan.warnings(), Vec::<String>::new());
+
+    // Whoever wants its version is told at plan that there is none.
+    let alias = "resource \"mlops_model_alias\" \"champion\" {\n  model = mlops_model.digits.name\n  name = \"champion\"\n  \
+                 version = mlops_endpoint.digits.target_versions[\"main\"]\n}\n";
+    work.config(&format!("{}{alias}", image(more).text()));
+    work.plan_fails(&["Invalid index", "target_versions"]);
+
+    // An image that is not known yet, from a resource that this run makes: what has a key is known all the same.
+    let unknown = "resource \"terraform_data\" \"image\" {\n  input = \"example.com/own\"\n}\n";
+    let mut later = image("");
+    later.runs = format!(
+        "image = \"${{terraform_data.image.output}}@sha256:{}\"",
+        "b".repeat(64)
+    );
+    work.config(&format!("{}{unknown}", later.text()));
+    let plan = work.plan();
+    assert_eq!(
+        *plan.after(ENDPOINT).get("/target_versions"),
+        serde_json::json!({})
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_image_is_an_error_of_the_plan_that_names_its_attribute() {
+    let name = "what_is_wrong_with_an_image_is_an_error_of_the_plan_that_names_its_attribute";
+    let Some(part) = registry(name) else { return };
+    let runs = |runs: &str| Written {
+        runs: runs.to_owned(),
+        ..Written::default()
+    };
+    let model = |more: &str| runs(&format!("{MODEL}\n{more}"));
+    let arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/token";
+    let on_this_machine = Written {
+        ecs: "local {}".to_owned(),
+        network: String::new(),
+        ingress: String::new(),
+        ..image("")
+    };
+    let digest = "b".repeat(64);
+    let wrong: [(Written, &[&str]); 16] = [
+        (
+            runs("image = \"own:latest\""),
+            &[
+                "\"own:latest\" names no digest, and a tag may move",
+                "REPOSITORY@sha256:DIGEST",
+                "image",
+            ],
+        ),
+        (
+            model(&format!("image = \"own@sha256:{digest}\"")),
+            &["model and image cannot both be set"],
+        ),
+        (
+            image("model = \"digits\""),
+            &["model", "image cannot both be set"],
+        ),
+        (
+            runs("model = \"digits\""),
+            &["model_version, model_alias, image"],
+        ),
+        (
+            runs("model_version = 1"),
+            &["needs model to be set as well"],
+        ),
+        (
+            runs("model_alias = \"champion\""),
+            &["needs model to be set as well"],
+        ),
+        (
+            on_this_machine,
+            &[
+                "image runs in a container on ECS",
+                "give the variant a model",
+            ],
+        ),
+        (image("shadow_percentage = 5"), &["shadow_percentage"]),
+        (image("port = 0"), &["port"]),
+        (image("architecture = \"arm\""), &["architecture", "X86_64"]),
+        (image("command = [null]"), &["null element"]),
+        (
+            model("command = [\"x\"]"),
+            &["the model server has its own", "command"],
+        ),
+        (
+            image("secrets = { TOKEN = \"hunter2-hunter2\" }"),
+            &["what TOKEN holds is not the ARN", "secrets"],
+        ),
+        (
+            image(&format!(
+                "environment = {{ A = \"1\" }}\n secrets = {{ A = \"{arn}\" }}"
+            )),
+            &["A is in environment and in secrets"],
+        ),
+        (
+            image("environment = { ECS_CONTAINER_METADATA_URI = \"1\" }"),
+            &["is set by ECS; take it out of environment"],
+        ),
+        (
+            model(&format!("secrets = {{ MLOPS_MAX_QUEUE = \"{arn}\" }}")),
+            &["is a setting of the model server and no secret"],
+        ),
+    ];
+    for (written, said) in wrong {
+        workspace(&part, &written).plan_fails(said);
+    }
 }

@@ -1,7 +1,8 @@
-//! What a variant's `environment` may say on ECS: bounds of the server, and variables of the container.
+//! What a variant's `environment` and `secrets` may say on ECS: bounds of the server, and variables of the container.
 
 use std::collections::BTreeMap;
 
+use mlops_core::endpoint::spec::{VariantSpec, Workload};
 use mlops_core::serving::{RevisionLimits, TASK_VARIABLE};
 use mlops_core::{Error, Result};
 
@@ -12,22 +13,59 @@ const OF_ECS: [&str; 2] = ["AWS_CONTAINER_", "ECS_"];
 /// Bounds of the server begin with it; they are in the task's configuration.
 const BOUNDS: &str = "MLOPS_MAX_";
 
-/// The bounds that `environment` sets.
+/// What is wrong with the variables of a variant, each with its attribute. An image of the user's own gets nothing from this provider, so
+/// that only what ECS sets is not the user's.
+pub(super) fn problems(variant: &VariantSpec) -> Vec<(&'static str, Error)> {
+    let mut variables = variant.environment.keys();
+    let mut secrets = variant.container.secrets.keys();
+    let (environment, secrets) = match variant.workload {
+        Workload::Version(_) => (
+            limits(&variant.environment).map(drop),
+            secrets.try_for_each(|name| secret(name)),
+        ),
+        Workload::Image(_) => (
+            variables.try_for_each(|name| free(name, false, "environment")),
+            secrets.try_for_each(|name| free(name, false, "secrets")),
+        ),
+    };
+    let both = [("environment", environment), ("secrets", secrets)];
+    both.into_iter()
+        .filter_map(|(attribute, checked)| Some((attribute, checked.err()?)))
+        .collect()
+}
+
+/// Whether a secret may have this name beside the model server.
+fn secret(name: &str) -> Result<()> {
+    free(name, true, "secrets")?;
+    if is_bound(name) {
+        return Err(Error::invalid(format!(
+            "{name} is a setting of the model server and no secret; set it in environment"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the variable is the user's to set.
+fn free(name: &str, runs_server: bool, attribute: &str) -> Result<()> {
+    let whose = if runs_server && (name.starts_with(TASK_VARIABLE) || name == REGION) {
+        "this provider"
+    } else if OF_ECS.iter().any(|prefix| name.starts_with(prefix)) {
+        "ECS"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!(
+        "{name} is set by {whose}; take it out of {attribute}"
+    )))
+}
+
+/// The bounds that `environment` sets for the model server.
 ///
 /// # Errors
 /// `Invalid` for a bound that is none, and for a variable that is not the user's to set.
 pub(super) fn limits(environment: &BTreeMap<String, String>) -> Result<RevisionLimits> {
     for name in environment.keys() {
-        let whose = if name.starts_with(TASK_VARIABLE) || name == REGION {
-            "this provider"
-        } else if OF_ECS.iter().any(|prefix| name.starts_with(prefix)) {
-            "ECS"
-        } else {
-            continue;
-        };
-        return Err(Error::invalid(format!(
-            "{name} is set by {whose}; take it out of environment"
-        )));
+        free(name, true, "environment")?;
     }
     let bounds = environment
         .iter()
@@ -73,6 +111,51 @@ mod tests {
             passed,
             [("AWS_ENDPOINT_URL_S3", "http://s3"), ("RUST_LOG", "debug")]
         );
+    }
+
+    fn variant(json: serde_json::Value) -> VariantSpec {
+        serde_json::from_value(json).expect("a variant")
+    }
+
+    #[test]
+    fn an_image_has_all_variables_but_those_of_ecs_and_no_secret_hides_a_setting() {
+        let said = |variant: &VariantSpec| -> Vec<String> {
+            let told = problems(variant).into_iter();
+            told.map(|(attribute, error)| format!("{attribute}: {error}"))
+                .collect()
+        };
+        let mut image = variant(serde_json::json!({
+            "image": "example.com/server@sha256:0", "traffic": 100.0,
+            "environment": { "MLOPS_TASK": "x", "MLOPS_MAX_QUEUE": "many", "AWS_REGION": "eu-west-1" },
+            "container": { "secrets": { "MLOPS_TIMEOUT_MS": "arn" } },
+        }));
+        assert_eq!(said(&image), Vec::<String>::new());
+        let own = "ECS_CONTAINER_METADATA_URI";
+        (image.environment).insert(own.to_owned(), "x".to_owned());
+        (image.container.secrets).insert(own.to_owned(), "arn".to_owned());
+        assert_eq!(
+            said(&image),
+            [
+                format!("environment: {own} is set by ECS; take it out of environment"),
+                format!("secrets: {own} is set by ECS; take it out of secrets"),
+            ]
+        );
+        let with_secret = |name: &str| {
+            variant(serde_json::json!({
+                "model": "digits", "version": 1, "artifact_digest": "sha256:0", "traffic": 100.0,
+                "container": { "secrets": { name: "arn" } },
+            }))
+        };
+        assert_eq!(said(&with_secret("TOKEN")), Vec::<String>::new());
+        for (name, why) in [
+            ("MLOPS_TASK", "is set by this provider"),
+            ("MLOPS_MAX_QUEUE", "set it in environment"),
+        ] {
+            let [told] = &said(&with_secret(name))[..] else {
+                panic!("{name}")
+            };
+            assert!(told.contains(why), "{told}");
+        }
     }
 
     #[test]

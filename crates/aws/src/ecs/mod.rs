@@ -5,7 +5,8 @@
 //! Traffic is divided by the weights of target groups. Why it is built so: `docs/decisions/0020-ecs-services.md`.
 //!
 //! Tasks run the model server's image, which fetches the model, proves it and only then listens: a target is healthy once
-//! its revision may have traffic. Nobody outside of the VPC can ask it anything before.
+//! its revision may have traffic. Nobody outside of the VPC can ask it anything before. Or they run an image of the user's
+//! own, whose health is all that is known of it.
 
 mod calls;
 mod environment;
@@ -110,11 +111,14 @@ impl Target for EcsTarget {
     }
 
     fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {
-        let checked = spec.variants.iter().map(|(name, variant)| {
-            environment::limits(&variant.environment)
-                .map_err(|error| error.at(format!("variants.{name}.environment")))
-        });
-        checked.filter_map(Result::err).collect()
+        let variants = spec.variants.iter();
+        variants
+            .flat_map(|(name, variant)| {
+                let problems = environment::problems(variant).into_iter();
+                problems
+                    .map(move |(attribute, error)| error.at(format!("variants.{name}.{attribute}")))
+            })
+            .collect()
     }
 
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {

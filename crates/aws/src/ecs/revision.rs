@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, DeploymentCircuitBreaker, DeploymentConfiguration,
     LaunchType as EcsLaunchType, LoadBalancer, NetworkConfiguration, PropagateTags,
 };
-use mlops_core::endpoint::spec::{LaunchType, Placement};
+use mlops_core::endpoint::spec::{LaunchType, Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
@@ -19,7 +19,7 @@ use super::logs;
 use super::names;
 use super::services::{Described, Life, Services};
 use super::tags;
-use super::task_definition::{self, PORT, Surroundings};
+use super::task_definition::{self, Surroundings};
 use super::verdict::{self, Seen, Verdict};
 use crate::elb;
 
@@ -52,7 +52,7 @@ pub(super) async fn ensure(
         // A service is refused whose target group is behind no load balancer: it joins the front first, without weight.
         account
             .balancers
-            .ensure_group(&handle.owner, &handle.front, revision, PORT)
+            .ensure_group(&handle.owner, &handle.front, revision)
             .await?;
         return Ok(again);
     };
@@ -141,7 +141,7 @@ fn request(
             LoadBalancer::builder()
                 .target_group_arn(group)
                 .container_name(names::CONTAINER)
-                .container_port(i32::from(PORT))
+                .container_port(i32::from(revision.container.port))
                 .build(),
         )
         .health_check_grace_period_seconds(grace)
@@ -189,6 +189,7 @@ async fn look(
     let seen = Seen {
         service,
         family: &name,
+        runs_server: revision.workload.own_image().is_none(),
         stopped: &stopped,
         health: health.as_ref(),
         now: SystemTime::now(),
@@ -216,10 +217,18 @@ async fn look(
         false => format!("its log ends: {}", lines.join(" / ")),
     };
     Err(Error::invalid(format!(
-        "version {}/{} does not start as revision {} (service {name}): {why}; {log}",
-        revision.model, revision.version, revision.name
+        "{} does not start as revision {} (service {name}): {why}; {log}",
+        named(&revision.workload),
+        revision.name
     ))
     .at(format!("variants.{}", revision.variant)))
+}
+
+fn named(workload: &Workload) -> String {
+    match workload.own_image() {
+        Some(image) => format!("image {image}"),
+        None => format!("version {workload}"),
+    }
 }
 
 /// A service of the right name that somebody else made.

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionInput;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerDefinition, KeyValuePair, LogConfiguration, LogDriver, MountPoint,
-    NetworkMode, PortMapping, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
+    Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
+    MountPoint, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret, TaskDefinitionField,
+    TaskDefinitionStatus, TransportProtocol, Volume,
 };
-use mlops_core::endpoint::spec::{LaunchType, Placement};
+use mlops_core::endpoint::spec::{Architecture, BoundVersion, LaunchType, Placement, Workload};
 use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
@@ -22,9 +23,7 @@ use crate::clients::AwsClients;
 use crate::elb::Owner;
 use crate::fault::Failure;
 
-/// The port that the server listens on, inside of its task's own network.
-pub(super) const PORT: u16 = 8080;
-/// The image's user, without rights.
+/// The model server's user, without rights.
 const USER: &str = "10001:10001";
 /// The longest [`TaskConfig`], as text. A task definition may have 64 KiB in all; the longest part of this is the
 /// golden request.
@@ -55,7 +54,7 @@ pub(super) fn document(
         LaunchType::Fargate => Compatibility::Fargate,
         LaunchType::Ec2 => Compatibility::Ec2,
     };
-    Ok(RegisterTaskDefinitionInput::builder()
+    let definition = RegisterTaskDefinitionInput::builder()
         .family(names::service(around.owner, &revision.name))
         .network_mode(NetworkMode::Awsvpc)
         .requires_compatibilities(compatibility)
@@ -63,9 +62,23 @@ pub(super) fn document(
         .memory(compute.memory_mb().to_string())
         .execution_role_arn(&placement.execution_role_arn)
         .task_role_arn(&placement.task_role_arn)
-        .volumes(Volume::builder().name(MODELS).build())
+        .set_runtime_platform(revision.container.architecture.map(platform))
         .container_definitions(container(revision, placement, around)?)
-        .set_tags(Some(tags::list(around.owner, revision))))
+        .set_tags(Some(tags::list(around.owner, revision)));
+    Ok(match &revision.workload {
+        Workload::Version(_) => definition.volumes(Volume::builder().name(MODELS).build()),
+        Workload::Image(_) => definition,
+    })
+}
+
+fn platform(architecture: Architecture) -> RuntimePlatform {
+    RuntimePlatform::builder()
+        .cpu_architecture(match architecture {
+            Architecture::X86_64 => CpuArchitecture::X8664,
+            Architecture::Arm64 => CpuArchitecture::Arm64,
+        })
+        .operating_system_family(OsFamily::Linux)
+        .build()
 }
 
 fn container(
@@ -86,36 +99,63 @@ fn container(
         .build()
         .map_err(|cause| Error::bug("a log configuration lacks its driver").because(cause))?;
     let stop = (placement.drain_seconds + STOP_MARGIN).min(LONGEST_STOP);
-    Ok(ContainerDefinition::builder()
+    let container = ContainerDefinition::builder()
         .name(names::CONTAINER)
         .image(&placement.image)
         .essential(true)
-        .command("serve")
-        .command("--task")
-        .user(USER)
-        // The agent behind `aws ecs execute-command` writes to the container's root.
-        .readonly_root_filesystem(!placement.enable_execute_command)
         .stop_timeout(i32::try_from(stop).unwrap_or(i32::MAX))
-        .set_environment(Some(variables(revision, placement, around)?))
-        .mount_points(
-            MountPoint::builder()
-                .source_volume(MODELS)
-                .container_path(TASK_MODELS)
-                .read_only(false)
-                .build(),
-        )
+        .set_secrets(secrets(revision)?)
         .port_mappings(
             PortMapping::builder()
-                .container_port(i32::from(PORT))
+                .container_port(i32::from(revision.container.port))
                 .protocol(TransportProtocol::Tcp)
                 .build(),
         )
-        .log_configuration(log)
-        .build())
+        .log_configuration(log);
+    Ok(match &revision.workload {
+        Workload::Version(bound) => container
+            .command("serve")
+            .command("--task")
+            .user(USER)
+            // The agent behind `aws ecs execute-command` writes to the container's root.
+            .readonly_root_filesystem(!placement.enable_execute_command)
+            .set_environment(Some(variables(revision, bound, placement, around)?))
+            .mount_points(
+                MountPoint::builder()
+                    .source_volume(MODELS)
+                    .container_path(TASK_MODELS)
+                    .read_only(false)
+                    .build(),
+            )
+            .build(),
+        // Its user, its root and its command are its own, unless the variant says another command.
+        Workload::Image(_) => {
+            let command = &revision.container.command;
+            let environment = revision.environment.iter();
+            container
+                .set_command((!command.is_empty()).then(|| command.clone()))
+                .set_environment(Some(environment.map(pair).collect()))
+                .build()
+        }
+    })
+}
+
+fn pair((name, value): (impl Into<String>, impl Into<String>)) -> KeyValuePair {
+    KeyValuePair::builder().name(name).value(value).build()
+}
+
+fn secrets(revision: &Revision) -> Result<Option<Vec<Secret>>> {
+    let secrets = revision.container.secrets.iter().map(|(name, arn)| {
+        let secret = Secret::builder().name(name).value_from(arn).build();
+        secret.map_err(|cause| Error::bug("a secret lacks its name or its ARN").because(cause))
+    });
+    let secrets: Vec<Secret> = secrets.collect::<Result<_>>()?;
+    Ok((!secrets.is_empty()).then_some(secrets))
 }
 
 fn variables(
     revision: &Revision,
+    bound: &BoundVersion,
     placement: &Placement,
     around: &Surroundings<'_>,
 ) -> Result<Vec<KeyValuePair>> {
@@ -126,11 +166,11 @@ fn variables(
         endpoint: around.owner.name.to_string(),
         variant: revision.variant.to_string(),
         revision: revision.name.to_string(),
-        model: revision.model.to_string(),
-        version: revision.version,
-        artifact_digest: revision.artifact_digest.clone(),
+        model: bound.model.to_string(),
+        version: bound.version,
+        artifact_digest: bound.artifact_digest.clone(),
         artifacts: around.artifacts.clone(),
-        port: PORT,
+        port: revision.container.port,
         limits,
         drain_seconds: placement.drain_seconds,
         smoke: revision.smoke.clone(),
@@ -143,17 +183,14 @@ fn variables(
              give the version of {} a smaller golden request",
             revision.variant.as_str(),
             config.len(),
-            revision.model,
+            bound.model,
         ))
         .at(format!("variants.{}", revision.variant)));
     }
     let mut variables: BTreeMap<&str, &str> = environment::passed(&revision.environment).collect();
     variables.insert(environment::REGION, around.region);
     variables.insert(TASK_VARIABLE, &config);
-    Ok(variables
-        .into_iter()
-        .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())
-        .collect())
+    Ok(variables.into_iter().map(pair).collect())
 }
 
 /// The registered task definition of the family, if the endpoint's `revision` registered it.

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use mlops_core::endpoint::Period;
 use mlops_core::endpoint::deployment::{DeploymentId, DeploymentRef};
 use mlops_core::endpoint::spec::{
-    Compute, EcsSpec, HealthCheck, IngressSpec, LaunchType, NetworkSpec, Placement, SlotChoice,
+    Compute, Container, EcsSpec, HealthCheck, IngressSpec, LaunchType, NetworkSpec, Placement,
+    SlotChoice, Workload,
 };
 use mlops_core::names::{EndpointName, ModelName, VariantName};
 use mlops_core::target::{Revision, RevisionName};
@@ -57,16 +58,21 @@ pub(super) fn placement() -> Placement {
     }
 }
 
+/// This version of `digits`.
+pub(super) fn version(number: u64) -> Workload {
+    let model = ModelName::new("digits").expect("legal");
+    Workload::version(model, number, format!("sha256:{}", "1".repeat(64)))
+}
+
 pub(super) fn revision() -> Revision {
     let variant = variant("main");
     Revision {
         name: RevisionName::new(&variant, 2, &deployment(1)),
         variant,
-        model: ModelName::new("digits").expect("legal"),
-        version: 2,
-        artifact_digest: format!("sha256:{}", "1".repeat(64)),
+        workload: version(2),
         environment: BTreeMap::new(),
         compute: Compute::default(),
+        container: Container::default(),
         placement: Some(Box::new(placement())),
         smoke: None,
         startup_timeout: Period::seconds(60),

@@ -64,6 +64,8 @@ pub(super) struct Seen<'a> {
     pub(super) service: &'a Described,
     /// The family that its task definition is of.
     pub(super) family: &'a str,
+    /// Whether its tasks run the model server, whose exit statuses have a meaning.
+    pub(super) runs_server: bool,
     /// Tasks that ended, latest first.
     pub(super) stopped: &'a [Stopped],
     /// Its target group, if it is there.
@@ -105,7 +107,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     if is_steady(service, seen.health) {
         return Verdict::Steady;
     }
-    if let Some(verdict) = by_tasks(seen.stopped) {
+    if let Some(verdict) = by_tasks(seen.stopped, seen.runs_server) {
         return verdict;
     }
     if let Some(event) = service.events.iter().find(|event| is_final(event)) {
@@ -172,16 +174,16 @@ fn family(arn: &str) -> &str {
     last.split(':').next().unwrap_or(last)
 }
 
-fn by_tasks(stopped: &[Stopped]) -> Option<Verdict> {
+fn by_tasks(stopped: &[Stopped], runs_server: bool) -> Option<Verdict> {
     let failures: Vec<&Stopped> = stopped.iter().filter(|task| is_failure(task)).collect();
-    let telling = failures.iter().find(|task| decides(task));
+    let telling = failures.iter().find(|task| decides(task, runs_server));
     let shown = match (telling, failures.first()) {
         (Some(task), _) => task,
         (None, Some(latest)) if failures.len() >= FAILURES => latest,
         _ => return None,
     };
     Some(Verdict::Failed {
-        why: how_it_ended(shown),
+        why: how_it_ended(shown, runs_server),
         task: Some(shown.task.clone()),
     })
 }
@@ -195,8 +197,9 @@ fn is_failure(task: &Stopped) -> bool {
 }
 
 /// Whether the next task would end in the same way.
-fn decides(task: &Stopped) -> bool {
+fn decides(task: &Stopped, runs_server: bool) -> bool {
     task.exit
+        .filter(|_| runs_server)
         .and_then(meaning)
         .is_some_and(|(_, lasting)| lasting)
         || is_out_of_memory(task)
@@ -214,11 +217,11 @@ fn is_out_of_memory(task: &Stopped) -> bool {
     task.container.contains("OutOfMemory") || task.reason.contains("OutOfMemory")
 }
 
-fn how_it_ended(task: &Stopped) -> String {
+fn how_it_ended(task: &Stopped, runs_server: bool) -> String {
     let mut text = match task.exit {
         Some(status) => {
             let mut text = format!("its container ended with status {status}");
-            if let Some((meaning, _)) = meaning(status) {
+            if runs_server && let Some((meaning, _)) = meaning(status) {
                 text.push_str(&format!(": {meaning}"));
             }
             text

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, TargetGroupAttribute, TargetTypeEnum,
 };
-use mlops_core::endpoint::spec::{HealthCheck, Placement};
+use mlops_core::endpoint::spec::{HealthCheck, Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
@@ -16,8 +16,6 @@ use super::calls::{Blame, Refusal, about, run};
 use super::front::{named, of, revision_of};
 use super::{Attached, Balancers, Front, Owner, names, tags, weights};
 
-/// What a task is asked by default: it answers once its model is loaded.
-const HEALTH_PATH: &str = "/v2/health/ready";
 /// Seconds from one question to the next by default.
 const INTERVAL: u64 = 10;
 /// Seconds that an answer may take by default.
@@ -42,7 +40,6 @@ impl Balancers {
         owner: &Owner,
         front: &Front,
         revision: &Revision,
-        port: u16,
     ) -> Result<String> {
         let attached = self.attached(front, owner.endpoint).await?;
         // Joining is the last step: who has joined is whole.
@@ -60,10 +57,7 @@ impl Balancers {
         })?;
         let arn = match self.find(owner, &revision.name).await? {
             Some(group) => group.ours()?,
-            None => {
-                self.create_group(owner, front, revision, placement, port)
-                    .await?
-            }
+            None => self.create_group(owner, front, revision, placement).await?,
         };
         self.set_drain(&arn, placement.drain_seconds).await?;
         let mut all: Vec<(String, u32)> = weighted(&attached);
@@ -212,13 +206,13 @@ impl Balancers {
         front: &Front,
         revision: &Revision,
         placement: &Placement,
-        port: u16,
     ) -> Result<String> {
         let name = name(owner, &revision.name);
         let resource = format!("target group {name}");
         let about = about("CreateTargetGroup", resource.clone(), Blame::Nothing);
         let labels = tags::as_list(tags::of(owner, Some(revision)));
-        let check = Check::of(&placement.health_check);
+        let check = Check::of(&placement.health_check, &revision.workload);
+        let port = revision.container.port;
         let sent = run(&self.clients, &about, |client| {
             let request = client
                 .create_target_group()
@@ -327,7 +321,7 @@ struct Check {
 impl Check {
     /// What `check` says, and defaults for what it leaves open; a default leaves the time limit below the interval, as Elastic
     /// Load Balancing demands (hashicorp/terraform-provider-aws#2366).
-    fn of(check: &HealthCheck) -> Self {
+    fn of(check: &HealthCheck, workload: &Workload) -> Self {
         let seconds = |period: Option<mlops_core::endpoint::Period>| {
             period.map(|period| period.duration().as_secs())
         };
@@ -342,7 +336,7 @@ impl Check {
         let whole = |seconds: u64| i32::try_from(seconds).unwrap_or(i32::MAX);
         let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         Self {
-            path: check.path.clone().unwrap_or_else(|| HEALTH_PATH.to_owned()),
+            path: check.path_of_task(workload).to_owned(),
             interval: whole(interval),
             timeout: whole(timeout),
             healthy: count(check.healthy_threshold.unwrap_or(HEALTHY)),
@@ -354,11 +348,17 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use mlops_core::endpoint::Period;
+    use mlops_core::names::ModelName;
 
     use super::*;
 
+    fn version() -> Workload {
+        Workload::version(ModelName::new("fraud").expect("legal"), 1, "sha256:0")
+    }
+
     #[test]
-    fn a_health_check_that_says_nothing_asks_whether_the_model_is_ready() {
+    fn a_health_check_that_says_nothing_asks_whether_the_model_is_ready_and_an_image_for_its_root()
+    {
         let expected = Check {
             path: "/v2/health/ready".to_owned(),
             interval: 10,
@@ -366,17 +366,26 @@ mod tests {
             healthy: 2,
             unhealthy: 3,
         };
-        assert_eq!(Check::of(&HealthCheck::default()), expected);
+        assert_eq!(Check::of(&HealthCheck::default(), &version()), expected);
+        let image = Workload::image("example.com/server@sha256:0");
+        let of_image = |check: &HealthCheck| Check::of(check, &image).path;
+        assert_eq!(of_image(&HealthCheck::default()), "/");
+        let asked = HealthCheck {
+            path: Some("/healthz".to_owned()),
+            ..HealthCheck::default()
+        };
+        assert_eq!(of_image(&asked), "/healthz");
     }
 
     #[test]
     fn what_is_set_holds_and_a_default_leaves_the_limit_below_the_interval() {
         let check = |interval: Option<u64>, timeout: Option<u64>| {
-            let check = Check::of(&HealthCheck {
+            let check = HealthCheck {
                 interval: interval.map(Period::seconds),
                 timeout: timeout.map(Period::seconds),
                 ..HealthCheck::default()
-            });
+            };
+            let check = Check::of(&check, &version());
             (check.interval, check.timeout)
         };
         assert_eq!(check(Some(30), Some(20)), (30, 20));

@@ -1,6 +1,6 @@
 //! What an apply would do: specification against what the registry says and the target sees. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,8 @@ pub struct EndpointPlan {
     pub server: ServerChange,
     /// What becomes of each variant asked for.
     pub variants: BTreeMap<VariantName, VariantChange>,
-    /// Variants that run and are not asked for any more, with their versions.
-    pub removed: BTreeMap<VariantName, u64>,
+    /// Variants that run and are not asked for any more.
+    pub removed: BTreeSet<VariantName>,
     /// The stages that traffic goes through.
     pub stages: Vec<Stage>,
 }
@@ -58,14 +58,9 @@ pub enum VariantChange {
     Keep,
     /// Nothing of it serves: a revision is started and takes the whole share.
     Start,
-    /// Its share moves, stage by stage, from one version to another (or to the same one with
-    /// another environment).
-    Shift {
-        /// From.
-        from: u64,
-        /// To.
-        to: u64,
-    },
+    /// Its share moves, stage by stage, from one version or image to another (or to the same one
+    /// with another environment).
+    Shift,
 }
 
 /// Compares. `seen` is what the target sees of the recorded server (`None`: not asked, which
@@ -92,10 +87,7 @@ pub fn plan(
         match running {
             None => VariantChange::Start,
             Some(running) if is_same(running, variant, spec) => VariantChange::Keep,
-            Some(running) => VariantChange::Shift {
-                from: running.version,
-                to: variant.version,
-            },
+            Some(_) => VariantChange::Shift,
         }
     };
     let variants: BTreeMap<_, _> = spec
@@ -103,11 +95,11 @@ pub fn plan(
         .iter()
         .map(|(name, variant)| (name.clone(), change(name, variant)))
         .collect();
-    let removed: BTreeMap<_, _> = record
+    let removed: BTreeSet<_> = record
         .into_iter()
-        .flat_map(|record| &record.running)
-        .filter(|(name, _)| !spec.variants.contains_key(*name))
-        .map(|(name, revision)| (name.clone(), revision.version))
+        .flat_map(|record| record.running.keys())
+        .filter(|name| !spec.variants.contains_key(*name))
+        .cloned()
         .collect();
     let moved = variants
         .values()
@@ -122,7 +114,7 @@ pub fn plan(
     };
     let compared = variants
         .values()
-        .any(|change| matches!(change, VariantChange::Shift { .. }));
+        .any(|change| *change == VariantChange::Shift);
     let stages = if moved {
         stages(&spec.rollout, compared)
     } else {
@@ -139,10 +131,9 @@ pub fn plan(
 
 /// Whether a revision is what a variant asks for.
 pub(super) fn is_same(running: &Revision, asked: &VariantSpec, spec: &EndpointSpec) -> bool {
-    running.model == asked.model
-        && running.version == asked.version
-        && running.artifact_digest == asked.artifact_digest
+    running.workload == asked.workload
         && running.environment == asked.environment
         && running.compute == asked.compute
-        && running.placement.as_deref() == spec.placement().as_ref()
+        && running.container == asked.container
+        && running.placement.as_deref() == spec.placement(asked).as_ref()
 }

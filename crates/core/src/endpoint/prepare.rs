@@ -47,21 +47,20 @@ pub(super) fn deployment(
             continue;
         }
         let revision = Revision {
-            name: RevisionName::new(name, variant.version, &who.deployment),
+            name: RevisionName::of(name, &variant.workload, &who.deployment),
             variant: name.clone(),
-            model: variant.model.clone(),
-            version: variant.version,
-            artifact_digest: variant.artifact_digest.clone(),
+            workload: variant.workload.clone(),
             environment: variant.environment.clone(),
             compute: variant.compute,
-            placement: spec.placement().map(Box::new),
+            container: variant.container.clone(),
+            placement: spec.placement(variant).map(Box::new),
             smoke: smoke.get(name).filter(|_| who.smokes_at_start).cloned(),
             startup_timeout: variant.startup_timeout,
         };
         if let Some(request) = smoke.get(name) {
             asked.push((revision.name.clone(), request.clone()));
         }
-        let shifts = matches!(change, VariantChange::Shift { .. });
+        let shifts = change == VariantChange::Shift;
         let copy = (shifts && mirrors && spec.rollout.strategy == Strategy::Shadow)
             .then(|| shadow_of(&revision, spec))
             .transpose()?;

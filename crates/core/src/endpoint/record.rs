@@ -47,11 +47,11 @@ impl EndpointRecord {
         self.spec.id().to_string()
     }
 
-    /// Variant -> version that runs.
+    /// Variant -> version that runs. A variant that runs an image has none.
     pub fn target_versions(&self) -> BTreeMap<VariantName, u64> {
         self.running
             .iter()
-            .map(|(name, revision)| (name.clone(), revision.version))
+            .filter_map(|(name, revision)| Some((name.clone(), revision.workload.number()?)))
             .collect()
     }
 
@@ -93,5 +93,51 @@ impl Leftovers {
     /// Whether nothing is left over.
     pub fn is_empty(&self) -> bool {
         self.revisions.is_empty() && self.servers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_written_before_there_were_images_is_read_and_written_as_it_was() {
+        let variant = serde_json::json!({
+            "model": "digits", "version": 3, "artifact_digest": "sha256:aa", "traffic": 100.0,
+            "shadow_percentage": 0.0, "environment": {}, "startup_timeout": "5m",
+        });
+        let before = serde_json::json!({
+            "id": "00000000-0000-0000-0000-000000000001",
+            "name": "digits",
+            "revision": 4,
+            "spec": {
+                "name": "digits", "variants": { "main": variant }, "target": { "local": { "port": null, "port_range": null } },
+                "health_check": {
+                    "path": null, "interval": null, "timeout": null, "healthy_threshold": null,
+                    "unhealthy_threshold": null, "start_period": null,
+                },
+                "rollout": {
+                    "strategy": "ALL_AT_ONCE", "steps": [], "analysis": {}, "on_failure": "rollback",
+                    "on_interrupt": "rollback", "max_duration": "1h", "terminate_after": "0s",
+                },
+                "drain_seconds": 5, "deletion_policy": "DELETE", "tags": {},
+            },
+            "running": { "main": {
+                "name": "main-v3-01234567.1", "variant": "main", "model": "digits", "version": 3,
+                "artifact_digest": "sha256:aa", "environment": {}, "startup_timeout": "5m",
+            } },
+            "server": { "invoke_url": "http://127.0.0.1:18080", "port": 18080, "handle": {} },
+            "deployment": { "id": "0123456789abcdef0123456789abcdef", "attempt": 1 },
+            "created_at": "2026-11-01T00:00:00Z",
+            "updated_at": "2026-11-02T00:00:00Z",
+            "leftovers": { "revisions": [], "servers": [] },
+            "session": null,
+        });
+        let record: EndpointRecord = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!(
+            record.target_versions().into_values().collect::<Vec<_>>(),
+            [3]
+        );
+        assert_eq!(serde_json::to_value(&record).unwrap(), before);
     }
 }

@@ -240,10 +240,8 @@ impl Run {
 fn versions<'a>(
     revisions: impl Iterator<Item = &'a crate::target::Revision>,
 ) -> impl Iterator<Item = VersionId> {
-    revisions.map(|r| VersionId {
-        model: r.model.clone(),
-        version: r.version,
-    })
+    // An image is in no registry: it binds nothing.
+    revisions.filter_map(|revision| revision.workload.version_id())
 }
 
 fn prior_versions(request: &DeploymentRequest) -> impl Iterator<Item = VersionId> {
@@ -261,13 +259,13 @@ fn opened_note(request: &DeploymentRequest) -> Note {
         DeploymentKind::Update => "update",
         DeploymentKind::Delete => "delete",
     };
-    let versions: Vec<String> = request
+    let variants: Vec<String> = request
         .running
         .iter()
-        .map(|(name, r)| format!("{name}={}/{}", r.model, r.version))
+        .map(|(name, revision)| format!("{name}={}", revision.workload))
         .collect();
     Note::new(
         "deployment.begun",
-        format!("{what} by {}: {}", request.by, versions.join(" ")),
+        format!("{what} by {}: {}", request.by, variants.join(" ")),
     )
 }

@@ -1,6 +1,7 @@
 //! What an endpoint shall be: the domain's form of the configuration, with every reference resolved.
 
 mod ecs;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +10,12 @@ pub use ecs::{
     Compute, EcsSpec, IngressSpec, LaunchType, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS,
     SlotChoice, TERMINATE_AFTER_ON_ECS, cluster_name, default_log_retention_days,
 };
+pub use workload::{Architecture, BoundVersion, Container, OwnImage, Workload};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Percent, Period};
-use crate::names::{EndpointId, EndpointName, ModelName, VariantName};
+use crate::names::{EndpointId, EndpointName, VariantName};
 use crate::rollout::condition::Condition;
 use crate::rollout::query::ServerQuery;
 
@@ -53,12 +55,34 @@ impl EndpointSpec {
         EndpointId::new(place, self.name.clone())
     }
 
-    /// What of this is in each revision, on a target that has such a thing.
-    pub fn placement(&self) -> Option<Placement> {
+    /// Variant -> version, of those that run one.
+    pub fn versions(&self) -> BTreeMap<VariantName, u64> {
+        let variants = self.variants.iter();
+        variants
+            .filter_map(|(name, variant)| Some((name.clone(), variant.workload.number()?)))
+            .collect()
+    }
+
+    /// Variant -> image, of those that run one of the user's own.
+    pub fn images(&self) -> BTreeMap<VariantName, String> {
+        let variants = self.variants.iter();
+        variants
+            .filter_map(|(name, variant)| {
+                let image = variant.workload.own_image()?;
+                Some((name.clone(), image.to_owned()))
+            })
+            .collect()
+    }
+
+    /// What of this is in each revision of `variant`, on a target that has such a thing.
+    pub fn placement(&self, variant: &VariantSpec) -> Option<Placement> {
         match &self.target {
             TargetSpec::Local(_) => None,
             TargetSpec::Ecs(ecs) => {
-                Some(Placement::new(ecs, &self.health_check, self.drain_seconds))
+                // Another model server is no change of a variant that does not run it.
+                let image = variant.workload.own_image().unwrap_or(&ecs.image);
+                let (check, drain) = (&self.health_check, self.drain_seconds);
+                Some(Placement::new(ecs, image, check, drain))
             }
         }
     }
@@ -69,26 +93,26 @@ pub const fn default_drain_seconds() -> u64 {
     5
 }
 
-/// One variant, its version resolved to a number.
+/// One variant, its version resolved to a number or its image to a digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VariantSpec {
-    /// The registry model.
-    pub model: ModelName,
-    /// The version, resolved from the configured number or alias.
-    pub version: u64,
-    /// Digest of the version's artifact, as the registry records it.
-    pub artifact_digest: String,
+    /// What it runs.
+    #[serde(flatten)]
+    pub workload: Workload,
     /// Share of the endpoint's requests; those of all variants sum to 100 %. Zero for a shadow variant.
     pub traffic: Percent,
     /// Share of the endpoint's requests that are copied to this variant, answers discarded.
     #[serde(default)]
     pub shadow_percentage: Percent,
-    /// Environment of the model; part of the revision's identity.
+    /// Environment of what it runs; part of the revision's identity.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// What one task of it gets, on a target that runs tasks.
     #[serde(default, skip_serializing_if = "Compute::is_default")]
     pub compute: Compute,
+    /// How the container of a task is started, on a target that runs tasks.
+    #[serde(default, skip_serializing_if = "Container::is_default")]
+    pub container: Container,
     /// How long a revision may take to load.
     #[serde(default = "default_startup_timeout")]
     pub startup_timeout: Period,
@@ -225,12 +249,24 @@ impl HealthCheck {
     /// The path by default. It is the server's life and not `/v2/health/ready`, which only answers
     /// once there is traffic.
     pub const DEFAULT_PATH: &'static str = "/v2/health/live";
+    /// The path by default of a task that runs the model server: it answers once its model is loaded.
+    pub const DEFAULT_PATH_OF_TASK: &'static str = "/v2/health/ready";
+    /// The path by default of a task that runs an image of the user's own, of which no other path is known.
+    pub const DEFAULT_PATH_OF_IMAGE: &'static str = "/";
     /// The longest that one probe may be allowed to take: a step's call ends within 30 s.
     pub const LONGEST_TIMEOUT: Period = Period::seconds(20);
 
     /// The path, [`HealthCheck::DEFAULT_PATH`] by default.
     pub fn path(&self) -> &str {
         self.path.as_deref().unwrap_or(Self::DEFAULT_PATH)
+    }
+
+    /// The path that a load balancer asks a task that runs `workload`.
+    pub fn path_of_task(&self, workload: &Workload) -> &str {
+        self.path.as_deref().unwrap_or(match workload {
+            Workload::Version(_) => Self::DEFAULT_PATH_OF_TASK,
+            Workload::Image(_) => Self::DEFAULT_PATH_OF_IMAGE,
+        })
     }
 
     /// Time from one probe to the next, a second by default.

@@ -7,6 +7,7 @@
 //! | `journal#ID` | `open` | the journal of the deployment under way, if one is |
 //! | `journal#ID` | `closed#MICROS#DEPLOYMENT.ATTEMPT` | what became of earlier ones, oldest first |
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::events::{Note, Notes};
 use super::record::EndpointRecord;
 use super::state::{DeploymentKind, EndpointState};
 use crate::error::{Class, Error, Result};
+use crate::names::VariantName;
 use crate::records::{Expect, Key, Write};
 use crate::registry::Registry;
 use crate::registry::documents::{self, Document};
@@ -65,7 +67,10 @@ pub struct ClosedDeployment {
     /// The endpoint revision that it started from.
     pub base: u64,
     /// Variant -> version that it asked for.
-    pub versions: std::collections::BTreeMap<crate::names::VariantName, u64>,
+    pub versions: BTreeMap<VariantName, u64>,
+    /// Variant -> image that it asked for, of those that run one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<VariantName, String>,
     /// Who asked.
     pub by: String,
     /// When it began.
@@ -274,12 +279,8 @@ impl JournalHandle {
             stop: journal.stop.clone(),
             undo_failure: journal.undo_failure.clone(),
             base: request.base,
-            versions: request
-                .spec
-                .variants
-                .iter()
-                .map(|(name, v)| (name.clone(), v.version))
-                .collect(),
+            versions: request.spec.versions(),
+            images: request.spec.images(),
             by: request.by.clone(),
             opened_at: journal.opened_at,
             closed_at: now,

@@ -2,12 +2,11 @@
 
 mod change;
 mod ecs;
+mod tasks;
 
 pub use change::validate_change;
 
-use super::spec::{
-    Compute, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec, VariantSpec,
-};
+use super::spec::{EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec};
 use super::{Percent, Period};
 use crate::error::Error;
 use crate::rollout::stages::{planned, stages};
@@ -24,7 +23,7 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     match &spec.target {
         TargetSpec::Local(target) => {
             problems.extend(local(target));
-            problems.extend(no_tasks(spec));
+            problems.extend(tasks::none(spec));
         }
         TargetSpec::Ecs(target) => problems.extend(ecs::ecs(spec, target)),
     }
@@ -47,26 +46,6 @@ fn local(local: &LocalSpec) -> Vec<Error> {
         );
     }
     problems
-}
-
-/// A process on this machine is not cut into tasks.
-fn no_tasks(spec: &EndpointSpec) -> Vec<Error> {
-    let sized = |(name, variant): (&_, &VariantSpec)| {
-        let attribute = match variant.compute {
-            Compute { cpu: Some(_), .. } => "cpu",
-            Compute {
-                memory_mb: Some(_), ..
-            } => "memory_mb",
-            Compute { .. } => return None,
-        };
-        Some(
-            Error::invalid(format!(
-                "{attribute} is the size of a task on ECS, and this endpoint runs on this machine; leave it out"
-            ))
-            .at(format!("variants.{name}.{attribute}")),
-        )
-    };
-    spec.variants.iter().filter_map(sized).collect()
 }
 
 /// Problems of the variants.

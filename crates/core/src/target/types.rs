@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Period;
 use crate::endpoint::deployment::DeploymentRef;
-use crate::endpoint::spec::{Compute, Placement};
+use crate::endpoint::spec::{Compute, Container, Placement, Workload};
 use crate::error::{Error, Result};
-use crate::names::{ModelName, VariantName};
+use crate::names::VariantName;
 use crate::serving::{MetricsSnapshot, SmokeRequest, WHOLE};
 
 /// A revision's name: unique per deployment, the metric label `revision`, and a valid name on the
@@ -23,6 +23,11 @@ impl RevisionName {
     /// `main-v2-1a2b3c4d.1`: variant, version, deployment, attempt.
     pub fn new(variant: &VariantName, version: u64, deployment: &DeploymentRef) -> Self {
         Self(format!("{variant}-v{version}-{deployment}"))
+    }
+
+    /// `main-v2-1a2b3c4d.1` for a version, `main-4f53cda1-1a2b3c4d.1` for an image, of whose digest it has the beginning.
+    pub fn of(variant: &VariantName, workload: &Workload, deployment: &DeploymentRef) -> Self {
+        Self(format!("{variant}-{}-{deployment}", workload.label()))
     }
 
     /// The name of its second copy, which gets copies of requests only.
@@ -43,25 +48,25 @@ impl fmt::Display for RevisionName {
     }
 }
 
-/// One model version as one deployment runs it. Immutable.
+/// One model version, or one image, as one deployment runs it. Immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Revision {
     /// Its name.
     pub name: RevisionName,
     /// The variant it belongs to.
     pub variant: VariantName,
-    /// The registry model.
-    pub model: ModelName,
-    /// The version.
-    pub version: u64,
-    /// Digest of the version's artifact, by which the target finds its bytes.
-    pub artifact_digest: String,
-    /// Environment of the model.
+    /// What it runs.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// Environment of what it runs.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// What one task of it gets.
     #[serde(default, skip_serializing_if = "Compute::is_default")]
     pub compute: Compute,
+    /// How the container of a task is started.
+    #[serde(default, skip_serializing_if = "Container::is_default")]
+    pub container: Container,
     /// Where its tasks run, and how they are reached and asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Box<Placement>>,

@@ -34,9 +34,8 @@ fn progress(revision: &Revision, status: &RevisionStatus) -> Result<Progress<()>
         RevisionState::Ready => Ok(Progress::Done(())),
         RevisionState::Loading => Ok(Progress::again(POLL, revision.startup_timeout.duration())),
         RevisionState::Failed => Err(Error::invalid(format!(
-            "version {}/{} cannot be served: {}",
-            revision.model,
-            revision.version,
+            "version {} cannot be served: {}",
+            revision.workload,
             status
                 .failure
                 .as_deref()
@@ -51,20 +50,26 @@ fn progress(revision: &Revision, status: &RevisionStatus) -> Result<Progress<()>
 }
 
 async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Result<RevisionSpec> {
-    let digest: Digest = revision.artifact_digest.parse()?;
+    let bound = revision.workload.bound().ok_or_else(|| {
+        Error::bug(format!(
+            "revision {} was made for another target",
+            revision.name
+        ))
+    })?;
+    let digest: Digest = bound.artifact_digest.parse()?;
     let artifact = artifacts.get(&digest).await?;
     let file = model_file(&artifact, revision)?;
     let path = artifacts.path_of(file).ok_or_else(|| {
         Error::invalid(format!(
-            "the artifact of {}/{} does not lie on this machine; a local endpoint needs a registry that keeps its \
+            "the artifact of {} does not lie on this machine; a local endpoint needs a registry that keeps its \
              artifacts in a directory",
-            revision.model, revision.version
+            revision.workload
         ))
     })?;
     Ok(RevisionSpec {
         variant: revision.variant.to_string(),
-        model: revision.model.to_string(),
-        version: revision.version,
+        model: bound.model.to_string(),
+        version: bound.version,
         digest: artifact.digest.to_string(),
         file: ModelFile {
             path,
@@ -78,8 +83,8 @@ async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Re
 fn model_file<'a>(artifact: &'a Artifact, revision: &Revision) -> Result<&'a FileEntry> {
     let path = inspect::model_file(artifact).map_err(|error| {
         Error::invalid(format!(
-            "the artifact of {}/{} cannot be served",
-            revision.model, revision.version
+            "the artifact of {} cannot be served",
+            revision.workload
         ))
         .at(format!("variants.{}", revision.variant))
         .because(error)

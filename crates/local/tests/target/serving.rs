@@ -221,7 +221,8 @@ async fn bytes_that_changed_in_the_store_are_never_served() {
     let world = World::new();
     let server = world.up(&request("digits", ports(1).1)).await.unwrap();
     let one = revision(&world, 1, model("digits-v1.onnx")).await;
-    let digest = one.artifact_digest.parse().unwrap();
+    let bound = one.workload.bound().unwrap();
+    let digest = bound.artifact_digest.parse().unwrap();
     let artifact = world.artifacts.get(&digest).await.unwrap();
     let stored = world.artifacts.path_of(&artifact.files[0]).unwrap();
     let mut bytes = std::fs::read(&stored).unwrap();

@@ -1,4 +1,4 @@
-//! From a variant's model and version, or alias, to the bytes that it serves.
+//! From a variant's model and version, or alias, to the bytes that it serves. An image is bound to nothing.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use mlops_core::{Class, Error};
 use tfplugin::{Attr, Diagnostic, Diagnostics};
 
 use super::model::{Bound, variant_error, variant_path};
-use super::schema::{State, Variant};
+use super::schema::{Runs, State, Variant};
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::convert;
@@ -57,6 +57,9 @@ pub(crate) async fn bind(
     let mut bindings = Bindings::default();
     let mut problems = Diagnostics::new();
     for (name, variant) in state.variants.known().into_iter().flatten() {
+        if variant.runs() == Runs::Image {
+            continue;
+        }
         match find(client, name, variant).await {
             Ok(Some(version)) => {
                 let runs = record.is_some_and(|record| runs(record, name, &version.id));
@@ -87,7 +90,7 @@ pub(crate) async fn bind(
 
 fn runs(record: &EndpointRecord, variant: &str, id: &VersionId) -> bool {
     record.running.iter().any(|(name, revision)| {
-        name.as_str() == variant && revision.model == id.model && revision.version == id.version
+        name.as_str() == variant && revision.workload.version_id().as_ref() == Some(id)
     })
 }
 

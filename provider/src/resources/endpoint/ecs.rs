@@ -83,8 +83,8 @@ pub(super) fn ecs() -> Block {
     Block::new()
         .describe(
             "Serves from Amazon ECS, behind an Application Load Balancer: a service, a target group and a task definition for each \
-             revision, divided by the weights of one listener or rule. Needs `network`, `ingress`, a registry on AWS, and \
-             `server_image` in the provider block.",
+             revision, divided by the weights of one listener or rule. Needs `network`, `ingress`, a registry on AWS, and, unless \
+             all variants have an `image`, `server_image` in the provider block.",
         )
         .attribute(
             "cluster_arn",
@@ -101,13 +101,13 @@ pub(super) fn ecs() -> Block {
             "execution_role_arn",
             Attribute::string()
                 .required()
-                .describe("The role by which ECS pulls the image and writes the log."),
+                .describe("The role by which ECS pulls the image, writes the log and reads `secrets`."),
         )
         .attribute(
             "task_role_arn",
             Attribute::string()
                 .required()
-                .describe("The role of the model server. It reads the model's artifact from the registry's bucket."),
+                .describe("The role of the tasks. The model server reads the model's artifact from the registry's bucket with it."),
         )
         .attribute(
             "enable_execute_command",
@@ -135,7 +135,7 @@ pub(super) fn network() -> Block {
         )
         .attribute(
             "security_groups",
-            texts("The security groups. The load balancer must be let in on the variants' port, 8080. Default: the VPC's own.")
+            texts("The security groups. The load balancer must be let in on the variants' `port`. Default: the VPC's own.")
                 .validate(validate::size(1..=5)),
         )
         .attribute(

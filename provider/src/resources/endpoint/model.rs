@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, AnalysisSource, Compute, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec,
-    RolloutStep, TargetSpec, VariantSpec,
+    Analysis, AnalysisSource, Compute, Container, EndpointSpec, HealthCheck, LocalSpec,
+    RolloutSpec, RolloutStep, TargetSpec, VariantSpec, Workload,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::names::VariantName;
@@ -12,7 +12,7 @@ use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::ecs;
-use super::schema::{self, State};
+use super::schema::{self, Runs, State};
 use crate::diagnose;
 use crate::resources::convert;
 use crate::tags::{Held, TagRules};
@@ -51,7 +51,14 @@ fn read(
     problems: &mut Diagnostics,
 ) -> Option<EndpointSpec> {
     let name = parsed(&state.name, "name", problems);
-    let target = target(state, server_image, problems);
+    let mut of_this = state
+        .variants
+        .known()
+        .into_iter()
+        .flat_map(BTreeMap::values);
+    let runs_server = of_this.any(|variant| variant.runs() != Runs::Image);
+    // Another model server is no change of an endpoint that does not run it.
+    let target = target(state, server_image.filter(|_| runs_server), problems);
     let health_check = health_check(&state.health_check, problems);
     let rollout = rollout(&state.rollout, &defaults(state), problems);
     let variants = variants(state, bound, problems);
@@ -103,7 +110,7 @@ fn variant(
     problems: &mut Diagnostics,
 ) -> Option<VariantSpec> {
     let at = |field: &str| format!("{path}.{field}");
-    let model = parsed(&variant.model, &at("model"), problems);
+    let workload = workload(path, variant, bound, problems);
     let traffic = percent(&variant.traffic, &at("traffic"), problems);
     let shadow = percent(
         &variant.shadow_percentage,
@@ -115,9 +122,7 @@ fn variant(
         None => startup,
     };
     Some(VariantSpec {
-        model: model??,
-        version: bound?.version,
-        artifact_digest: bound?.digest.clone(),
+        workload: workload?,
         traffic: traffic?,
         shadow_percentage: shadow?,
         environment: convert::known_map(&variant.environment)?.unwrap_or_default(),
@@ -125,8 +130,35 @@ fn variant(
             cpu: convert::known(&variant.cpu)?,
             memory_mb: convert::known(&variant.memory_mb)?,
         },
+        container: Container {
+            port: convert::known(&variant.port)?.unwrap_or(Container::DEFAULT_PORT),
+            command: convert::known_list(&variant.command)?.unwrap_or_default(),
+            secrets: convert::known_map(&variant.secrets)?.unwrap_or_default(),
+            architecture: match convert::known(&variant.architecture)? {
+                // The schema knows no other word.
+                Some(word) => Some(convert::word(&word)?),
+                None => None,
+            },
+        },
         startup_timeout,
     })
+}
+
+fn workload(
+    path: &str,
+    variant: &schema::Variant,
+    bound: Option<&Bound>,
+    problems: &mut Diagnostics,
+) -> Option<Workload> {
+    match variant.runs() {
+        Runs::Image => convert::known(&variant.image)?.map(Workload::image),
+        Runs::Version => {
+            let model = parsed(&variant.model, &format!("{path}.model"), problems)??;
+            let Bound { version, digest } = bound?;
+            Some(Workload::version(model, *version, digest))
+        }
+        Runs::Undecided => None,
+    }
 }
 
 fn target(
@@ -325,7 +357,19 @@ pub(crate) fn state(
     serves: impl Fn(&VariantName) -> bool,
 ) -> State {
     let Held { tags, tags_all } = rules.read(&record.spec.tags, &known.tags, &known.tags_all);
+    let variants = known.variants.clone().map(|mut variants| {
+        for (name, image) in record.spec.images() {
+            // `target_versions` tells of a version that somebody else deployed, and of no image.
+            if let Some(variant) = variants.get_mut(name.as_str())
+                && variant.image.is_known()
+            {
+                variant.image = image.into();
+            }
+        }
+        variants
+    });
     State {
+        variants,
         target_versions: versions(record, serves),
         tags,
         tags_all,
@@ -337,13 +381,15 @@ fn versions(
     record: &EndpointRecord,
     serves: impl Fn(&VariantName) -> bool,
 ) -> Attr<BTreeMap<String, Attr<u64>>> {
-    let versions = record.target_versions().into_iter().map(|(name, version)| {
-        let version = if serves(&name) {
-            Attr::Known(version)
-        } else {
-            Attr::Null
+    let versions = record.running.iter().filter_map(|(name, revision)| {
+        let version = match (serves(name), revision.workload.number()) {
+            (true, Some(version)) => Attr::Known(version),
+            // A map of numbers has no place for an image that serves.
+            (true, None) => return None,
+            // A plan takes it away, so that there is something to apply.
+            (false, _) => Attr::Null,
         };
-        (name.to_string(), version)
+        Some((name.to_string(), version))
     });
     Attr::Known(versions.collect())
 }
@@ -397,18 +443,33 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
             Attr::Known(percent.into())
         }
     };
-    let environment = &variant.environment;
-    schema::Variant {
-        model: variant.model.to_string().into(),
-        model_version: variant.version.into(),
-        model_alias: Attr::Null,
-        traffic: percent(variant.traffic),
-        shadow_percentage: percent(variant.shadow_percentage),
-        environment: if environment.is_empty() {
+    let map = |map: &BTreeMap<String, String>| {
+        if map.is_empty() {
             Attr::Null
         } else {
-            convert::elements(environment.clone()).into()
+            convert::elements(map.clone()).into()
+        }
+    };
+    let (bound, container) = (variant.workload.bound(), &variant.container);
+    schema::Variant {
+        model: bound.map(|bound| bound.model.to_string()).into(),
+        model_version: bound.map(|bound| bound.version).into(),
+        model_alias: Attr::Null,
+        image: variant.workload.own_image().map(str::to_owned).into(),
+        traffic: percent(variant.traffic),
+        shadow_percentage: percent(variant.shadow_percentage),
+        environment: map(&variant.environment),
+        secrets: map(&container.secrets),
+        command: if container.command.is_empty() {
+            Attr::Null
+        } else {
+            let words = container.command.iter().cloned();
+            Attr::Known(words.map(Attr::Known).collect())
         },
+        port: unless(container.port, &Container::DEFAULT_PORT),
+        architecture: (container.architecture)
+            .map(|word| convert::text(&word))
+            .into(),
         cpu: variant.compute.cpu.into(),
         memory_mb: variant.compute.memory_mb.into(),
         startup_timeout_seconds: unless(

@@ -6,13 +6,12 @@ use std::time::Duration;
 use mlops_core::endpoint::spec::EndpointSpec;
 use mlops_core::endpoint::{self, ClosedAs, EndpointRecord, validate};
 use mlops_core::model_diff::{Side, model_diff};
-use mlops_core::names::VersionId;
 use mlops_core::registry::Version;
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, timeouts};
 
 use super::bind::Bindings;
 use super::model::{self, Bound};
-use super::schema::{State, Timeouts};
+use super::schema::{Runs, State, Timeouts};
 use crate::client::Client;
 use crate::diagnose;
 
@@ -34,7 +33,10 @@ pub(crate) fn draft(
     let mut bound = bindings.bound();
     let variants = state.variants.known().into_iter().flatten();
     let mut complete = true;
-    for (name, _) in variants {
+    for (name, variant) in variants {
+        if variant.runs() == Runs::Image {
+            continue;
+        }
         bound.entry(name.clone()).or_insert_with(|| {
             complete = false;
             Bound {
@@ -123,12 +125,18 @@ pub(crate) async fn foretell(
     record: Option<&EndpointRecord>,
     bindings: &Bindings,
 ) -> Result<(), Diagnostics> {
-    let versions = state.variants.known().into_iter().flatten();
-    let versions: BTreeMap<_, _> = versions
+    let variants = || state.variants.known().into_iter().flatten();
+    let versions: BTreeMap<_, _> = variants()
+        .filter(|(_, variant)| variant.runs() != Runs::Image)
         .map(|(name, _)| (name.clone(), bindings.version(name)))
         .collect();
-    let unknown = state.variants.is_unknown() || versions.values().any(Attr::is_unknown);
-    state.target_versions = if state.variants.is_unknown() {
+    // Without its kind nobody knows whether a variant has a key.
+    let undecided = state.variants.is_unknown()
+        || variants().any(|(_, variant)| variant.runs() == Runs::Undecided);
+    let unknown = undecided
+        || versions.values().any(Attr::is_unknown)
+        || variants().any(|(_, variant)| variant.image.is_unknown());
+    state.target_versions = if undecided {
         Attr::Unknown
     } else {
         Attr::Known(versions)
@@ -155,11 +163,11 @@ pub(crate) async fn foretell(
     };
     state.model_diff = if unknown {
         Attr::Unknown
-    } else if prior.target_versions == state.target_versions {
+    } else if prior.target_versions == state.target_versions && images(prior) == images(state) {
         prior.model_diff.clone()
     } else {
         Attr::Known(
-            diff(client, record, bindings)
+            diff(client, record, bindings, &images(state))
                 .await
                 .map_err(|error| diagnose::failed("Cannot read the registry", &error))?,
         )
@@ -167,21 +175,41 @@ pub(crate) async fn foretell(
     Ok(())
 }
 
+/// The images that variants run, by variant.
+fn images(state: &State) -> BTreeMap<&str, &str> {
+    let variants = state.variants.known().into_iter().flatten();
+    variants
+        .filter_map(|(name, variant)| Some((name.as_str(), variant.image.as_str()?)))
+        .collect()
+}
+
 /// What differs between what runs and what is planned, as `VARIANT.aspect`.
 async fn diff(
     client: &Client,
     record: Option<&EndpointRecord>,
     bindings: &Bindings,
+    images: &BTreeMap<&str, &str>,
 ) -> mlops_core::Result<BTreeMap<String, String>> {
     let mut lines = BTreeMap::new();
     let running = record.map(|record| &record.running).into_iter().flatten();
     for (name, revision) in running {
-        let Some(planned) = bindings.bound.get(name.as_str()) else {
+        let planned = bindings.bound.get(name.as_str());
+        let image = images.get(name.as_str()).copied();
+        if let Some(new) = image
+            .map(str::to_owned)
+            .or_else(|| Some(planned?.id.to_string()))
+            && (image.is_some() || revision.workload.own_image().is_some())
+        {
+            // Of an image nothing is known that could be compared.
+            let old = revision.workload.to_string();
+            if old != new {
+                lines.insert(format!("{name}.image"), format!("{old} -> {new}"));
+                lines.insert(format!("{name}.base"), old);
+            }
             continue;
-        };
-        let old = VersionId {
-            model: revision.model.clone(),
-            version: revision.version,
+        }
+        let (Some(planned), Some(old)) = (planned, revision.workload.version_id()) else {
+            continue;
         };
         if planned.id == old {
             continue;
@@ -212,7 +240,7 @@ async fn differences(
     Ok(model_diff(&Side::of(old), &Side::of(new), &declared))
 }
 
-/// A warning that cites the last deployment, if it asked for these very versions and failed.
+/// A warning that cites the last deployment, if it asked for these very versions and images and failed.
 pub(crate) async fn last_failure(
     client: &Client,
     spec: &EndpointSpec,
@@ -226,19 +254,20 @@ pub(crate) async fn last_failure(
     else {
         return Ok(None);
     };
-    let asked = spec
-        .variants
-        .iter()
-        .map(|(name, variant)| (name, &variant.version));
-    if !last.versions.iter().eq(asked) {
+    if last.versions != spec.versions() || last.images != spec.images() {
         return Ok(None);
     }
     let why = last
         .stop
         .as_ref()
         .map_or("it did not finish", |stop| &stop.message);
+    let what = if last.images.is_empty() {
+        "versions"
+    } else {
+        "versions and images"
+    };
     let detail = format!(
-        "Deployment {} asked for the same versions on {} and was rolled back: {why}. Applying this plan tries them again.",
+        "Deployment {} asked for the same {what} on {} and was rolled back: {why}. Applying this plan tries them again.",
         last.deployment, last.closed_at
     );
     Ok(Some(Diagnostic::warning(

@@ -8,7 +8,7 @@ use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
 use super::ecs::{self, Ecs, Ingress, Network};
-use crate::resources::convert::{MapOf, no_nulls};
+use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
 
 tfplugin::object! {
@@ -58,12 +58,22 @@ tfplugin::object! {
         pub(crate) model_version: Attr<u64>,
         /// The version, by alias.
         pub(crate) model_alias: Attr<String>,
+        /// An image in place of a version.
+        pub(crate) image: Attr<String>,
         /// Its share of the traffic, in percent.
         pub(crate) traffic: Attr<f64>,
         /// The share of the traffic that it answers into the void, in percent.
         pub(crate) shadow_percentage: Attr<f64>,
-        /// Settings of the model server for this variant.
+        /// Settings of the model server for this variant, and variables of its container.
         pub(crate) environment: MapOf<String>,
+        /// Variables whose values ECS fetches.
+        pub(crate) secrets: MapOf<String>,
+        /// What the image is started with.
+        pub(crate) command: ListOf<String>,
+        /// The port that its container listens on.
+        pub(crate) port: Attr<u16>,
+        /// The processors that it runs on.
+        pub(crate) architecture: Attr<String>,
         /// CPU units of a task.
         pub(crate) cpu: Attr<u32>,
         /// Memory of a task.
@@ -153,6 +163,36 @@ tfplugin::object! {
     }
 }
 
+/// What a variant runs, as far as its attributes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// A version of a model.
+    Version,
+    /// An image.
+    Image,
+    /// Either: a value that is not known yet decides.
+    Undecided,
+}
+
+impl Variant {
+    /// What it runs. Of the three attributes that say it exactly one is set, which the schema asks for.
+    pub(crate) fn runs(&self) -> Runs {
+        let numbered = !self.model_version.is_null() || !self.model_alias.is_null();
+        match (numbered, &self.image) {
+            (true, Attr::Null) => Runs::Version,
+            (_, Attr::Known(_)) | (false, Attr::Unknown) => Runs::Image,
+            (false, Attr::Null) => Runs::Version,
+            (true, Attr::Unknown) => {
+                if self.model_version.is_known() || self.model_alias.is_known() {
+                    Runs::Version
+                } else {
+                    Runs::Undecided
+                }
+            }
+        }
+    }
+}
+
 /// The strategies that a rollout knows.
 pub(crate) const STRATEGIES: [&str; 6] = [
     "ALL_AT_ONCE",
@@ -193,7 +233,8 @@ pub(crate) fn schema() -> Schema {
             .attribute("tags_all", shared::tags_all())
             .attribute("invoke_url", Attribute::string().computed().describe("The URL of the endpoint; the Open Inference Protocol lies under `/v2`."))
             .attribute("target_versions", Attribute::map(Type::Number).computed().describe(
-                "The version that each variant runs under the last deployment that succeeded. Point an alias here to promote after proof.",
+                "The version that each variant runs under the last deployment that succeeded. Point an alias here to promote after proof. \
+                 A variant that runs an `image` has no key here, so an alias that reads one is an error of the plan.",
             ))
             .attribute("model_diff", Attribute::map(Type::String).computed().describe(
                 "What differs between what runs and what is planned, by variant and aspect.",
@@ -222,18 +263,32 @@ fn variant() -> Nested {
             .describe(what)
     };
     Nested::new()
-        .validate(validate::exactly_one_of(["model_version", "model_alias"]))
-        .attribute("model", Attribute::string().required().describe("The model's name."))
+        .validate(validate::exactly_one_of(["model_version", "model_alias", "image"]))
+        .attribute(
+            "model",
+            Attribute::string()
+                .optional()
+                .validate(validate::conflicts_with(["image"]))
+                .describe("The model's name. Required with `model_version` and `model_alias`."),
+        )
         .attribute(
             "model_version",
             Attribute::number()
                 .optional()
                 .validate(validate::whole())
                 .validate(validate::at_least(1))
+                .validate(validate::requires(["model"]))
                 .describe("The version to serve, by number."),
         )
-        .attribute("model_alias", Attribute::string().optional().describe(
-            "The version to serve, by alias. A moved alias is a planned change of `target_versions`.",
+        .attribute(
+            "model_alias",
+            Attribute::string().optional().validate(validate::requires(["model"])).describe(
+                "The version to serve, by alias. A moved alias is a planned change of `target_versions`.",
+            ),
+        )
+        .attribute("image", Attribute::string().optional().describe(
+            "On ECS, an image to run in place of a model version, by digest: `REPOSITORY@sha256:DIGEST`. It listens on `port` and answers \
+             `health_check.path` (by default `/`) with a status from 200 to 299. Nothing is registered for it, and no golden request is asked.",
         ))
         .attribute("traffic", percent().describe("The variant's share of the traffic, in percent."))
         .attribute(
@@ -244,8 +299,30 @@ fn variant() -> Nested {
         )
         .attribute("environment", Attribute::map(Type::String).optional().validate(no_nulls()).describe(
             "Settings of the model server for this variant: `MLOPS_MAX_CONCURRENCY`, `MLOPS_MAX_QUEUE` and `MLOPS_TIMEOUT_MS`. \
-             On ECS all others are the container's. The values are in state: no secrets here.",
+             On ECS all others are the container's, and with an `image` these three are, too. The values are in state: no secrets here.",
         ))
+        .attribute("secrets", Attribute::map(Type::String).optional().validate(no_nulls()).describe(
+            "On ECS, environment variables whose values ECS fetches when a task starts: each the ARN of a secret of Secrets Manager, or of a \
+             parameter of Systems Manager. `ecs.execution_role_arn` must be allowed to read them. A changed value reaches tasks that start after it.",
+        ))
+        .attribute("command", Attribute::list(Type::String).optional().validate(no_nulls()).describe(
+            "What an `image` is started with in place of its own command; its entry point stays.",
+        ))
+        .attribute(
+            "port",
+            Attribute::number()
+                .optional()
+                .validate(validate::whole())
+                .validate(validate::between(1, 65_535))
+                .describe("The port that the container listens on, on ECS; security groups must let the load balancer in there. Default `8080`."),
+        )
+        .attribute(
+            "architecture",
+            Attribute::string().optional().validate(validate::one_of(["X86_64", "ARM64"])).describe(
+                "The processors that tasks run on, on ECS: `X86_64` or `ARM64`. The image must have been built for them. Default: `X86_64` on \
+                 Fargate, and whatever instance has room otherwise.",
+            ),
+        )
         .attribute("cpu", task("CPU units of a task on ECS, 1024 of which are one vCPU. Default `512`."))
         .attribute("memory_mb", task("Memory of a task on ECS, in MiB. Default `1024`."))
         .attribute(
@@ -299,7 +376,7 @@ fn health_check() -> Block {
         .attribute(
             "path",
             Attribute::string().optional().describe(
-                "The path that is asked with `GET`. Default `/v2/health/live`, and `/v2/health/ready` on ECS. \
+                "The path that is asked with `GET`. Default `/v2/health/live`; on ECS `/v2/health/ready`, and `/` of a variant with an `image`. \
                  On this machine `/v2/health/ready` answers only once there is traffic, so a new endpoint cannot pass it.",
             ),
         )

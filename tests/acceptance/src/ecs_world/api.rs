@@ -23,6 +23,17 @@ impl EcsWorld {
         self.json("logs", "Logs_20140328", operation, body)
     }
 
+    /// Keeps a value in Secrets Manager; its ARN.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn secret(&self, name: &str, value: &str) -> String {
+        let body = json!({"Name": name, "SecretString": value});
+        let made = self.json("secretsmanager", "secretsmanager", "CreateSecret", &body);
+        text(&made["ARN"])
+    }
+
     fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
         let headers = [
             ("x-amz-target", format!("{target}.{operation}")),

@@ -96,7 +96,7 @@ fn a_task_is_told_what_to_serve_and_where_it_lies() {
             "revision": revision.name,
             "model": "digits",
             "version": 2,
-            "artifact_digest": revision.artifact_digest,
+            "artifact_digest": revision.workload.bound().expect("a version").artifact_digest,
             "artifacts": {
                 "bucket": "registry", "prefix": "models", "region": "eu-west-1", "path_style": false
             },
@@ -165,4 +165,69 @@ fn a_golden_request_that_does_not_fit_is_refused_and_one_that_fits_goes_along() 
     let error = registered(&revision, &placement()).expect_err("it does not fit");
     assert_eq!(error.attribute(), Some("variants.main"));
     assert!(error.to_string().contains("golden request"), "{error}");
+}
+
+#[test]
+fn an_image_is_started_as_it_is_with_what_the_variant_says() {
+    let mut revision = revision();
+    let mut place = placement();
+    place.image = format!("example.com/own@sha256:{}", "2".repeat(64));
+    revision.workload = mlops_core::endpoint::spec::Workload::image(&place.image);
+    revision.container.port = 9000;
+    for (name, value) in [("MLOPS_MAX_QUEUE", "3"), ("GREETING", "hello")] {
+        (revision.environment).insert(name.to_owned(), value.to_owned());
+    }
+    let document = registered(&revision, &place).expect("legal");
+    assert_eq!(document.volumes(), []);
+    assert!(document.runtime_platform().is_none(), "the default of ECS");
+    let own = server(&document);
+    assert_eq!(own.image(), Some(place.image.as_str()));
+    assert!(own.command.is_none(), "its own command");
+    assert_eq!((own.user(), own.readonly_root_filesystem()), (None, None));
+    assert_eq!(own.mount_points(), []);
+    assert_eq!(own.port_mappings()[0].container_port(), Some(9000));
+    let expected = BTreeMap::from([("GREETING", "hello"), ("MLOPS_MAX_QUEUE", "3")]);
+    assert_eq!(variables(&document), expected);
+
+    revision.container.command = vec!["serve".to_owned(), "--fast".to_owned()];
+    revision.container.architecture = Some(Architecture::Arm64);
+    let document = registered(&revision, &place).expect("legal");
+    assert_eq!(server(&document).command(), ["serve", "--fast"]);
+    let platform = document.runtime_platform().expect("said");
+    assert_eq!(platform.cpu_architecture(), Some(&CpuArchitecture::Arm64));
+    assert_eq!(platform.operating_system_family(), Some(&OsFamily::Linux));
+}
+
+#[test]
+fn a_secret_goes_along_as_its_arn_beside_a_model_and_beside_an_image() {
+    let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:token-AbCdEf";
+    let image = mlops_core::endpoint::spec::Workload::image(&placement().image);
+    for workload in [revision().workload, image] {
+        let mut revision = revision();
+        revision.workload = workload;
+        assert_eq!(
+            server(&registered(&revision, &placement()).expect("legal")).secrets(),
+            []
+        );
+        (revision.container.secrets).insert("TOKEN".to_owned(), arn.to_owned());
+        let document = registered(&revision, &placement()).expect("legal");
+        let [secret] = server(&document).secrets() else {
+            panic!("one secret: {document:?}");
+        };
+        assert_eq!((secret.name(), secret.value_from()), ("TOKEN", arn));
+        assert!(!variables(&document).contains_key("TOKEN"));
+    }
+}
+
+#[test]
+fn the_model_server_listens_on_the_port_of_its_variant() {
+    let mut revision = revision();
+    revision.container.port = 9000;
+    let document = registered(&revision, &placement()).expect("legal");
+    assert_eq!(
+        server(&document).port_mappings()[0].container_port(),
+        Some(9000)
+    );
+    let config: TaskConfig = TaskConfig::read(variables(&document)[TASK_VARIABLE]).expect("JSON");
+    assert_eq!(config.port, 9000);
 }

@@ -159,7 +159,7 @@ impl World {
         revision.name = RevisionName::new(&revision.variant, version, &deployment(1));
         let name = names::service(&self.owner(1), &revision.name);
         self.names.lock().expect("whole").insert(name);
-        revision.version = version;
+        revision.workload = super::version(version);
         let mut place = *revision.placement.take().expect("placed");
         place.cluster.clone_from(&self.cluster);
         place.network = self.network();

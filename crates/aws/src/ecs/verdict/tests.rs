@@ -61,6 +61,7 @@ fn judged_at(
     judge(&Seen {
         service,
         family: FAMILY,
+        runs_server: true,
         stopped,
         health,
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
@@ -200,6 +201,27 @@ fn one_task_that_ended_by_its_own_refusal_decides() {
             &[said, &format!("status {status}")],
         );
     }
+}
+
+#[test]
+fn an_image_of_the_users_own_has_exit_statuses_of_its_own() {
+    let ended = task(Why::Exited, Some(EXIT_TASK_UNREADABLE), "");
+    let judged = |stopped: &[Stopped]| {
+        judge(&Seen {
+            service: &service(),
+            family: FAMILY,
+            runs_server: false,
+            stopped,
+            health: None,
+            now: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            limit: Duration::from_secs(60),
+        })
+    };
+    assert_eq!(judged(std::slice::from_ref(&ended)), Verdict::Starting);
+    let Verdict::Failed { why, .. } = judged(&[ended.clone(), ended]) else {
+        panic!("two tasks ended");
+    };
+    assert_eq!(why, "its container ended with status 2");
 }
 
 #[test]

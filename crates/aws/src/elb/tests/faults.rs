@@ -30,8 +30,8 @@ async fn life(world: &World, balancers: &Balancers, owner: &Owner, rule: bool) -
         panic!("nobody else is here");
     };
     let (old, new) = (revision(owner, 1), revision(owner, 2));
-    let one = balancers.ensure_group(owner, &front, &old, 8080).await?;
-    let two = balancers.ensure_group(owner, &front, &new, 8080).await?;
+    let one = balancers.ensure_group(owner, &front, &old).await?;
+    let two = balancers.ensure_group(owner, &front, &new).await?;
     let shares = BTreeMap::from([(old.name.clone(), 3), (new.name.clone(), 1)]);
     balancers
         .set_weights(&front, owner.endpoint, &shares)

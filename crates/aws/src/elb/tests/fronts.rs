@@ -34,7 +34,7 @@ async fn each_call_repeated_finds_what_the_first_made() {
             let balancers = world.balancers();
             fronts.push(world.bring_up(&balancers, &owner, &ingress).await);
             let front = fronts.last().expect("pushed");
-            let group = balancers.ensure_group(&owner, front, &revision, 8080).await;
+            let group = balancers.ensure_group(&owner, front, &revision).await;
             groups.insert(group.expect("a group"));
         }
         assert!(fronts.windows(2).all(|two| two[0] == two[1]), "{fronts:?}");
@@ -114,9 +114,7 @@ async fn a_target_group_asks_tasks_by_their_addresses_as_the_revision_says() {
         .bring_up(&balancers, &owner, &world.a_listener())
         .await;
     let revision = revision(&owner, 1);
-    let arn = balancers
-        .ensure_group(&owner, &front, &revision, 8080)
-        .await;
+    let arn = balancers.ensure_group(&owner, &front, &revision).await;
     let arn = arn.expect("a group");
 
     let found = world
@@ -182,9 +180,7 @@ async fn somebody_elses_target_group_of_the_same_name_is_refused_and_left() {
         let name = names::derived(&owner.name, owner.endpoint, revision.name.as_str());
         let theirs = world.foreign_group(&name, tags).await;
 
-        let made = balancers
-            .ensure_group(&owner, &front, &revision, 8080)
-            .await;
+        let made = balancers.ensure_group(&owner, &front, &revision).await;
         let error = made.expect_err("it is theirs");
         assert_eq!(error.class(), Class::Conflict, "{error}");
         let said = error.to_string();
@@ -214,7 +210,7 @@ async fn weights_are_set_in_one_call_and_revisions_that_are_not_named_get_nothin
         let front = world.bring_up(&balancers, &owner, ingress).await;
         let revisions: Vec<_> = (1..=3).map(|version| revision(&owner, version)).collect();
         for revision in &revisions {
-            let made = balancers.ensure_group(&owner, &front, revision, 8080).await;
+            let made = balancers.ensure_group(&owner, &front, revision).await;
             made.expect("a group");
         }
         assert_eq!(weights(&world, &front, &owner).await, [0, 0, 0]);
@@ -272,7 +268,7 @@ async fn a_target_group_is_deleted_once_its_front_has_let_go_of_it() {
         let front = world.bring_up(&balancers, &owner, &ingress).await;
         let (old, new) = (revision(&owner, 1), revision(&owner, 2));
         for revision in [&old, &new] {
-            let made = balancers.ensure_group(&owner, &front, revision, 8080).await;
+            let made = balancers.ensure_group(&owner, &front, revision).await;
             made.expect("a group");
         }
         let shares = BTreeMap::from([(new.name.clone(), 1)]);
@@ -328,9 +324,7 @@ async fn what_is_gone_already_is_success_to_take_away_and_not_found_to_use() {
         let health = balancers.health(&[gone]).await;
         assert!(health.expect("told").is_empty());
 
-        let made = balancers
-            .ensure_group(&owner, &front, &revision, 8080)
-            .await;
+        let made = balancers.ensure_group(&owner, &front, &revision).await;
         assert!(made.expect_err("no front").is_not_found());
         let set = balancers
             .set_weights(&front, owner.endpoint, &BTreeMap::new())
@@ -379,9 +373,7 @@ async fn targets_are_counted_by_their_health() {
         .bring_up(&balancers, &owner, &world.a_listener())
         .await;
     let revision = revision(&owner, 1);
-    let arn = balancers
-        .ensure_group(&owner, &front, &revision, 8080)
-        .await;
+    let arn = balancers.ensure_group(&owner, &front, &revision).await;
     let arn = arn.expect("a group");
     let target = |address: &str| {
         aws_sdk_elasticloadbalancingv2::types::TargetDescription::builder()

@@ -15,7 +15,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use mlops_core::endpoint::Period;
 use mlops_core::endpoint::deployment::{DeploymentId, DeploymentRef};
-use mlops_core::endpoint::spec::{IngressSpec, PortRange, SlotChoice};
+use mlops_core::endpoint::spec::{Container, IngressSpec, PortRange, SlotChoice, Workload};
 use mlops_core::memory::MemoryRecords;
 use mlops_core::names::{EndpointName, ModelName, VariantName};
 use mlops_core::target::{Revision, RevisionName};
@@ -334,11 +334,10 @@ pub(super) fn revision(owner: &Owner, version: u64) -> Revision {
     Revision {
         name: RevisionName::new(&variant, version, &owner.deployment),
         variant,
-        model: ModelName::new("fraud").expect("legal"),
-        version,
-        artifact_digest: "sha256:0".to_owned(),
+        workload: Workload::version(ModelName::new("fraud").expect("legal"), version, "sha256:0"),
         environment: BTreeMap::new(),
         compute: Default::default(),
+        container: Container::default(),
         placement: Some(Box::new(
             serde_json::from_value(placement).expect("a placement"),
         )),

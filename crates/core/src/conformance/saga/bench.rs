@@ -177,19 +177,22 @@ pub fn spec(version: u64, rollout: RolloutSpec) -> Result<EndpointSpec> {
 /// Variants with their versions and traffic.
 pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<EndpointSpec> {
     use crate::endpoint::spec::{
-        Compute, DeletionPolicy, HealthCheck, LocalSpec, PortRange, TargetSpec, VariantSpec,
-        default_startup_timeout,
+        Compute, Container, DeletionPolicy, HealthCheck, LocalSpec, PortRange, TargetSpec,
+        VariantSpec, Workload, default_startup_timeout,
     };
     let mut map = BTreeMap::new();
     for (name, version, traffic) in variants {
         let variant = VariantSpec {
-            model: ModelName::new("digits")?,
-            version: *version,
-            artifact_digest: format!("digest-{version}"),
+            workload: Workload::version(
+                ModelName::new("digits")?,
+                *version,
+                format!("digest-{version}"),
+            ),
             traffic: crate::endpoint::Percent::from(*traffic),
             shadow_percentage: crate::endpoint::Percent::ZERO,
             environment: BTreeMap::new(),
             compute: Compute::default(),
+            container: Container::default(),
             startup_timeout: default_startup_timeout(),
         };
         map.insert(crate::names::VariantName::new(*name)?, variant);

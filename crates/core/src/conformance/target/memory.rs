@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::calls::{Fault, World};
-use super::world::{Behaviour, Handle, Loaded, RevisionView, ServerView, Tallied, WorldView};
+use super::world::{
+    Behaviour, Handle, Loaded, RevisionView, ServerView, Tallied, WorldView, version_of,
+};
 use crate::clock::Clock;
 use crate::endpoint::spec::{EndpointSpec, TargetSpec};
 use crate::error::{Class, Error, Result};
@@ -103,7 +105,7 @@ impl MemoryTarget {
                 .values()
                 .map(|loaded| RevisionView {
                     variant: loaded.revision.variant.to_string(),
-                    version: loaded.revision.version,
+                    version: version_of(&loaded.revision),
                     share: server.routing.share_of(&loaded.revision.name),
                 })
                 .collect();
@@ -131,7 +133,7 @@ impl Target for MemoryTarget {
             TargetSpec::Local(local) => {
                 server.port.is_some_and(|port| local.ports().contains(port))
             }
-            TargetSpec::Ecs(_) => false,
+            TargetSpec::Ecs(_) => true,
         }
     }
 
@@ -142,7 +144,7 @@ impl Target for MemoryTarget {
     async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
         self.0
             .call("ensure_revision", |state| {
-                let behaviour = state.behaviour(revision.version);
+                let behaviour = state.behaviour(version_of(revision));
                 let needs_scaling = state.needs_scaling;
                 let server = state.server(server)?;
                 if !behaviour.loads {
@@ -271,7 +273,7 @@ impl Target for MemoryTarget {
                 let mut revisions = BTreeMap::new();
                 for (name, loaded) in &server.revisions {
                     let behaviour = behaviours
-                        .get(&loaded.revision.version)
+                        .get(&version_of(&loaded.revision))
                         .copied()
                         .unwrap_or_default();
                     let variant: VariantName = loaded.revision.variant.clone();
@@ -340,7 +342,7 @@ impl Target for MemoryTarget {
                     .server(server)?
                     .revisions
                     .get(revision)
-                    .map(|loaded| loaded.revision.version);
+                    .map(|loaded| version_of(&loaded.revision));
                 let version = version.ok_or_else(|| {
                     Error::not_found(format!("revision {revision} is not loaded"))
                 })?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::World;
 use super::world::{Handle, Mark};
+use crate::endpoint::spec::{LocalSpec, TargetSpec};
 use crate::error::{Error, Result};
 use crate::saga::{Progress, Slot, Step, StepError, UndoError, wire};
 use crate::target::{Provision, ProvisionRequest, ProvisionState, Server};
@@ -35,12 +36,11 @@ impl ProvisionState for Bringing {
 }
 
 pub(super) fn steps(world: &Arc<World>, request: &ProvisionRequest) -> Result<Provision> {
-    let crate::endpoint::spec::TargetSpec::Local(local) = &request.spec.target else {
-        return Err(crate::Error::bug(
-            "the world in memory plays the local target only",
-        ));
+    let ports = match &request.spec.target {
+        TargetSpec::Local(local) => local.ports(),
+        // What differs on ECS is not in this world: a port of its own is all that a front is here.
+        TargetSpec::Ecs(_) => LocalSpec::DEFAULT_RANGE,
     };
-    let ports = local.ports();
     let state = Bringing {
         mark: Mark {
             endpoint: request.endpoint,

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::conformance::saga::spec;
     use crate::conformance::target::MemoryTarget;
-    use crate::endpoint::spec::RolloutSpec;
+    use crate::endpoint::spec::{RolloutSpec, Workload};
     use crate::endpoint::{DeploymentId, DeploymentRef};
     use crate::memory::ManualClock;
     use crate::target::RevisionName;
@@ -216,11 +216,14 @@ mod tests {
         Revision {
             name: RevisionName::new(variant, version, &request.deployment),
             variant: variant.clone(),
-            model: asked.model.clone(),
-            version,
-            artifact_digest: format!("digest-{version}"),
+            workload: Workload::version(
+                asked.workload.bound().unwrap().model.clone(),
+                version,
+                format!("digest-{version}"),
+            ),
             environment: asked.environment.clone(),
             compute: asked.compute,
+            container: asked.container.clone(),
             placement: None,
             smoke: None,
             startup_timeout: asked.startup_timeout,

@@ -55,7 +55,7 @@ pub struct ServerView {
 pub struct RevisionView {
     /// Its variant.
     pub variant: String,
-    /// Its version.
+    /// Its version; 0 if it runs an image.
     pub version: u64,
     /// Its share of the endpoint's requests, out of `WHOLE * WHOLE`.
     pub share: u64,
@@ -193,7 +193,7 @@ impl State {
                     {
                         Some(loaded) => {
                             let rate = behaviours
-                                .get(&loaded.revision.version)
+                                .get(&version_of(&loaded.revision))
                                 .map_or(0.0, |b| b.error_rate);
                             loaded.live.add(requests * share(routing.traffic), rate);
                             loaded.shadow.add(requests * share(routing.shadow), rate);
@@ -237,4 +237,9 @@ impl Tallied {
             buckets,
         }
     }
+}
+
+/// By which a revision's behaviour is told; images are all alike here, and no version has number 0.
+pub(super) fn version_of(revision: &Revision) -> u64 {
+    revision.workload.number().unwrap_or(0)
 }

@@ -195,7 +195,7 @@ pub struct Placement {
     pub execution_role_arn: String,
     /// [`EcsSpec::task_role_arn`].
     pub task_role_arn: String,
-    /// [`EcsSpec::image`].
+    /// The image that its tasks run: [`EcsSpec::image`], or the variant's own.
     pub image: String,
     /// [`EcsSpec::enable_execute_command`].
     pub enable_execute_command: bool,
@@ -210,13 +210,18 @@ pub struct Placement {
 }
 
 impl Placement {
-    pub(super) fn new(ecs: &EcsSpec, health_check: &HealthCheck, drain_seconds: u64) -> Self {
+    pub(super) fn new(
+        ecs: &EcsSpec,
+        image: &str,
+        health_check: &HealthCheck,
+        drain_seconds: u64,
+    ) -> Self {
         Self {
             cluster: ecs.cluster.clone(),
             launch_type: ecs.launch_type,
             execution_role_arn: ecs.execution_role_arn.clone(),
             task_role_arn: ecs.task_role_arn.clone(),
-            image: ecs.image.clone(),
+            image: image.to_owned(),
             enable_execute_command: ecs.enable_execute_command,
             log_retention_days: ecs.log_retention_days,
             network: ecs.network.clone(),

@@ -3,6 +3,7 @@
 mod crowds;
 mod drills;
 mod health;
+mod images;
 mod kills;
 mod rollouts;
 mod stops;

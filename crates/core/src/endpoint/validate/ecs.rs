@@ -1,9 +1,10 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
+use super::tasks;
 use crate::endpoint::Percent;
 use crate::endpoint::spec::{
     AnalysisSource, Compute, EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType,
-    SlotChoice, Strategy,
+    SlotChoice, Strategy, VariantSpec,
 };
 use crate::error::Error;
 
@@ -41,7 +42,10 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
             );
         }
     }
-    if let Some(problem) = image(&ecs.image) {
+    let runs_server = |variant: &VariantSpec| variant.workload.own_image().is_none();
+    if spec.variants.values().any(runs_server)
+        && let Some(problem) = server_image(&ecs.image)
+    {
         refuse("ecs", problem);
     }
     if !RETENTIONS.contains(&ecs.log_retention_days) {
@@ -74,7 +78,7 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
 }
 
 /// What is wrong with the model server's image. A tag could move between two tasks of one revision.
-fn image(image: &str) -> Option<String> {
+fn server_image(image: &str) -> Option<String> {
     const HOW: &str =
         "set server_image { uri = \"REPOSITORY@sha256:DIGEST\" } in the provider block";
     if image.is_empty() {
@@ -82,11 +86,7 @@ fn image(image: &str) -> Option<String> {
             "a model needs a server to run in a container: {HOW}"
         ));
     }
-    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
-    let is_digest = |digest: &str| {
-        digest.len() == 64 && digest.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
-    };
-    (!digest.is_some_and(is_digest)).then(|| {
+    (!tasks::has_digest(image)).then(|| {
         format!("the provider's server_image {image:?} names no digest, and a tag may move: {HOW}")
     })
 }
@@ -265,6 +265,10 @@ fn variants(spec: &EndpointSpec, launch_type: LaunchType) -> Vec<Error> {
             };
             problems.push(Error::invalid(problem).at(format!("variants.{name}.{attribute}")));
         }
+        let own = tasks::of(variant).into_iter();
+        problems.extend(
+            own.map(|(at, problem)| Error::invalid(problem).at(format!("variants.{name}.{at}"))),
+        );
     }
     problems
 }

@@ -157,3 +157,44 @@ fn a_health_check_that_cannot_be_asked_is_refused_at_its_attribute() {
     fine.health_check.path = Some("/v2/models/digits/ready?x=1".to_owned());
     assert!(messages(&validate(&fine)).is_empty());
 }
+
+#[test]
+fn what_only_containers_have_is_refused_on_this_machine() {
+    let image = format!("example.com/server@sha256:{}", "a".repeat(64));
+    let arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/token";
+    let container = |field: &str, value: serde_json::Value| {
+        let mut variant = variant(100.0, 0.0);
+        variant["container"] = serde_json::json!({ field: value });
+        variant
+    };
+    for (variant, attribute, said) in [
+        (
+            serde_json::json!({ "image": image, "traffic": 100.0 }),
+            "image",
+            "give the variant a model and a model_version",
+        ),
+        (container("port", 80.into()), "port", "leave it out"),
+        (
+            container("command", serde_json::json!(["x"])),
+            "command",
+            "leave it out",
+        ),
+        (
+            container("secrets", serde_json::json!({ "A": arn })),
+            "secrets",
+            "leave it out",
+        ),
+        (
+            container("architecture", "ARM64".into()),
+            "architecture",
+            "leave it out",
+        ),
+    ] {
+        let problems = messages(&validate(&endpoint(serde_json::json!({ "main": variant }))));
+        let [(at, message)] = &problems[..] else {
+            panic!("{problems:?}")
+        };
+        assert_eq!(*at, format!("variants.main.{attribute}"));
+        assert!(message.contains(said), "{message}");
+    }
+}

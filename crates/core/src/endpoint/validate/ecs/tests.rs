@@ -49,7 +49,8 @@ fn an_endpoint_is_named_by_its_cluster_and_its_own_name() {
     let spec = with("/drain_seconds", 7.into());
     assert!(validate(&spec).is_empty(), "{:?}", validate(&spec));
     assert_eq!(spec.id().to_string(), "ecs/prod/digits");
-    assert_eq!(spec.placement().unwrap().drain_seconds, 7);
+    let placed = spec.placement(&spec.variants[&"main".parse().unwrap()]);
+    assert_eq!(placed.unwrap().drain_seconds, 7);
 }
 
 #[test]
@@ -304,4 +305,18 @@ fn a_rule_keeps_its_fixed_priority_only_with_its_conditions() {
     ] {
         assert!(validate_change(&before, &after).is_none());
     }
+}
+
+#[test]
+fn only_a_model_needs_a_server_and_an_image_is_judged_at_its_variant() {
+    let image = |image: &str| serde_json::json!({ "image": image, "traffic": 100.0 });
+    let mut spec = with(
+        "/variants/main",
+        image(&format!("example.com/server@sha256:{}", "a".repeat(64))),
+    );
+    ecs_of(&mut spec).image.clear();
+    assert!(validate(&spec).is_empty(), "{:?}", validate(&spec));
+    let (at, message) = refused("/variants/main", image("server:latest"));
+    assert_eq!(at, "variants.main.image");
+    assert!(message.contains("names no digest"), "{message}");
 }
