@@ -20,7 +20,8 @@ resource "aws_s3_bucket" "access_logs" {
   #checkov:skip=CKV_AWS_144:Records of requests are kept where the requests are
   #checkov:skip=CKV_AWS_145:Load balancers write to buckets encrypted with SSE-S3 only
   #checkov:skip=CKV2_AWS_62:Nobody waits for a record
-  bucket = local.access_logs_name
+  bucket        = local.access_logs_name
+  force_destroy = each.value.force_destroy
 
   tags = var.tags
 }

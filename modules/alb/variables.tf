@@ -2,10 +2,12 @@ variable "access_logs" {
   description = <<-EOT
     A record of each request, in S3. null records nothing.
     `bucket`: one that admits logdelivery.elasticloadbalancing.amazonaws.com, by name; null makes a bucket whose records end after `retention_days`.
+    `force_destroy`: whether a destroy takes the records of that bucket along; must be applied before.
     `prefix`: a folder, without slashes at its ends.
   EOT
   type = object({
     bucket         = optional(object({ name = string }))
+    force_destroy  = optional(bool, false)
     prefix         = optional(string, "alb")
     retention_days = optional(number, 90)
   })

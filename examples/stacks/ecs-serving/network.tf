@@ -18,6 +18,7 @@ module "alb" {
   clients       = { ipv4 = var.clients }
   targets       = { from_port = 8080, to_port = 8080, security_group_ids = { digits = module.ecs.servers["digits"].security_group_id } }
   load_balancer = { deletion_protection = var.protected }
+  access_logs   = { force_destroy = !var.protected }
 }
 
 module "dns" {

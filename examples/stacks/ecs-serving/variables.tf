@@ -31,7 +31,7 @@ variable "name" {
 }
 
 variable "protected" {
-  description = "Whether what holds data is kept from a destroy: the load balancer, the table, and the artifacts. Switch it off and apply, before a destroy."
+  description = "Whether what holds data is kept from a destroy: the load balancer and its access logs, the table, and the artifacts. Switch it off and apply, before a destroy."
   type        = bool
   default     = true
   nullable    = false

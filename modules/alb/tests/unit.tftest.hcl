@@ -99,6 +99,16 @@ run "access_logs_go_to_a_closed_bucket_that_admits_load_balancers_of_this_accoun
   }
 }
 
+run "a_destroy_takes_access_logs_along_where_that_was_asked_for" {
+  command = plan
+  variables { access_logs = { force_destroy = true } }
+
+  assert {
+    condition     = aws_s3_bucket.access_logs["alb"].force_destroy
+    error_message = "The bucket would stay."
+  }
+}
+
 run "access_logs_to_a_bucket_of_others_make_none" {
   command = plan
   variables { access_logs = { bucket = { name = "logs-of-security" }, prefix = "serving" } }

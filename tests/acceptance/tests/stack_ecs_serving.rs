@@ -148,6 +148,7 @@ fn part_of(address: &str) -> String {
 #[test]
 fn the_whole_stack_is_planned_at_once_before_anything_of_it_is_there() {
     let copy = Copy::anywhere();
+    copy.succeeds(&["fmt", "-check", "-diff"]);
     copy.set(&json!({}));
     let plan = || {
         let started = Instant::now();
