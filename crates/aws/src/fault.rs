@@ -209,6 +209,10 @@ impl Failure {
         if let Some(ours) = about.ours {
             return ours;
         }
+        let advice = match self.kind {
+            Kind::Denied => missing_action(&about.call, about.message.as_deref()),
+            _ => None,
+        };
         let Call {
             service,
             operation,
@@ -225,7 +229,12 @@ impl Failure {
             text.push_str(&format!(" (request {request})"));
         }
         text.push_str("; ");
-        text.push_str(self.kind.advice());
+        match advice {
+            Some(action) => text.push_str(&format!(
+                "let the identity that runs this do {action}, or use another one"
+            )),
+            None => text.push_str(self.kind.advice()),
+        }
         let mut error = Error::new(self.kind.class(), text);
         if let Some(attribute) = about.attribute {
             error = error.at(attribute);
@@ -245,6 +254,23 @@ fn request_id<E>(error: &SdkError<E, Response>) -> Option<String> {
         .map(str::to_owned)
         .or_else(|| header("x-amzn-requestid"))
         .or_else(|| header("x-amz-request-id"))
+}
+
+/// What IAM has to allow: the action that the service misses, which may be another one than the call's own (of tags, of roles).
+fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
+    let said = message.and_then(|message| message.split_once("is not authorized to perform: "));
+    let said = said.and_then(|(_, rest)| rest.split([' ', ',']).next());
+    if let Some(action) = said.filter(|action| action.contains(':')) {
+        return Some(action.to_owned());
+    }
+    // Of these services every operation is an action of its own.
+    let prefix = match call.service {
+        "ECS" => "ecs",
+        "Elastic Load Balancing" => "elasticloadbalancing",
+        "CloudWatch Logs" => "logs",
+        _ => return None,
+    };
+    Some(format!("{prefix}:{}", call.operation))
 }
 
 /// The service's word, else the status, decides.
@@ -420,6 +446,26 @@ mod tests {
         assert_eq!(classify(code, Some(400), late), Kind::Skewed);
         let wrong = "The request signature we calculated does not match";
         assert_eq!(classify(code, Some(400), wrong), Kind::Credentials);
+    }
+
+    #[test]
+    fn what_is_denied_is_named_as_a_policy_names_it() {
+        let ecs = Call {
+            service: "ECS",
+            operation: "RegisterTaskDefinition",
+            resource: "family f".to_owned(),
+        };
+        let role = "User: arn:aws:iam::1:user/a is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/b";
+        for (call, message, advised) in [
+            (&ecs, Some(role), "do iam:PassRole,"),
+            (&ecs, Some("no"), "do ecs:RegisterTaskDefinition,"),
+            (&ecs, None, "do ecs:RegisterTaskDefinition,"),
+            (&call(), Some("no"), "do so,"),
+        ] {
+            let failure = Failure::inside(call, "AccessDeniedException", message);
+            let text = failure.into_error().to_string();
+            assert!(text.contains(advised), "{advised} is not in {text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A gate before a part that lets through what an IAM policy allows, as AWS would. The part itself asks for no permission.
 
 mod call;
+mod ecs;
 mod gate;
 mod policy;
 

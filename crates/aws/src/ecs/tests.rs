@@ -1,8 +1,11 @@
 //! What the target's tests share, and the whole target in a world where ECS runs containers.
 
+mod denied;
 mod failures;
+mod kills;
 mod life;
 mod ownership;
+mod paper;
 mod world;
 
 use std::collections::BTreeMap;

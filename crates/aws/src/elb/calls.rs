@@ -143,17 +143,6 @@ impl From<Refusal> for Error {
             failure,
         } = refusal;
         let ours = match failure.kind {
-            Kind::Denied => {
-                // Everything is tagged as it is made, which is an action of its own.
-                let tags = if operation.starts_with("Create") {
-                    " and elasticloadbalancing:AddTags"
-                } else {
-                    ""
-                };
-                Error::denied(format!(
-                    "{SERVICE} {operation} on {resource} was denied; let the identity that runs this do elasticloadbalancing:{operation}{tags} there"
-                ))
-            }
             Kind::Refused
                 if failure
                     .code()

@@ -32,6 +32,12 @@ pub fn ecs_world() -> Option<&'static Part> {
     started(&PART, "ecs-world")
 }
 
+/// ministack in a world where ECS keeps books and runs no container; `None`, and the test is skipped, where it cannot run.
+pub fn ecs_paper() -> Option<&'static Part> {
+    static PART: OnceLock<Result<Part, String>> = OnceLock::new();
+    started(&PART, "ecs-paper")
+}
+
 /// moto; `None`, and the test is skipped, where it cannot run.
 pub fn moto() -> Option<&'static Part> {
     static PART: OnceLock<Result<Part, String>> = OnceLock::new();

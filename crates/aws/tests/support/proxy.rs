@@ -43,6 +43,8 @@ pub enum Fault {
     HeldAfter,
     /// Of a batch, the first key is answered; the others are left unprocessed.
     Unprocessed,
+    /// The service answers as it does where no policy allows the call, and nothing is done.
+    Denied,
 }
 
 /// What the faults table of the records has, in the words of DynamoDB.
@@ -65,11 +67,14 @@ struct State {
     calls: Vec<String>,
     bodies: Vec<String>,
     targets: Vec<String>,
+    actions: Vec<String>,
     times: Vec<String>,
     /// The call with this number, counted from zero, fails so.
     planned: BTreeMap<usize, Fault>,
     /// Every call fails so.
     always: Option<Fault>,
+    /// Of these operations, the next so many calls fail so.
+    operations: BTreeMap<String, (usize, Fault)>,
 }
 
 /// The proxy; it ends with the runtime that it was started on.
@@ -141,6 +146,11 @@ impl Proxy {
         lock(&self.state).targets.clone()
     }
 
+    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing and CloudWatch Logs.
+    pub fn actions(&self) -> Vec<String> {
+        lock(&self.state).actions.clone()
+    }
+
     /// When the calls say that they were signed, in order.
     pub fn times(&self) -> Vec<String> {
         lock(&self.state).times.clone()
@@ -154,6 +164,14 @@ impl Proxy {
     /// The call with this number, counted from zero since the last reset, fails so.
     pub fn fail(&self, number: usize, fault: Fault) {
         lock(&self.state).planned.insert(number, fault);
+    }
+
+    /// Of this operation, the next `times` calls fail so.
+    pub fn fail_operation(&self, operation: &str, times: usize, fault: Fault) {
+        let mut state = lock(&self.state);
+        state
+            .operations
+            .insert(operation.to_owned(), (times, fault));
     }
 
     /// Breaks the connection of a call that is held, now or when it comes.
@@ -210,10 +228,19 @@ impl Route {
             state.calls.push(operation.clone());
             state.bodies.push(text.clone());
             state.targets.push(parts.uri.to_string());
+            state.actions.push(action(&parts, &operation));
             let time = parts.headers.get("x-amz-date");
             let time = time.and_then(|time| time.to_str().ok());
             state.times.push(time.unwrap_or_default().to_owned());
-            state.planned.get(&number).copied().or(state.always)
+            let of_operation = state
+                .operations
+                .get_mut(&operation)
+                .and_then(|(left, fault)| {
+                    *left = left.checked_sub(1)?;
+                    Some(*fault)
+                });
+            let planned = state.planned.get(&number).copied();
+            planned.or(of_operation).or(state.always)
         };
         let forward = async {
             let (parts, body) = self.forward(&parts, body.clone()).await?.into_parts();
@@ -247,6 +274,7 @@ impl Route {
                 self.released.notified().await;
                 Err(Reset)
             }
+            Some(Fault::Denied) => Ok(denied(&action(&parts, &operation), is_form)),
             Some(Fault::Skewed) => Ok(skewed()),
             Some(Fault::Unprocessed) => self.answer_first(&parts, &body).await,
         }
@@ -314,6 +342,36 @@ fn skewed() -> Answer {
     );
     let date = HeaderValue::from_static("Sun, 01 Jan 2040 12:00:00 GMT");
     answer.headers_mut().insert("date", date);
+    answer
+}
+
+/// What IAM calls an operation of the services that endpoints on ECS are made of.
+fn action(parts: &Parts, operation: &str) -> String {
+    let target = parts.headers.get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok());
+    let service = match target.and_then(|target| target.split('.').next()) {
+        None => "elasticloadbalancing",
+        Some(target) if target.starts_with("Logs_") => "logs",
+        Some(_) => "ecs",
+    };
+    format!("{service}:{operation}")
+}
+
+/// As services word it where no policy allows an action.
+fn denied(action: &str, is_form: bool) -> Answer {
+    let said = format!(
+        "User: arn:aws:iam::000000000000:user/test is not authorized to perform: {action} because no identity-based policy allows the {action} action"
+    );
+    if !is_form {
+        let body = serde_json::json!({"__type": "AccessDeniedException", "message": said});
+        return json(StatusCode::BAD_REQUEST, body.to_string());
+    }
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error><RequestId>PROXY4REQUEST</RequestId></ErrorResponse>"
+    );
+    let mut answer = json(StatusCode::FORBIDDEN, body);
+    let xml = HeaderValue::from_static("text/xml");
+    answer.headers_mut().insert("content-type", xml);
     answer
 }
 

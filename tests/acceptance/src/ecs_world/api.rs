@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::EcsWorld;
-use crate::http::Client;
+use crate::http::{Client, Response};
 use crate::part::authorization;
 
 impl EcsWorld {
@@ -35,19 +35,33 @@ impl EcsWorld {
     }
 
     fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
-        let headers = [
-            ("x-amz-target", format!("{target}.{operation}")),
-            ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("authorization", authorization(service)),
-        ];
-        let headers = headers
-            .each_ref()
-            .map(|(name, value)| (*name, value.as_str()));
-        let answer = Client::new(&self.part.url)
-            .request("POST", "/", &headers, body.to_string().as_bytes())
-            .unwrap_or_else(|error| panic!("{operation}: {error}"));
+        let answer = json_at(&self.part.url, service, target, operation, body);
         assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
         answer.json()
+    }
+
+    /// Asks ECS by another way, which may refuse.
+    #[must_use]
+    pub fn ecs_at(&self, url: &str, operation: &str, body: &Value) -> Response {
+        json_at(
+            url,
+            "ecs",
+            "AmazonEC2ContainerServiceV20141113",
+            operation,
+            body,
+        )
+    }
+
+    /// Asks Elastic Load Balancing by another way, which may refuse.
+    #[must_use]
+    pub fn elb_at(&self, url: &str, action: &str, parameters: &[(&str, &str)]) -> Response {
+        query_at(
+            url,
+            "elasticloadbalancing",
+            "2015-12-01",
+            action,
+            parameters,
+        )
     }
 
     /// Calls Elastic Load Balancing; its answer as text.
@@ -85,22 +99,46 @@ impl EcsWorld {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> String {
-        let fixed = [("Action", action), ("Version", version)];
-        let form: Vec<_> = fixed
-            .iter()
-            .chain(parameters)
-            .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
-            .collect();
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("authorization", &authorization(service)),
-        ];
-        let answer = Client::new(&self.part.url)
-            .request("POST", "/", &headers, form.join("&").as_bytes())
-            .unwrap_or_else(|error| panic!("{action}: {error}"));
+        let answer = query_at(&self.part.url, service, version, action, parameters);
         assert_eq!(answer.status, 200, "{action}: {}", answer.text());
         answer.text()
     }
+}
+
+fn json_at(url: &str, service: &str, target: &str, operation: &str, body: &Value) -> Response {
+    let headers = [
+        ("x-amz-target", format!("{target}.{operation}")),
+        ("content-type", "application/x-amz-json-1.1".to_owned()),
+        ("authorization", authorization(service)),
+    ];
+    let headers = headers
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    Client::new(url)
+        .request("POST", "/", &headers, body.to_string().as_bytes())
+        .unwrap_or_else(|error| panic!("{operation}: {error}"))
+}
+
+fn query_at(
+    url: &str,
+    service: &str,
+    version: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> Response {
+    let fixed = [("Action", action), ("Version", version)];
+    let form: Vec<_> = fixed
+        .iter()
+        .chain(parameters)
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("authorization", &authorization(service)),
+    ];
+    Client::new(url)
+        .request("POST", "/", &headers, form.join("&").as_bytes())
+        .unwrap_or_else(|error| panic!("{action}: {error}"))
 }
 
 fn encoded(text: &str) -> String {

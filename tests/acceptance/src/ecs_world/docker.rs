@@ -17,12 +17,15 @@ pub struct Container {
 }
 
 impl EcsWorld {
-    /// The containers that run.
+    /// The containers that run; none on paper.
     ///
     /// # Panics
     /// If dockerd does not answer.
     #[must_use]
     pub fn containers(&self) -> Vec<Container> {
+        if self.docker.as_os_str().is_empty() {
+            return Vec::new();
+        }
         let listed = self.docker("GET", "/containers/json");
         let listed: Value = serde_json::from_str(&listed).expect("dockerd answers JSON");
         let listed = listed.as_array().cloned().unwrap_or_default();

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// The account of the emulator.
-const ACCOUNT: &str = "000000000000";
+pub(super) const ACCOUNT: &str = "000000000000";
 
 /// One permission that a request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    fn new(action: &str, resource: impl Into<String>) -> Self {
+    pub(super) fn new(action: &str, resource: impl Into<String>) -> Self {
         Self {
             action: action.to_owned(),
             resource: resource.into(),
@@ -27,7 +27,7 @@ impl Call {
         }
     }
 
-    fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.context.push((key.to_owned(), value.into()));
         self
     }
@@ -102,7 +102,7 @@ fn table_call(action: &str, table: &str) -> Call {
     )
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 
@@ -169,7 +169,7 @@ pub(super) fn s3(
 }
 
 /// Without its percent encoding.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {

@@ -14,7 +14,9 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::call::{self, Call};
+use super::ecs;
 use super::policy::Policy;
+use crate::part::authorization;
 
 #[derive(Debug, Default)]
 struct State {
@@ -99,8 +101,11 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Failure> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let operation = header(&head, "x-amz-target").and_then(|target| target.split('.').nth(1));
-    let calls = calls(&head, operation, &body);
+    let asked = Asked::of(&head, &body);
+    let mut calls = asked.calls(&head, &body);
+    for call in &mut calls {
+        tell_tags(call, part).await?;
+    }
     let denied = {
         let mut state = lock(state);
         let denied = calls
@@ -123,31 +128,164 @@ async fn answer(
         denied
     };
     match denied {
-        Some(call) => Ok(refusal(call, operation.is_some())),
+        Some(call) => Ok(asked.refusal(call)),
         None => forward(head, body, part).await,
     }
+}
+
+/// Whom a request asks, and by which protocol.
+enum Asked {
+    /// DynamoDB, ECS or CloudWatch Logs: JSON, and the operation in a header.
+    Json { service: String, operation: String },
+    /// Elastic Load Balancing: a form.
+    Form,
+    /// S3.
+    Rest,
+    /// Who one is may be asked by everybody.
+    Oneself,
 }
 
 fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
     head.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn calls(head: &Parts, operation: Option<&str>, body: &[u8]) -> Vec<Call> {
-    match operation {
-        Some(operation) => {
-            let body: Value = serde_json::from_slice(body).expect("JSON");
-            call::dynamodb(operation, &body)
+impl Asked {
+    fn of(head: &Parts, body: &[u8]) -> Self {
+        match header(head, "x-amz-target").and_then(|target| target.split_once('.')) {
+            Some((service, operation)) => Self::Json {
+                service: service.to_owned(),
+                operation: operation.to_owned(),
+            },
+            None if body.starts_with(b"Action=GetCallerIdentity") => Self::Oneself,
+            None if body.starts_with(b"Action=") => Self::Form,
+            None => Self::Rest,
         }
-        // Who one is may be asked by everybody.
-        None if body.starts_with(b"Action=GetCallerIdentity") => Vec::new(),
-        None => call::s3(
-            head.method.as_str(),
-            head.uri.path(),
-            head.uri.query().unwrap_or_default(),
-            header(head, "x-amz-copy-source"),
-            &String::from_utf8_lossy(body),
-        ),
     }
+
+    fn calls(&self, head: &Parts, body: &[u8]) -> Vec<Call> {
+        match self {
+            Self::Json { service, operation } => {
+                let body: Value = serde_json::from_slice(body).expect("JSON");
+                match service.as_str() {
+                    "AmazonEC2ContainerServiceV20141113" => ecs::ecs(operation, &body),
+                    "Logs_20140328" => ecs::logs(operation, &body),
+                    _ => call::dynamodb(operation, &body),
+                }
+            }
+            Self::Form => ecs::elb(&String::from_utf8_lossy(body)),
+            Self::Rest => call::s3(
+                head.method.as_str(),
+                head.uri.path(),
+                head.uri.query().unwrap_or_default(),
+                header(head, "x-amz-copy-source"),
+                &String::from_utf8_lossy(body),
+            ),
+            Self::Oneself => Vec::new(),
+        }
+    }
+
+    /// As the service words it.
+    fn refusal(&self, call: &Call) -> Response<Full<Bytes>> {
+        let said = format!(
+            "User: arn:aws:iam::000000000000:user/test is not authorized to perform: {} on resource: {} because no identity-based policy allows the {} action",
+            call.action, call.resource, call.action
+        );
+        let (status, kind, body) = match self {
+            Self::Json { service, .. } => {
+                // Each has its own spelling.
+                let (code, field) = match service.starts_with("DynamoDB") {
+                    true => ("com.amazon.coral.service#AccessDeniedException", "Message"),
+                    false => ("AccessDeniedException", "message"),
+                };
+                let body = serde_json::json!({ "__type": code, field: said });
+                let kind = "application/x-amz-json-1.0";
+                (StatusCode::BAD_REQUEST, kind, body.to_string())
+            }
+            Self::Form => {
+                let body = format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{said}</Message></Error><RequestId>GATE4REQUEST</RequestId></ErrorResponse>"
+                );
+                (StatusCode::FORBIDDEN, "text/xml", body)
+            }
+            Self::Rest | Self::Oneself => {
+                let body =
+                    format!("<Error><Code>AccessDenied</Code><Message>{said}</Message></Error>");
+                (StatusCode::FORBIDDEN, "application/xml", body)
+            }
+        };
+        let mut answer = Response::new(Full::new(Bytes::from(body)));
+        *answer.status_mut() = status;
+        let headers = answer.headers_mut();
+        headers.insert("content-type", HeaderValue::from_static(kind));
+        headers.insert("x-amzn-requestid", HeaderValue::from_static("GATE4REQUEST"));
+        headers.insert("x-amz-request-id", HeaderValue::from_static("GATE4REQUEST"));
+        answer
+    }
+}
+
+/// Adds the tags of what a call changes or deletes, which policies may go by.
+async fn tell_tags(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
+    let (service, verb) = call.action.split_once(':').unwrap_or_default();
+    if !["Modify", "Update", "Delete"]
+        .iter()
+        .any(|start| verb.starts_with(start))
+    {
+        return Ok(());
+    }
+    let request = Request::post("/")
+        .header("host", part.to_string())
+        .header("authorization", authorization(service));
+    let request = match service {
+        "elasticloadbalancing" => {
+            let arn = call.resource.replace(':', "%3A").replace('/', "%2F");
+            request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(format!(
+                    "Action=DescribeTags&Version=2015-12-01&ResourceArns.member.1={arn}"
+                ))
+        }
+        "ecs" => request
+            .header("content-type", "application/x-amz-json-1.1")
+            .header(
+                "x-amz-target",
+                "AmazonEC2ContainerServiceV20141113.ListTagsForResource",
+            )
+            .body(serde_json::json!({ "resourceArn": call.resource }).to_string()),
+        _ => return Ok(()),
+    };
+    let (head, body) = request?.into_parts();
+    let answer = forward(head, Bytes::from(body), part).await?;
+    let told = answer.into_body().collect().await?.to_bytes();
+    let told = String::from_utf8_lossy(&told);
+    let tags = match serde_json::from_str::<Value>(&told) {
+        Ok(told) => {
+            let tags = told["tags"].as_array().into_iter().flatten();
+            tags.map(|tag| {
+                (
+                    call::text(&tag["key"]).to_owned(),
+                    call::text(&tag["value"]).to_owned(),
+                )
+            })
+            .collect::<Vec<_>>()
+        }
+        Err(_) => {
+            let between = |open: &str, close: &str| -> Vec<String> {
+                let parts = told.split(open).skip(1);
+                parts
+                    .filter_map(|rest| Some(rest.split_once(close)?.0.to_owned()))
+                    .collect()
+            };
+            let keys = between("<Key>", "</Key>");
+            keys.into_iter()
+                .zip(between("<Value>", "</Value>"))
+                .collect()
+        }
+    };
+    let tags = tags
+        .into_iter()
+        .map(|(key, value)| (format!("aws:ResourceTag/{key}"), value));
+    call.context.extend(tags);
+    Ok(())
 }
 
 async fn forward(
@@ -167,33 +305,4 @@ async fn forward(
         head,
         Full::new(body.collect().await?.to_bytes()),
     ))
-}
-
-/// As the service words it.
-fn refusal(call: &Call, is_json: bool) -> Response<Full<Bytes>> {
-    let said = format!(
-        "User: arn:aws:iam::000000000000:user/test is not authorized to perform: {} on resource: {} because no identity-based policy allows the {} action",
-        call.action, call.resource, call.action
-    );
-    let (status, kind, body) = if is_json {
-        let body = serde_json::json!({
-            "__type": "com.amazon.coral.service#AccessDeniedException",
-            "Message": said,
-        });
-        (
-            StatusCode::BAD_REQUEST,
-            "application/x-amz-json-1.0",
-            body.to_string(),
-        )
-    } else {
-        let body = format!("<Error><Code>AccessDenied</Code><Message>{said}</Message></Error>");
-        (StatusCode::FORBIDDEN, "application/xml", body)
-    };
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static(kind));
-    headers.insert("x-amzn-requestid", HeaderValue::from_static("GATE4REQUEST"));
-    headers.insert("x-amz-request-id", HeaderValue::from_static("GATE4REQUEST"));
-    answer
 }

@@ -3,6 +3,8 @@
 //! Grammar: "IAM JSON policy elements" in the IAM user guide. What is not known here panics, so that nothing is allowed by
 //! misunderstanding.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::call::Call;
@@ -23,6 +25,8 @@ struct Condition {
     key: String,
     /// Holds for a call that has no value of the key.
     for_all: bool,
+    /// Whether `*` and `?` stand for themselves.
+    exact: bool,
     patterns: Vec<String>,
 }
 
@@ -35,6 +39,22 @@ impl Policy {
         let document: Value = serde_json::from_str(document).expect("a policy is JSON");
         let statements = document["Statement"].as_array().expect("statements");
         Self(statements.iter().map(Statement::read).collect())
+    }
+
+    /// The actions of all statements, as they are written.
+    pub fn actions(&self) -> BTreeSet<String> {
+        let actions = self.0.iter().flat_map(|statement| &statement.actions);
+        actions.cloned().collect()
+    }
+
+    /// The same policy without this action.
+    #[must_use]
+    pub fn without(&self, action: &str) -> Self {
+        let mut less = self.clone();
+        for statement in &mut less.0 {
+            statement.actions.retain(|one| one != action);
+        }
+        less
     }
 
     /// Whether a statement allows the call.
@@ -52,15 +72,18 @@ impl Statement {
         }
         let conditions = statement["Condition"].as_object().into_iter().flatten();
         let conditions = conditions.flat_map(|(operator, keys)| {
-            let for_all = match operator.as_str() {
-                "StringLike" => false,
-                "ForAllValues:StringLike" => true,
+            let (for_all, exact) = match operator.as_str() {
+                // ArnEquals is another name of ArnLike.
+                "StringLike" | "ArnEquals" => (false, false),
+                "StringEquals" => (false, true),
+                "ForAllValues:StringLike" => (true, false),
                 other => panic!("the condition {other} in {statement}"),
             };
             let keys = keys.as_object().expect("condition keys");
             keys.iter().map(move |(key, values)| Condition {
                 key: key.clone(),
                 for_all,
+                exact,
                 patterns: texts(values),
             })
         });
@@ -78,7 +101,10 @@ impl Statement {
             && self.conditions.iter().all(|condition| {
                 let values = call.context(&condition.key);
                 (condition.for_all || !values.is_empty())
-                    && values.iter().all(|value| any(&condition.patterns, value))
+                    && values.iter().all(|value| match condition.exact {
+                        true => condition.patterns.iter().any(|text| text == value),
+                        false => any(&condition.patterns, value),
+                    })
             })
     }
 }
@@ -159,6 +185,20 @@ mod tests {
                 "Condition": {"StringLike": {"s3:prefix": "ml/*"}}}]}"#,
         );
         assert!(!policy.allows(&call("s3:ListBucket", "arn:aws:s3:::b", &[])));
+    }
+
+    #[test]
+    fn an_equality_takes_patterns_for_what_they_are_written_as() {
+        let read = |operator: &str, value: &str| {
+            Policy::read(&format!(
+                r#"{{"Statement": [{{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {{"{operator}": {{"k": "{value}"}}}}}}]}}"#
+            ))
+        };
+        let call = Call::new("a:B", "arn:a").with("k", "arn:b/c");
+        assert!(read("StringEquals", "arn:b/c").allows(&call));
+        assert!(!read("StringEquals", "arn:b/*").allows(&call));
+        assert!(read("ArnEquals", "arn:b/*").allows(&call));
+        assert!(!read("StringEquals", "arn:b/c").allows(&Call::new("a:B", "arn:a")));
     }
 
     #[test]

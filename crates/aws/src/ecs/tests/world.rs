@@ -380,7 +380,7 @@ fn image(part: &'static Part) -> Option<&'static str> {
 }
 
 /// The subnets that an account has from the beginning. There is no client of EC2 here.
-async fn subnets(url: &str) -> Vec<String> {
+pub(super) async fn subnets(url: &str) -> Vec<String> {
     let scope = format!(
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/{}/ec2/aws4_request",
         table::REGION

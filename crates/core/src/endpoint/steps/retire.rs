@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::events::Note;
 use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::record::Leftovers;
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::{RevisionName, Server};
 
@@ -56,13 +56,19 @@ impl Step for Retire {
         let patience = ports.target.patience() + Duration::from_secs(input.drain_seconds);
         let mut rest = Leftovers::default();
         let mut trouble = None;
+        // Whether time may help: what is denied stays denied.
+        let mut hopeful = false;
         for revision in &input.old.revisions {
             let one = std::slice::from_ref(revision);
             match take_away(ports, &input.server, one, input.drain_seconds).await {
                 Ok(Progress::Done(())) => {}
-                Ok(Progress::Pending { .. }) => rest.revisions.push(revision.clone()),
+                Ok(Progress::Pending { .. }) => {
+                    rest.revisions.push(revision.clone());
+                    hopeful = true;
+                }
                 Err(error) => {
                     rest.revisions.push(revision.clone());
+                    hopeful |= error.class() != Class::Denied;
                     trouble = Some(error);
                 }
             }
@@ -70,9 +76,13 @@ impl Step for Retire {
         for server in &input.old.servers {
             match ports.target.teardown(server, input.drain_seconds).await {
                 Ok(Progress::Done(())) => {}
-                Ok(Progress::Pending { .. }) => rest.servers.push(server.clone()),
+                Ok(Progress::Pending { .. }) => {
+                    rest.servers.push(server.clone());
+                    hopeful = true;
+                }
                 Err(error) => {
                     rest.servers.push(server.clone());
+                    hopeful |= error.class() != Class::Denied;
                     trouble = Some(error);
                 }
             }
@@ -82,7 +92,7 @@ impl Step for Retire {
         }
         let patient = now.duration_since(checkpoint.since)
             < SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-        if patient {
+        if patient && hopeful {
             return Ok(Progress::Pending {
                 poll_after: Duration::from_millis(250),
                 deadline: patience * 2,
@@ -95,7 +105,7 @@ impl Step for Retire {
         );
         ports.events.tell(Note::new(
             "retire.leftover",
-            format!("something of the old deployment could not be taken away and is tried again by the next apply: {why}"),
+            format!("something of the old deployment could not be taken away and is tried again by the next deployment: {why}"),
         ));
         Ok(Progress::Done(rest))
     }

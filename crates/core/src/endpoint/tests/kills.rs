@@ -61,7 +61,8 @@ async fn is_held(process: &Process) -> bool {
 /// does what was asked for again: nothing is orphaned, nothing is open, no request was lost.
 #[tokio::test]
 async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
-    let mut lines = 0;
+    let (mut runs, mut all) = (0, 0);
+    println!("kill x write of the registry, in memory");
     for doing in Doing::ALL {
         for when in [When::Before, When::After] {
             let mut kills = 0;
@@ -78,7 +79,7 @@ async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
                 let killed = bench.process_killed_at(commit, when);
                 drop(act(&killed, doing).await);
                 let died = killed.is_dead();
-                lines += 1;
+                runs += 1;
 
                 let next = bench.process();
                 let (held, open) = (is_held(&next).await, is_open(&next).await);
@@ -123,9 +124,15 @@ async fn a_process_killed_at_any_journal_write_is_continued_or_taken_back() {
                 kills += 1;
             }
             assert!(kills > 4, "{doing:?} {when:?}: {kills} kills");
+            // Each of them was held against what is left and what runs, above.
+            let (doing, when) = (format!("{doing:?}"), format!("{when:?}"));
+            println!(
+                "{doing:17} {when:6} its commit: {kills:3} kills, {kills:3} converged, orphans 0"
+            );
+            all += kills;
         }
     }
-    println!("kill matrix: {lines} runs, orphans 0");
+    println!("kill matrix: {runs} runs, {all} kills, orphans 0");
 }
 
 #[tokio::test]

@@ -1,0 +1,394 @@
+//! Endpoints of a registry in a world where ECS keeps books and runs no container: whole deployments, in little time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mlops_core::Result;
+use mlops_core::clock::{Clock, RandomIds, SystemClock};
+use mlops_core::conformance::saga::{Killed, When};
+use mlops_core::endpoint::spec::{
+    Compute, Container, EndpointSpec, HealthCheck, IngressSpec, NetworkSpec, PortRange,
+    RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec, VariantSpec,
+};
+use mlops_core::endpoint::{
+    ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome, Percent, Period, apply, delete,
+    record, repair,
+};
+use mlops_core::memory::{MemoryArtifacts, MemoryRecords, MemorySessions};
+use mlops_core::names::{EndpointId, EndpointName, ModelName};
+use mlops_core::records::Records;
+use mlops_core::registry::events::Subject;
+use mlops_core::registry::sessions::HeldInMemory;
+use mlops_core::registry::{ModelSpec, NewVersion, Registry, VersionDeletionPolicy, VersionSpec};
+use mlops_core::target::Target as _;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::super::{EcsTarget, EcsTargetSettings, names};
+use super::{ecs_spec, variant};
+use crate::support::part::{self, Part};
+use crate::support::proxy::Proxy;
+use crate::support::table;
+use crate::{AwsClients, AwsSettings, Endpoints, Patience};
+
+/// A cluster, a load balancer and an endpoint of one's own; everything the endpoint's deployments call goes through a proxy.
+pub(super) struct Paper {
+    pub(super) proxy: Proxy,
+    records: MemoryRecords,
+    artifacts: Arc<MemoryArtifacts>,
+    /// The process that lives; those before it are dead.
+    process: Mutex<MemorySessions>,
+    /// Past the proxy.
+    direct: AwsClients,
+    name: EndpointName,
+    cluster: String,
+    load_balancer: String,
+}
+
+/// What is done to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doing {
+    Create,
+    /// To another version, by a canary.
+    Update,
+    Delete,
+}
+
+impl Doing {
+    pub(super) const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+
+    /// The version that serves afterwards.
+    pub(super) fn version(self) -> Option<u64> {
+        match self {
+            Self::Create => Some(1),
+            Self::Update => Some(2),
+            Self::Delete => None,
+        }
+    }
+}
+
+/// Time runs faster, so that nobody waits for the pauses between two looks.
+struct Hurried(SystemClock);
+
+/// How much faster. The longest call must end within a lease, which lasts a minute.
+const FASTER: u32 = 10;
+
+#[async_trait]
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed() * FASTER
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration / FASTER).await;
+    }
+}
+
+fn clients(url: &str) -> AwsClients {
+    let url = || Some(url.to_owned());
+    let settings = AwsSettings {
+        endpoints: Endpoints {
+            ecs: url(),
+            elbv2: url(),
+            logs: url(),
+            ..Endpoints::default()
+        },
+        ..table::settings(&url().unwrap_or_default())
+    };
+    let patience = Patience {
+        total: Duration::from_secs(60),
+        unreachable: Duration::from_secs(2),
+        attempt: Duration::from_secs(30),
+    };
+    AwsClients::with_patience(settings, patience).expect("settings")
+}
+
+impl Paper {
+    /// `None`, and the test is skipped, where it cannot be.
+    pub(super) async fn new() -> Option<Self> {
+        let part: &'static Part = part::ecs_paper()?;
+        let direct = clients(&part.url);
+        let own = &Uuid::new_v4().simple().to_string()[..10];
+        let made = direct.ecs().await.expect("a client").create_cluster();
+        let made = made.cluster_name(format!("models-{own}")).send().await;
+        let cluster = made.expect("a cluster").cluster.expect("described");
+        let made = direct
+            .elbv2()
+            .await
+            .expect("a client")
+            .create_load_balancer()
+            .name(format!("alb-{own}"))
+            .set_subnets(Some(super::world::subnets(&part.url).await))
+            .send()
+            .await
+            .expect("a load balancer");
+        let load_balancer = made.load_balancers()[0].load_balancer_arn();
+        let world = Self {
+            proxy: Proxy::before(&part.url).await,
+            records: MemoryRecords::default(),
+            artifacts: Arc::default(),
+            process: Mutex::default(),
+            direct,
+            name: EndpointName::new(format!("e{own}")).expect("legal"),
+            cluster: cluster.cluster_arn.expect("an ARN"),
+            load_balancer: load_balancer.expect("an ARN").to_owned(),
+        };
+        world.register().await;
+        Some(world)
+    }
+
+    /// The versions 1 and 2 of the model `digits`.
+    async fn register(&self) {
+        let registry = self.process().registry;
+        let model = ModelName::new("digits").expect("legal");
+        let created = registry.create_model(&model, ModelSpec::default()).await;
+        created.expect("a model");
+        for version in 1..=2_u8 {
+            let artifact = self.artifacts.put_bytes("model.onnx", &[version]);
+            let new = NewVersion {
+                model: model.clone(),
+                spec: VersionSpec {
+                    artifact: artifact.expect("stored"),
+                    framework: "onnx".to_owned(),
+                    signature: None,
+                    params: BTreeMap::new(),
+                    lineage: None,
+                    smoke: None,
+                },
+                metrics: BTreeMap::new(),
+                tags: BTreeMap::new(),
+                approval: None,
+                deletion_policy: VersionDeletionPolicy::default(),
+                nonce: None,
+            };
+            registry.register_version(new).await.expect("a version");
+        }
+        registry.close_session().await.expect("closed");
+    }
+
+    /// What a new process works with, through the proxy; those before it are dead.
+    pub(super) fn process(&self) -> Deps {
+        self.process_on(Arc::new(self.records.clone()))
+    }
+
+    /// The same, and it dies at its n-th commit.
+    pub(super) fn process_killed_at(&self, commit: u64, when: When) -> (Deps, Arc<Killed>) {
+        let records = Arc::new(self.records.clone());
+        let killed = Arc::new(Killed::at(records, commit, when));
+        (self.process_on(killed.clone()), killed)
+    }
+
+    fn process_on(&self, records: Arc<dyn Records>) -> Deps {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.kill();
+        let session = process.another();
+        *process = session.clone();
+        let registry = Registry::new(
+            records.clone(),
+            self.artifacts.clone(),
+            Arc::new(Hurried(SystemClock::default())),
+            Arc::new(RandomIds),
+        );
+        let registry = registry.with_sessions(Arc::new(session), Arc::new(HeldInMemory::default()));
+        let target = target(clients(&self.proxy.url), records);
+        Deps::new(registry, Arc::new(target))
+    }
+
+    fn id(&self) -> EndpointId {
+        EndpointId::new(
+            format!("ecs/{}", names::cluster(&self.cluster)),
+            self.name.clone(),
+        )
+    }
+
+    /// This version, by a canary of two steps.
+    fn spec(&self, version: u64) -> EndpointSpec {
+        let mut ecs = ecs_spec();
+        ecs.cluster.clone_from(&self.cluster);
+        ecs.network = NetworkSpec {
+            subnets: vec!["subnet-1".to_owned()],
+            ..NetworkSpec::default()
+        };
+        ecs.ingress = IngressSpec::Listener {
+            load_balancer_arn: self.load_balancer.clone(),
+            port: SlotChoice::Leased(PortRange {
+                first: 20_000,
+                last: 20_009,
+            }),
+        };
+        let step = |traffic: u8| RolloutStep {
+            traffic: Percent::from(traffic),
+            bake: Period::ZERO,
+            pause: false,
+        };
+        let served = VariantSpec {
+            workload: super::version(version),
+            traffic: Percent::from(100),
+            shadow_percentage: Percent::ZERO,
+            environment: BTreeMap::new(),
+            compute: Compute::default(),
+            container: Container::default(),
+            startup_timeout: Period::seconds(60),
+        };
+        EndpointSpec {
+            name: self.name.clone(),
+            variants: [(variant("main"), served)].into(),
+            target: TargetSpec::Ecs(Box::new(ecs)),
+            health_check: HealthCheck {
+                interval: Some(Period::seconds(5)),
+                timeout: Some(Period::seconds(2)),
+                healthy_threshold: Some(2),
+                ..HealthCheck::default()
+            },
+            rollout: RolloutSpec {
+                strategy: Strategy::Canary,
+                steps: vec![step(10), step(100)],
+                terminate_after: Period::ZERO,
+                ..RolloutSpec::default()
+            },
+            drain_seconds: 1,
+            deletion_policy: Default::default(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// One apply or destroy by this process.
+    pub(super) async fn act(&self, deps: &Deps, doing: Doing) -> Result<Outcome> {
+        let Some(version) = doing.version() else {
+            let request = DeleteRequest {
+                id: self.id(),
+                by: "a test".to_owned(),
+                cancel: CancellationToken::new(),
+            };
+            return delete(deps, request).await;
+        };
+        let request = ApplyRequest {
+            spec: self.spec(version),
+            base: None,
+            create: false,
+            smoke: BTreeMap::new(),
+            by: "a test".to_owned(),
+            cancel: CancellationToken::new(),
+            time_limit: None,
+        };
+        apply(deps, request).await
+    }
+
+    /// One apply or destroy by a new process, in words if it fails.
+    pub(super) async fn done(&self, doing: Doing) -> Result<(), String> {
+        let outcome = self.act(&self.process(), doing).await;
+        match outcome.map_err(|error| error.chain().to_string())? {
+            outcome if outcome.is_success() => Ok(()),
+            outcome => Err(outcome.to_string()),
+        }
+    }
+
+    /// `mlops endpoint repair`.
+    pub(super) async fn repair(&self) -> Result<Outcome> {
+        repair(&self.process(), &self.id(), "a test", false).await
+    }
+
+    /// What the endpoint's log of events says last of this kind.
+    pub(super) async fn told(&self, kind: &str) -> String {
+        let subject = Subject::Endpoint(self.id().to_string());
+        let registry = self.process().registry;
+        let events = registry
+            .events(&subject, None, None, 1000)
+            .await
+            .expect("events");
+        let mut all = events.into_iter().map(|stored| stored.event).rev();
+        let last = all.find(|event| event.kind == kind);
+        last.map(|event| event.message).unwrap_or_default()
+    }
+
+    /// Whether the endpoint is as `doing` leaves it.
+    pub(super) async fn is_as_after(&self, doing: Doing) -> bool {
+        match doing.version() {
+            Some(version) => self.serves_only(version).await,
+            None => self.left().await.is_empty(),
+        }
+    }
+
+    /// What the registry says of the endpoint.
+    pub(super) async fn record(&self) -> Option<EndpointRecord> {
+        let registry = self.process().registry;
+        record(&registry, &self.id()).await.expect("a record")
+    }
+
+    /// Whether this version, and nothing else, serves everybody.
+    pub(super) async fn serves_only(&self, version: u64) -> bool {
+        let Some(record) = self.record().await else {
+            return false;
+        };
+        let target = target(self.direct.clone(), Arc::new(self.records.clone()));
+        let seen = target.observe(&record.server).await.expect("seen");
+        let [revision] = record.running.values().collect::<Vec<_>>()[..] else {
+            return false;
+        };
+        revision.workload.number() == Some(version)
+            && seen.revisions.len() == 1
+            && seen.serves(&revision.name)
+            && seen.routing == record.routing()
+    }
+
+    /// Everything of the endpoint's that AWS knows, in words, and its leases of ports.
+    pub(super) async fn left(&self) -> BTreeSet<String> {
+        let mut left = BTreeSet::new();
+        let ecs = self.direct.ecs().await.expect("a client");
+        let services = ecs.list_services().cluster(&self.cluster).send().await;
+        let services = services.expect("told").service_arns.unwrap_or_default();
+        left.extend(services.into_iter().map(|arn| format!("service {arn}")));
+        let tasks = ecs.list_tasks().cluster(&self.cluster).send().await;
+        let tasks = tasks.expect("told").task_arns.unwrap_or_default();
+        left.extend(tasks.into_iter().map(|arn| format!("task {arn}")));
+        for status in ["ACTIVE", "INACTIVE"] {
+            let definitions = ecs.list_task_definitions().status(status.into());
+            let definitions = definitions.send().await.expect("told").task_definition_arns;
+            let definitions = definitions.unwrap_or_default().into_iter();
+            let ours = definitions.filter(|arn| arn.contains(self.name.as_str()));
+            left.extend(ours.map(|arn| format!("task definition {arn}")));
+        }
+        let elb = self.direct.elbv2().await.expect("a client");
+        let listeners = elb
+            .describe_listeners()
+            .load_balancer_arn(&self.load_balancer);
+        let listeners = listeners.send().await.expect("told").listeners;
+        let listeners = listeners.unwrap_or_default().into_iter();
+        left.extend(listeners.map(|found| format!("listener {:?}", found.port)));
+        let groups = elb.describe_target_groups().send().await.expect("told");
+        left.extend(
+            (groups.target_groups().iter())
+                .filter_map(|group| group.target_group_name())
+                .filter(|name| name.starts_with(self.name.as_str()))
+                .map(|name| format!("target group {name}")),
+        );
+        let logs = self.direct.logs().await.expect("a client");
+        let groups = logs.describe_log_groups().send().await.expect("told");
+        left.extend(
+            (groups.log_groups().iter())
+                .filter_map(|group| group.log_group_name())
+                .filter(|name| name.contains(names::cluster(&self.cluster)))
+                .map(|name| format!("log group {name}")),
+        );
+        let leases = self.records.dump().into_iter();
+        let leases = leases.filter(|item| item.key.partition.starts_with("front#"));
+        left.extend(leases.map(|item| format!("lease {:?}", item.key)));
+        left
+    }
+}
+
+fn target(clients: AwsClients, records: Arc<dyn Records>) -> EcsTarget {
+    let settings = EcsTargetSettings {
+        bucket: "registry".to_owned(),
+        prefix: String::new(),
+        path_style: true,
+    };
+    EcsTarget::new(clients, settings, records)
+}

@@ -1,0 +1,174 @@
+//! Which permissions a call of ECS, Elastic Load Balancing or CloudWatch Logs needs.
+//!
+//! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
+//! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
+//! resources on creation" in the guide of ECS, "Tag resources during creation" in that of Elastic Load Balancing. Who registers a task definition passes its roles
+//! on: "Granting a user permissions to pass a role" in the guide of IAM.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::call::{ACCOUNT, Call, decoded, text};
+
+const REGION: &str = "eu-west-1";
+
+/// What a call of ECS needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
+    let arn = |what: String| format!("arn:aws:ecs:{REGION}:{ACCOUNT}:{what}");
+    let cluster = body["cluster"].as_str().map(last).unwrap_or_default();
+    let call = |resource: String| Call::new(&format!("ecs:{operation}"), resource);
+    let within = |resource: String| {
+        let cluster = arn(format!("cluster/{cluster}"));
+        call(resource).with("ecs:cluster", cluster)
+    };
+    let each = |field: &str, kind: &str| {
+        let names = body[field].as_array().expect("names").iter();
+        let arns = names.map(|name| arn(format!("{kind}/{cluster}/{}", last(text(name)))));
+        arns.map(within).collect()
+    };
+    let service = |field: &str| arn(format!("service/{cluster}/{}", last(text(&body[field]))));
+    let all = || "*".to_owned();
+    match operation {
+        "CreateService" => vec![
+            with_tags(within(service("serviceName")), &body["tags"]),
+            tagging("ecs", operation, service("serviceName"), &body["tags"]),
+        ],
+        "UpdateService" | "DeleteService" => vec![within(service("service"))],
+        "DescribeServices" => each("services", "service"),
+        "DescribeTasks" => each("tasks", "task"),
+        "ListServices" | "ListTasks" => vec![within(all())],
+        "RegisterTaskDefinition" => {
+            let made = arn(format!("task-definition/{}:1", text(&body["family"])));
+            let pass = |field: &str| {
+                Call::new("iam:PassRole", text(&body[field]))
+                    .with("iam:PassedToService", "ecs-tasks.amazonaws.com")
+            };
+            vec![
+                with_tags(call(all()), &body["tags"]),
+                tagging("ecs", operation, made, &body["tags"]),
+                pass("executionRoleArn"),
+                pass("taskRoleArn"),
+            ]
+        }
+        "DeregisterTaskDefinition" | "DescribeTaskDefinition" | "ListTaskDefinitions" => {
+            vec![call(all())]
+        }
+        "DeleteTaskDefinitions" => {
+            let arns = body["taskDefinitions"].as_array().expect("ARNs").iter();
+            arns.map(|arn| call(text(arn).to_owned())).collect()
+        }
+        other => panic!("ECS's {other} is not known here"),
+    }
+}
+
+/// What a call of Elastic Load Balancing needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn elb(form: &str) -> Vec<Call> {
+    let fields: BTreeMap<String, String> = form
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), decoded(value)))
+        .collect();
+    let field = |name: &str| fields.get(name).cloned().expect(name);
+    let operation = field("Action");
+    // What is acted on, and what is made there.
+    let (resource, made) = match operation.as_str() {
+        "DescribeListeners"
+        | "DescribeLoadBalancers"
+        | "DescribeRules"
+        | "DescribeTags"
+        | "DescribeTargetGroups"
+        | "DescribeTargetHealth" => ("*".to_owned(), None),
+        "CreateListener" => {
+            let balancer = field("LoadBalancerArn");
+            let made = balancer.replace(":loadbalancer/", ":listener/") + "/1";
+            (balancer, Some(made))
+        }
+        "CreateRule" => {
+            let listener = field("ListenerArn");
+            let made = listener.replace(":listener/", ":listener-rule/") + "/1";
+            (listener, Some(made))
+        }
+        "CreateTargetGroup" => {
+            let made = format!(
+                "arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{}/1",
+                field("Name")
+            );
+            (made.clone(), Some(made))
+        }
+        "ModifyListener" | "DeleteListener" => (field("ListenerArn"), None),
+        "ModifyRule" | "DeleteRule" => (field("RuleArn"), None),
+        "ModifyTargetGroupAttributes" | "DeleteTargetGroup" => (field("TargetGroupArn"), None),
+        other => panic!("Elastic Load Balancing's {other} is not known here"),
+    };
+    let tags: Vec<Value> = (1..)
+        .map_while(|n| {
+            let value = fields.get(&format!("Tags.member.{n}.Value"))?;
+            let key = fields.get(&format!("Tags.member.{n}.Key"))?;
+            Some(serde_json::json!({ "key": key, "value": value }))
+        })
+        .collect();
+    let (service, tags) = ("elasticloadbalancing", Value::from(tags));
+    let call = with_tags(
+        Call::new(&format!("{service}:{operation}"), resource),
+        &tags,
+    );
+    let tagging = made.map(|made| tagging(service, &operation, made, &tags));
+    [call].into_iter().chain(tagging).collect()
+}
+
+/// What a call of CloudWatch Logs needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn logs(operation: &str, body: &Value) -> Vec<Call> {
+    let call = |action: &str, resource: String| Call::new(&format!("logs:{action}"), resource);
+    let name = body["logGroupName"].as_str().unwrap_or_default();
+    let group = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}");
+    let stream = body["logStreamName"].as_str().unwrap_or_default();
+    match operation {
+        "CreateLogGroup" => {
+            let tagging = body["tags"].is_object();
+            let tagging = tagging.then(|| call("TagResource", group.clone()));
+            let create = call(operation, group.clone());
+            [create].into_iter().chain(tagging).collect()
+        }
+        "ListTagsForResource" => {
+            let arn = text(&body["resourceArn"]).trim_end_matches(":*");
+            vec![call(operation, arn.to_owned())]
+        }
+        "DescribeLogGroups" | "DescribeLogStreams" | "GetLogEvents" | "PutRetentionPolicy"
+        | "DeleteLogGroup" => vec![call(operation, format!("{group}:log-stream:{stream}"))],
+        other => panic!("CloudWatch Logs' {other} is not known here"),
+    }
+}
+
+/// The permission for tags that come with a create.
+fn tagging(service: &str, operation: &str, made: String, tags: &Value) -> Call {
+    let action = match service {
+        "ecs" => "TagResource",
+        _ => "AddTags",
+    };
+    let call = Call::new(&format!("{service}:{action}"), made)
+        .with(&format!("{service}:CreateAction"), operation);
+    with_tags(call, tags)
+}
+
+fn with_tags(call: Call, tags: &Value) -> Call {
+    let tags = tags.as_array().into_iter().flatten();
+    tags.fold(call, |call, tag| {
+        let key = format!("aws:RequestTag/{}", text(&tag["key"]));
+        call.with(&key, text(&tag["value"]))
+    })
+}
+
+/// The name at the end of an ARN, or the name itself.
+fn last(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}

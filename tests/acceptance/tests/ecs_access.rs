@@ -1,0 +1,299 @@
+//! The policy in the guide is what an endpoint on ECS needs, and nothing else: a gate before the emulator enforces it.
+//!
+//! The emulator's own enforcement is not used: it takes a listener, a rule and a service of any cluster for one resource, and asks for neither
+//! `iam:PassRole` nor the permissions for tags.
+
+use std::collections::BTreeSet;
+
+use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::iam::{Gate, Policy};
+use mlops_acceptance::workspace::free_port;
+use mlops_acceptance::{Workspace, builds, http, part, skip};
+
+/// Registry and models may be anybody's here: `aws_access.rs` is about them.
+const REGISTRY: &str =
+    r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
+
+/// What the policies of the guide are about; the others are the registry's.
+const SERVICES: [&str; 4] = ["ecs:", "elasticloadbalancing:", "iam:", "logs:"];
+
+struct World {
+    ecs: EcsWorld,
+    listener: String,
+    gate: Gate,
+    /// What the guide says, with this world's account.
+    policy: Policy,
+    registry: Policy,
+}
+
+impl World {
+    fn start(test: &str) -> Option<Self> {
+        let ecs = match EcsWorld::on_paper() {
+            Ok(ecs) => ecs,
+            Err(reason) => {
+                skip(test, &reason);
+                return None;
+            }
+        };
+        ecs.part.make_table("acme-mlops");
+        ecs.part.make_bucket("acme-models");
+        Some(Self {
+            listener: ecs.listener(free_port()),
+            gate: Gate::before(http::address(&ecs.part.url)),
+            policy: Policy::read(&document().replace("111122223333", "000000000000")),
+            registry: Policy::read(REGISTRY),
+            ecs,
+        })
+    }
+
+    fn admit(&self, policy: &Policy) {
+        self.gate.admit(&[policy, &self.registry]);
+    }
+
+    fn workspace(&self) -> Workspace {
+        let mut work = Workspace::new();
+        let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
+        let provider = part::provider(&self.gate.url, place);
+        let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
+        work.provider(&format!(
+            "{provider}\n  server_image {{\n    uri = \"{image}\"\n  }}"
+        ));
+        work.copy_model("digits-v1", "model.onnx");
+        work
+    }
+
+    fn on_a_listener(&self, environment: &str) -> String {
+        let ingress = format!(
+            "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
+            self.ecs.load_balancer_arn
+        );
+        self.endpoint("listener", &ingress, environment)
+    }
+
+    fn on_a_rule(&self, environment: &str) -> String {
+        let ingress = format!(
+            "listener_arn = \"{}\"\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
+            self.listener
+        );
+        self.endpoint("rule", &ingress, environment)
+    }
+
+    fn endpoint(&self, name: &str, ingress: &str, environment: &str) -> String {
+        let EcsWorld {
+            cluster,
+            subnets,
+            security_group,
+            execution_role,
+            task_role,
+            ..
+        } = &self.ecs;
+        format!(
+            r#"
+resource "mlops_endpoint" "{name}" {{
+  name          = "{name}"
+  drain_seconds = 1
+  variants = {{
+    main = {{
+      model         = mlops_model.digits.name
+      model_version = mlops_model_version.digits.version
+      traffic       = 100
+      environment   = {{ {environment} }}
+    }}
+  }}
+  ecs {{
+    cluster_arn        = "{cluster}"
+    execution_role_arn = "{execution_role}"
+    task_role_arn      = "{task_role}"
+  }}
+  network {{
+    subnets         = {subnets:?}
+    security_groups = ["{security_group}"]
+  }}
+  ingress {{
+    {ingress}
+  }}
+  health_check {{
+    interval          = "5s"
+    timeout           = "2s"
+    healthy_threshold = 2
+  }}
+  rollout {{
+    strategy        = "CANARY"
+    steps           = [{{ traffic = 20, bake = "1s" }}, {{ traffic = 100 }}]
+    terminate_after = "1s"
+  }}
+}}
+"#
+        )
+    }
+}
+
+const MODEL: &str = r#"
+resource "mlops_model" "digits" {
+  name = "digits"
+}
+resource "mlops_model_version" "digits" {
+  model  = mlops_model.digits.name
+  source = "model.onnx"
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+"#;
+
+/// The policy in the guide.
+fn document() -> String {
+    let page = builds::root().join("docs/guides/ecs-permissions.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let (_, rest) = page
+        .split_once("<!-- policy: begin -->\n```json\n")
+        .expect("where the policy begins");
+    let (policy, _) = rest
+        .split_once("```\n<!-- policy: end -->")
+        .expect("where it ends");
+    policy.to_owned()
+}
+
+#[test]
+fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {
+    let name = "the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else";
+    let Some(world) = World::start(name) else {
+        return;
+    };
+    let before = world.ecs.everything();
+    world.admit(&world.policy);
+    let mut work = world.workspace();
+    let both = |one: &str, other: &str| {
+        let (one, other) = (world.on_a_listener(one), world.on_a_rule(other));
+        format!("{MODEL}{one}{other}")
+    };
+    // A create and a canary, each of which reads again what it made.
+    work.config(&both("", ""));
+    work.apply();
+    work.copy_model("digits-v2", "model.onnx");
+    work.apply();
+    // One whose server refuses to start, and one that finds no place: the log of a task that ended, and of the latest.
+    work.config(&both("EXIT_CODE = \"78\"", "UNPLACED = \"1\""));
+    let failed = work.apply_fails(&["was rolled back", "ended with status 78"]);
+    assert!(
+        failed.story().contains("could not be placed"),
+        "{}",
+        failed.story()
+    );
+    work.config(&both("", ""));
+    let plan = work.apply();
+    assert_eq!(plan.actions("mlops_endpoint.rule"), ["no-op"]);
+    work.destroy();
+    assert_eq!(world.gate.denied(), Vec::<String>::new());
+    assert_eq!(world.ecs.everything(), before);
+
+    let is_asked_for = |action: &String| SERVICES.iter().any(|s| action.starts_with(s));
+    let seen: BTreeSet<String> = world
+        .gate
+        .allowed()
+        .into_iter()
+        .filter(is_asked_for)
+        .collect();
+    let said = world.policy.actions();
+    println!(
+        "policy of an endpoint on ECS: {} actions, {} seen",
+        said.len(),
+        seen.len()
+    );
+    assert_eq!(
+        said.difference(&seen).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "the guide names actions that nothing needs"
+    );
+}
+
+/// Each of these is asked for by a call of another name.
+#[test]
+fn a_permission_that_another_call_needs_is_named_where_it_is_missing() {
+    let name = "a_permission_that_another_call_needs_is_named_where_it_is_missing";
+    let Some(world) = World::start(name) else {
+        return;
+    };
+    let before = world.ecs.everything();
+    let mut work = world.workspace();
+    world.admit(&world.policy);
+    work.config(MODEL);
+    work.apply();
+    work.config(&format!("{MODEL}{}", world.on_a_listener("")));
+    for (action, call) in [
+        ("elasticloadbalancing:AddTags", "CreateListener"),
+        ("logs:TagResource", "CreateLogGroup"),
+        ("ecs:TagResource", "RegisterTaskDefinition"),
+        ("iam:PassRole", "RegisterTaskDefinition"),
+    ] {
+        world.admit(&world.policy.without(action));
+        work.apply_fails(&["was rolled back", call, action, "to perform"]);
+        assert_eq!(world.ecs.everything(), before, "without {action}");
+    }
+}
+
+#[test]
+fn the_policy_in_the_guide_leaves_others_alone() {
+    let name = "the_policy_in_the_guide_leaves_others_alone";
+    let Some(world) = World::start(name) else {
+        return;
+    };
+    world.admit(&world.policy);
+    let before = world.ecs.everything();
+    let listener = [("ListenerArn", world.listener.as_str())];
+    let elb =
+        |action, parameters: &[(&str, &str)]| world.ecs.elb_at(&world.gate.url, action, parameters);
+    let ecs = |action, body| world.ecs.ecs_at(&world.gate.url, action, &body);
+    let group = [
+        ("Name", "theirs"),
+        ("Protocol", "HTTP"),
+        ("Port", "80"),
+        ("VpcId", world.ecs.vpc.as_str()),
+    ];
+    let role = |role: &str| {
+        serde_json::json!({"family": "f", "executionRoleArn": role, "taskRoleArn": role, "containerDefinitions": [],
+            "tags": [{"key": "mlops:endpoint-id", "value": "1"}]})
+    };
+    for (what, answer) in [
+        (
+            "a listener without the tag",
+            elb("DeleteListener", &listener),
+        ),
+        ("its default action", elb("ModifyListener", &listener)),
+        (
+            "a target group without the tag",
+            elb("CreateTargetGroup", &group),
+        ),
+        (
+            "a service of another cluster",
+            ecs(
+                "CreateService",
+                serde_json::json!({"cluster": "other", "serviceName": "s", "tags": [{"key": "mlops:endpoint-id", "value": "1"}]}),
+            ),
+        ),
+        (
+            "tasks of another cluster",
+            ecs("ListTasks", serde_json::json!({"cluster": "other"})),
+        ),
+        (
+            "a role of others",
+            ecs(
+                "RegisterTaskDefinition",
+                role("arn:aws:iam::000000000000:role/admin"),
+            ),
+        ),
+    ] {
+        assert!(
+            [400, 403].contains(&answer.status),
+            "{what}: {}",
+            answer.text()
+        );
+        assert!(
+            answer.text().contains("is not authorized to perform"),
+            "{what}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(world.gate.denied().len(), 6);
+    assert_eq!(world.ecs.everything(), before);
+}
