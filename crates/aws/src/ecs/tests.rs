@@ -1,11 +1,12 @@
 //! What the target's tests share, and the whole target in a world where ECS runs containers.
 
+mod bad;
 mod denied;
+mod endpoint;
 mod failures;
 mod kills;
 mod life;
 mod ownership;
-mod paper;
 mod world;
 
 use std::collections::BTreeMap;

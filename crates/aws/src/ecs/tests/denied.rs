@@ -6,7 +6,7 @@ use std::fmt;
 use futures::stream::StreamExt as _;
 use mlops_core::endpoint::Outcome;
 
-use super::paper::{Doing, Paper};
+use super::endpoint::{Doing, Endpoint};
 use crate::support::proxy::Fault;
 
 /// What became of an operation of which one call was denied.
@@ -41,7 +41,7 @@ impl fmt::Display for Cell {
 
 /// The calls of each operation, where nothing fails, as IAM calls them.
 async fn calls() -> Option<BTreeMap<Doing, BTreeSet<String>>> {
-    let world = Paper::new().await?;
+    let world = Endpoint::on_paper().await?;
     let mut calls = BTreeMap::new();
     for doing in Doing::ALL {
         world.proxy.reset();
@@ -78,7 +78,7 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
 
 /// One operation of which one call is denied each time, and what has to be done afterwards.
 async fn denied(doing: Doing, action: &str) -> Result<Cell, String> {
-    let world = Paper::new().await.expect("it was there before");
+    let world = Endpoint::on_paper().await.expect("it was there before");
     if doing != Doing::Create {
         world.done(Doing::Create).await?;
     }
@@ -198,7 +198,7 @@ async fn whatever_call_is_throttled_or_loses_its_answer_the_operation_succeeds()
         (Fault::ResetBefore, 1),
         (Fault::InternalAfter, 1),
     ] {
-        let world = Paper::new().await.expect("it was there before");
+        let world = Endpoint::on_paper().await.expect("it was there before");
         for (doing, calls) in &calls {
             world.proxy.reset();
             for call in calls {

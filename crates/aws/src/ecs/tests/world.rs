@@ -354,7 +354,7 @@ pub(super) fn split(shares: &[(&Revision, u32)]) -> Routing {
 }
 
 /// The fixture's image, in the world's registry.
-fn image(part: &'static Part) -> Option<&'static str> {
+pub(super) fn image(part: &'static Part) -> Option<&'static str> {
     static IMAGE: OnceLock<Result<String, String>> = OnceLock::new();
     let made = IMAGE.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/parts/images.py");

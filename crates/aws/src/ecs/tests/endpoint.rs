@@ -1,4 +1,5 @@
-//! Endpoints of a registry in a world where ECS keeps books and runs no container: whole deployments, in little time.
+//! An endpoint of a registry of its own: whole deployments, in a world where ECS keeps books and runs no container, in little time; or in one with
+//! containers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +36,7 @@ use crate::support::table;
 use crate::{AwsClients, AwsSettings, Endpoints, Patience};
 
 /// A cluster, a load balancer and an endpoint of one's own; everything the endpoint's deployments call goes through a proxy.
-pub(super) struct Paper {
+pub(super) struct Endpoint {
     pub(super) proxy: Proxy,
     records: MemoryRecords,
     artifacts: Arc<MemoryArtifacts>,
@@ -46,6 +47,11 @@ pub(super) struct Paper {
     name: EndpointName,
     cluster: String,
     load_balancer: String,
+    subnets: Vec<String>,
+    /// Of what its tasks run.
+    image: String,
+    /// How much faster its processes' time runs.
+    faster: u32,
 }
 
 /// What is done to an endpoint.
@@ -71,9 +77,9 @@ impl Doing {
 }
 
 /// Time runs faster, so that nobody waits for the pauses between two looks.
-struct Hurried(SystemClock);
+struct Hurried(SystemClock, u32);
 
-/// How much faster. The longest call must end within a lease, which lasts a minute.
+/// How much faster on paper. The longest call must end within a lease, which lasts a minute.
 const FASTER: u32 = 10;
 
 #[async_trait]
@@ -83,11 +89,11 @@ impl Clock for Hurried {
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.elapsed() * FASTER
+        self.0.elapsed() * self.1
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.0.sleep(duration / FASTER).await;
+        self.0.sleep(duration / self.1).await;
     }
 }
 
@@ -110,22 +116,34 @@ fn clients(url: &str) -> AwsClients {
     AwsClients::with_patience(settings, patience).expect("settings")
 }
 
-impl Paper {
-    /// `None`, and the test is skipped, where it cannot be.
-    pub(super) async fn new() -> Option<Self> {
-        let part: &'static Part = part::ecs_paper()?;
+impl Endpoint {
+    /// On paper. `None`, and the test is skipped, where that cannot be.
+    pub(super) async fn on_paper() -> Option<Self> {
+        let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
+        Some(Self::new(part::ecs_paper()?, image, FASTER).await)
+    }
+
+    /// With containers of the fixture. `None`, and the test is skipped, where none can run.
+    pub(super) async fn in_containers() -> Option<Self> {
+        let part = part::ecs_world()?;
+        let image = super::world::image(part)?.to_owned();
+        Some(Self::new(part, image, 1).await)
+    }
+
+    async fn new(part: &'static Part, image: String, faster: u32) -> Self {
         let direct = clients(&part.url);
         let own = &Uuid::new_v4().simple().to_string()[..10];
         let made = direct.ecs().await.expect("a client").create_cluster();
         let made = made.cluster_name(format!("models-{own}")).send().await;
         let cluster = made.expect("a cluster").cluster.expect("described");
+        let subnets = super::world::subnets(&part.url).await;
         let made = direct
             .elbv2()
             .await
             .expect("a client")
             .create_load_balancer()
             .name(format!("alb-{own}"))
-            .set_subnets(Some(super::world::subnets(&part.url).await))
+            .set_subnets(Some(subnets.clone()))
             .send()
             .await
             .expect("a load balancer");
@@ -139,9 +157,12 @@ impl Paper {
             name: EndpointName::new(format!("e{own}")).expect("legal"),
             cluster: cluster.cluster_arn.expect("an ARN"),
             load_balancer: load_balancer.expect("an ARN").to_owned(),
+            subnets,
+            image,
+            faster,
         };
         world.register().await;
-        Some(world)
+        world
     }
 
     /// The versions 1 and 2 of the model `digits`.
@@ -193,7 +214,7 @@ impl Paper {
         let registry = Registry::new(
             records.clone(),
             self.artifacts.clone(),
-            Arc::new(Hurried(SystemClock::default())),
+            Arc::new(Hurried(SystemClock::default(), self.faster)),
             Arc::new(RandomIds),
         );
         let registry = registry.with_sessions(Arc::new(session), Arc::new(HeldInMemory::default()));
@@ -209,11 +230,12 @@ impl Paper {
     }
 
     /// This version, by a canary of two steps.
-    fn spec(&self, version: u64) -> EndpointSpec {
+    pub(super) fn spec(&self, version: u64) -> EndpointSpec {
         let mut ecs = ecs_spec();
         ecs.cluster.clone_from(&self.cluster);
+        ecs.image.clone_from(&self.image);
         ecs.network = NetworkSpec {
-            subnets: vec!["subnet-1".to_owned()],
+            subnets: self.subnets.clone(),
             ..NetworkSpec::default()
         };
         ecs.ingress = IngressSpec::Listener {
@@ -232,7 +254,8 @@ impl Paper {
             workload: super::version(version),
             traffic: Percent::from(100),
             shadow_percentage: Percent::ZERO,
-            environment: BTreeMap::new(),
+            // The fixture tells it to whoever asks.
+            environment: [("VERSION".to_owned(), version.to_string())].into(),
             compute: Compute::default(),
             container: Container::default(),
             startup_timeout: Period::seconds(60),
@@ -269,8 +292,13 @@ impl Paper {
             };
             return delete(deps, request).await;
         };
+        self.apply(deps, self.spec(version)).await
+    }
+
+    /// One apply by this process.
+    pub(super) async fn apply(&self, deps: &Deps, spec: EndpointSpec) -> Result<Outcome> {
         let request = ApplyRequest {
-            spec: self.spec(version),
+            spec,
             base: None,
             create: false,
             smoke: BTreeMap::new(),
@@ -283,11 +311,12 @@ impl Paper {
 
     /// One apply or destroy by a new process, in words if it fails.
     pub(super) async fn done(&self, doing: Doing) -> Result<(), String> {
-        let outcome = self.act(&self.process(), doing).await;
-        match outcome.map_err(|error| error.chain().to_string())? {
-            outcome if outcome.is_success() => Ok(()),
-            outcome => Err(outcome.to_string()),
-        }
+        succeeded(self.act(&self.process(), doing).await)
+    }
+
+    /// One apply by a new process, in words if it fails.
+    pub(super) async fn applied(&self, spec: EndpointSpec) -> Result<(), String> {
+        succeeded(self.apply(&self.process(), spec).await)
     }
 
     /// `mlops endpoint repair`.
@@ -336,6 +365,18 @@ impl Paper {
             && seen.revisions.len() == 1
             && seen.serves(&revision.name)
             && seen.routing == record.routing()
+    }
+
+    /// The same once it is `wanted`, or after a while: tasks of a service that is gone end by and by.
+    pub(super) async fn until_left(&self, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+        let clock = SystemClock::default();
+        loop {
+            let left = self.left().await;
+            if left == *wanted || clock.elapsed() > Duration::from_secs(30) {
+                return left;
+            }
+            clock.sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Everything of the endpoint's that AWS knows, in words, and its leases of ports.
@@ -391,4 +432,11 @@ fn target(clients: AwsClients, records: Arc<dyn Records>) -> EcsTarget {
         path_style: true,
     };
     EcsTarget::new(clients, settings, records)
+}
+
+fn succeeded(outcome: Result<Outcome>) -> Result<(), String> {
+    match outcome.map_err(|error| error.chain().to_string())? {
+        outcome if outcome.is_success() => Ok(()),
+        outcome => Err(outcome.to_string()),
+    }
 }
