@@ -256,6 +256,8 @@ fn an_image_is_served_shifted_rolled_back_and_destroyed_as_a_model_is() {
     let plan = images.work.plan();
     assert_eq!(plan.actions(ENDPOINT), ["update"]);
     assert_eq!(*plan.after(ENDPOINT).get("/target_versions"), json!({}));
+    images.work.apply();
+    images.answers("/version", "two");
 
     images.work.destroy();
     assert_eq!(images.world.everything(), Vec::<String>::new());

@@ -3,6 +3,7 @@
 use super::*;
 use crate::endpoint::spec::{EndpointSpec, Workload};
 use crate::names::EndpointId;
+use crate::target::Target as _;
 
 /// An image of this digit only.
 fn image(digit: char) -> Workload {
@@ -130,4 +131,24 @@ async fn an_image_that_fails_is_rolled_back_and_the_next_plan_knows_which_it_was
     let failed = failed.unwrap();
     assert!(failed.versions.is_empty());
     assert_eq!(failed.images, on_ecs(&image('a')).images());
+}
+
+#[tokio::test]
+async fn a_variant_that_does_not_serve_any_more_is_started_again_although_its_server_is_unwell() {
+    let bench = Bench::new().await.unwrap();
+    let process = bench.process();
+    let first = succeeded(process.apply(on_ecs(&image('a'))).await.unwrap());
+    let running = first.running.values().next().unwrap();
+    bench
+        .target
+        .remove(&first.server, &running.name)
+        .await
+        .unwrap();
+    bench.target.set_probes([503; 9]);
+    let again = succeeded(process.apply(on_ecs(&image('a'))).await.unwrap());
+    assert_ne!(again.running.values().next().unwrap().name, running.name);
+
+    // Where everything serves, an unwell server gets nothing new.
+    let outcome = process.apply(on_ecs(&image('b'))).await.unwrap();
+    assert!(outcome.to_string().contains("is not healthy"), "{outcome}");
 }
