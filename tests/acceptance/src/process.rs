@@ -105,6 +105,11 @@ pub fn interrupt(pid: i32) {
     signal(pid, Signal::INT);
 }
 
+/// SIGTERM.
+pub fn terminate(pid: i32) {
+    signal(pid, Signal::TERM);
+}
+
 /// SIGKILL. It returns when the process is gone.
 pub fn kill(pid: i32) {
     signal(pid, Signal::KILL);

@@ -153,7 +153,15 @@ fn workload(
     match variant.runs() {
         Runs::Image => convert::known(&variant.image)?.map(Workload::image),
         Runs::Version => {
-            let model = parsed(&variant.model, &format!("{path}.model"), problems)??;
+            let model = parsed(&variant.model, &format!("{path}.model"), problems)?;
+            // The schema cannot ask for it while the version is not known.
+            let nameless = || {
+                Error::invalid(
+                    "name the model that has this version; only a variant with an image has none",
+                )
+                .at(format!("{path}.model"))
+            };
+            let model = problem(model.ok_or_else(nameless), problems)?;
             let Bound { version, digest } = bound?;
             Some(Workload::version(model, *version, digest))
         }
