@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
+use mlops_core::endpoint::EndpointRecord;
 use mlops_core::registry::Registry;
-use mlops_core::target::Targets;
+use mlops_core::target::{Observation, Targets};
 use mlops_core::{Error, Result};
 use tfplugin::{Diagnostic, Diagnostics, PrivateState};
 use tokio::sync::OnceCell;
@@ -88,6 +89,12 @@ impl Client {
             server_image,
             reached: OnceCell::new(),
         }
+    }
+
+    /// What runs of the endpoint at this moment.
+    pub(crate) async fn observe(&self, record: &EndpointRecord) -> Result<Observation> {
+        let target = self.targets.get(record.spec.target.kind())?;
+        target.observe(&record.server).await
     }
 
     /// Asks the registry once in a run whether it can be used, so that a plan which needs nothing else from it says

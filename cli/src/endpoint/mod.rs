@@ -66,7 +66,7 @@ fn id(place: &Place) -> Result<EndpointId> {
     if place.name.contains('/') {
         place.name.parse()
     } else {
-        Ok(EndpointId::new("local", place.name.parse()?))
+        Ok(EndpointId::local(place.name.parse()?))
     }
 }
 

@@ -151,12 +151,16 @@ pub struct EndpointId {
 }
 
 impl EndpointId {
-    /// The endpoint `name` in `place`: a target's name, and whatever else tells its places apart (a cluster's name).
-    pub fn new(place: impl Into<String>, name: EndpointName) -> Self {
-        Self {
-            place: place.into(),
-            name,
-        }
+    /// The endpoint `name` on this machine.
+    pub fn local(name: EndpointName) -> Self {
+        let place = "local".to_owned();
+        Self { place, name }
+    }
+
+    /// The endpoint `name` in a cluster of ECS, which is given by name or ARN.
+    pub fn on_ecs(cluster: &str, name: EndpointName) -> Self {
+        let place = format!("ecs/{}", cluster_name(cluster));
+        Self { place, name }
     }
 
     /// The target that runs it, `local` or `ecs`.
@@ -194,8 +198,16 @@ impl std::str::FromStr for EndpointId {
         if !is_place {
             return Err(wrong());
         }
-        Ok(Self::new(place, name.parse()?))
+        Ok(Self {
+            place: place.to_owned(),
+            name: name.parse()?,
+        })
     }
+}
+
+/// The name of a cluster of ECS that is given by name or by ARN.
+pub fn cluster_name(cluster: &str) -> &str {
+    cluster.rsplit('/').next().unwrap_or(cluster)
 }
 
 #[cfg(test)]

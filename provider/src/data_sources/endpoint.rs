@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use mlops_core::endpoint::spec::cluster_name;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::names::{EndpointId, EndpointName};
 use tfplugin::schema::{Attribute, Block, Schema};
@@ -115,11 +114,10 @@ pub(super) fn cluster() -> Attribute {
 /// The id of the endpoint with this name, in this cluster if one is named.
 pub(super) fn id(name: &Attr<String>, cluster: &Attr<String>) -> Result<EndpointId, Diagnostics> {
     let name: EndpointName = convert::name(name, "name")?;
-    let place = match cluster.as_str() {
-        Some(cluster) => format!("ecs/{}", cluster_name(cluster)),
-        None => "local".to_owned(),
-    };
-    Ok(EndpointId::new(place, name))
+    Ok(match cluster.as_str() {
+        Some(cluster) => EndpointId::on_ecs(cluster, name),
+        None => EndpointId::local(name),
+    })
 }
 
 /// The record of the endpoint with this name.

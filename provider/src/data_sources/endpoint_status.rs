@@ -83,10 +83,7 @@ impl DataSource<Client> for EndpointStatusData {
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let client = cx.client();
         let record = find(client, &config.name, &config.cluster).await?;
-        let seen = match client.targets.get(record.spec.target.kind()) {
-            Ok(target) => target.observe(&record.server).await,
-            Err(error) => Err(error),
-        };
+        let seen = client.observe(&record).await;
         let seen =
             seen.map_err(|error| failed(&format!("endpoint {}", record.identity()), &error))?;
         Ok(State {

@@ -44,6 +44,37 @@ pub struct EcsWorld {
 }
 
 impl EcsWorld {
+    /// The blocks of an endpoint in this world, with this `ingress`: `ecs`, `network`, `ingress`, and a quick `health_check`.
+    pub fn blocks(&self, ingress: &str) -> String {
+        let Self {
+            cluster,
+            subnets,
+            security_group,
+            execution_role,
+            task_role,
+            ..
+        } = self;
+        format!(
+            r#"ecs {{
+    cluster_arn        = "{cluster}"
+    execution_role_arn = "{execution_role}"
+    task_role_arn      = "{task_role}"
+  }}
+  network {{
+    subnets         = {subnets:?}
+    security_groups = ["{security_group}"]
+  }}
+  ingress {{
+    {ingress}
+  }}
+  health_check {{
+    interval          = "5s"
+    timeout           = "2s"
+    healthy_threshold = 2
+  }}"#
+        )
+    }
+
     /// Starts a world; the reason, where this machine cannot run one.
     ///
     /// # Errors

@@ -132,27 +132,33 @@ resource "mlops_endpoint" "digits" {{
     /// If a request gets no answer.
     #[track_caller]
     pub fn who_answers(&self, n: usize) -> BTreeMap<u64, usize> {
-        let (digits, mut client, path) = (
-            Digits::committed(),
-            Client::new(&self.url()),
-            digits::infer_path("digits"),
-        );
-        let mut who = BTreeMap::new();
-        for i in 0..n {
-            let answer = client.post(&path, &digits.request(i).body);
-            let answer =
-                answer.unwrap_or_else(|error| panic!("{} does not answer: {error}", self.url()));
-            let version = answer
-                .header("mlops-version")
-                .and_then(|version| version.parse().ok());
-            *who.entry(version.unwrap_or_else(|| panic!("nobody answers: {}", answer.text())))
-                .or_default() += 1;
-        }
-        who
+        who_answers(&self.url(), n)
     }
 
     /// Whether anything listens on the port.
     pub fn listens(&self) -> bool {
         std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
+}
+
+/// Asks the endpoint at `url` about `n` held-out images over one connection, and counts who answered, errors as well.
+///
+/// # Panics
+/// If a request gets no answer.
+#[track_caller]
+pub fn who_answers(url: &str, n: usize) -> BTreeMap<u64, usize> {
+    let (digits, mut client, path) = (
+        Digits::committed(),
+        Client::new(url),
+        digits::infer_path("digits"),
+    );
+    let mut who = BTreeMap::new();
+    for i in 0..n {
+        let answer = client.post(&path, &digits.request(i).body);
+        let answer = answer.unwrap_or_else(|error| panic!("{url} does not answer: {error}"));
+        let version = answer.header("mlops-version").and_then(|v| v.parse().ok());
+        *who.entry(version.unwrap_or_else(|| panic!("nobody answers: {}", answer.text())))
+            .or_default() += 1;
+    }
+    who
 }

@@ -79,14 +79,7 @@ impl World {
     }
 
     fn endpoint(&self, name: &str, ingress: &str, environment: &str) -> String {
-        let EcsWorld {
-            cluster,
-            subnets,
-            security_group,
-            execution_role,
-            task_role,
-            ..
-        } = &self.ecs;
+        let blocks = self.ecs.blocks(ingress);
         format!(
             r#"
 resource "mlops_endpoint" "{name}" {{
@@ -100,23 +93,7 @@ resource "mlops_endpoint" "{name}" {{
       environment   = {{ {environment} }}
     }}
   }}
-  ecs {{
-    cluster_arn        = "{cluster}"
-    execution_role_arn = "{execution_role}"
-    task_role_arn      = "{task_role}"
-  }}
-  network {{
-    subnets         = {subnets:?}
-    security_groups = ["{security_group}"]
-  }}
-  ingress {{
-    {ingress}
-  }}
-  health_check {{
-    interval          = "5s"
-    timeout           = "2s"
-    healthy_threshold = 2
-  }}
+  {blocks}
   rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 20, bake = "1s" }}, {{ traffic = 100 }}]

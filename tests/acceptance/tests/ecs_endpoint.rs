@@ -7,9 +7,9 @@ use mlops_acceptance::digits::Digits;
 use mlops_acceptance::ecs_world::EcsWorld;
 use mlops_acceptance::http::Client;
 use mlops_acceptance::load::{Load, Outcome};
-use mlops_acceptance::stack::ENDPOINT;
+use mlops_acceptance::stack::{ENDPOINT, who_answers};
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, digits, part, skip, wait};
+use mlops_acceptance::{Workspace, part, skip, wait};
 
 /// A configuration whose endpoint runs in this world.
 struct OnEcs {
@@ -135,20 +135,10 @@ impl OnEcs {
     }
 
     fn configure(&self, work: &mut Workspace) {
-        let EcsWorld {
-            cluster,
-            subnets,
-            security_group,
-            execution_role,
-            task_role,
-            ..
-        } = &self.world;
         let Self {
-            ingress,
-            rollout,
-            version,
-            ..
+            rollout, version, ..
         } = self;
+        let blocks = self.world.blocks(&self.ingress);
         work.config(&format!(
             r#"
 resource "mlops_model" "digits" {{
@@ -172,23 +162,7 @@ resource "mlops_endpoint" "digits" {{
       traffic       = 100
     }}
   }}
-  ecs {{
-    cluster_arn        = "{cluster}"
-    execution_role_arn = "{execution_role}"
-    task_role_arn      = "{task_role}"
-  }}
-  network {{
-    subnets         = {subnets:?}
-    security_groups = ["{security_group}"]
-  }}
-  ingress {{
-    {ingress}
-  }}
-  health_check {{
-    interval          = "5s"
-    timeout           = "2s"
-    healthy_threshold = 2
-  }}
+  {blocks}
   {rollout}
 }}
 "#
@@ -206,25 +180,6 @@ fn expect_none_failed(outcomes: &[Outcome]) {
         outcomes.len()
     );
     assert!(outcomes.len() > 100, "only {} requests", outcomes.len());
-}
-
-/// Asks about `n` held-out images, and counts who answered.
-#[track_caller]
-fn who_answers(url: &str, n: usize) -> BTreeMap<u64, usize> {
-    let (digits, mut client, path) = (
-        Digits::committed(),
-        Client::new(url),
-        digits::infer_path("digits"),
-    );
-    let mut who = BTreeMap::new();
-    for i in 0..n {
-        let answer = client.post(&path, &digits.request(i).body);
-        let answer = answer.unwrap_or_else(|error| panic!("{url} does not answer: {error}"));
-        let version = answer.header("mlops-version").and_then(|v| v.parse().ok());
-        *who.entry(version.unwrap_or_else(|| panic!("nobody answers: {}", answer.text())))
-            .or_default() += 1;
-    }
-    who
 }
 
 #[test]

@@ -46,15 +46,10 @@ impl Images {
     }
 
     fn blocks(&self, variant: &str) -> String {
-        let EcsWorld {
-            cluster,
-            subnets,
-            security_group,
-            execution_role,
-            task_role,
-            load_balancer_arn,
-            ..
-        } = &self.world;
+        let load_balancer_arn = &self.world.load_balancer_arn;
+        let blocks = self.world.blocks(&format!(
+            "load_balancer_arn = \"{load_balancer_arn}\"\n    port_range = \"20000-20099\""
+        ));
         format!(
             r#"
 resource "mlops_endpoint" "digits" {{
@@ -66,24 +61,7 @@ resource "mlops_endpoint" "digits" {{
       {variant}
     }}
   }}
-  ecs {{
-    cluster_arn        = "{cluster}"
-    execution_role_arn = "{execution_role}"
-    task_role_arn      = "{task_role}"
-  }}
-  network {{
-    subnets         = {subnets:?}
-    security_groups = ["{security_group}"]
-  }}
-  ingress {{
-    load_balancer_arn = "{load_balancer_arn}"
-    port_range        = "20000-20099"
-  }}
-  health_check {{
-    interval          = "5s"
-    timeout           = "2s"
-    healthy_threshold = 2
-  }}
+  {blocks}
   rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 20, bake = "2s" }}, {{ traffic = 100 }}]

@@ -58,7 +58,7 @@ pub(super) async fn open(clients: &AwsClients, owner: &Owner, name: &str) -> Res
 /// Takes the group back if the owner's deployment itself made it.
 pub(super) async fn undo(clients: &AwsClients, owner: &Owner, name: &str) -> Result<()> {
     match find(clients, name).await? {
-        Some(found) if tags::are_of_server(&found, owner) => delete(clients, name).await,
+        Some(found) if tags::are_made_by(&found, owner) => delete(clients, name).await,
         _ => Ok(()),
     }
 }

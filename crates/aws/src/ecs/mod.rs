@@ -42,7 +42,7 @@ use mlops_core::{Error, Result};
 
 use self::handle::Handle;
 use crate::clients::AwsClients;
-use crate::elb::Balancers;
+use crate::elb::{Attached, Balancers};
 
 /// What the ECS target is told of the registry: where tasks find the artifacts of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,13 @@ struct Account {
 }
 
 impl Account {
+    /// The target groups behind the server's front; `NotFound` if that is gone.
+    async fn attached(&self, handle: &Handle) -> Result<Vec<Attached>> {
+        let endpoint = handle.owner.endpoint;
+        let found = self.balancers.look(&handle.front, endpoint).await?;
+        found.ok_or_else(|| handle.gone())
+    }
+
     fn artifacts(&self, region: &str) -> TaskArtifacts {
         TaskArtifacts {
             bucket: self.settings.bucket.clone(),
@@ -179,6 +186,10 @@ impl Target for EcsTarget {
     /// The path is the target group's business: it asks every task for it, from where tasks can be reached.
     async fn probe(&self, server: &Server, _: &str, _: Duration) -> Result<Probe> {
         observe::probe(&self.account, &server.handle()?).await
+    }
+
+    fn probes_revisions(&self) -> bool {
+        true
     }
 
     fn smokes_at_start(&self) -> bool {

@@ -1,36 +1,15 @@
 //! What an endpoint's things on ECS are called: fixed before anything is made.
 
 use mlops_core::names::EndpointName;
-use mlops_core::target::RevisionName;
+pub(super) use mlops_core::names::cluster_name as cluster;
 
-use crate::elb::{Owner, names};
+/// The name of a revision's service, of its task definition's family, and the token of the service's creation.
+pub(super) use crate::elb::names::of_revision as service;
 
 /// The one container of a task.
 pub(super) const CONTAINER: &str = "server";
 /// What the names of log streams begin with.
 const STREAMS: &str = CONTAINER;
-/// Characters of the hash at the end of a derived name.
-const HASH: usize = 16;
-
-/// The name of a revision's service, of its task definition's family, and the token of the service's creation.
-pub(super) fn service(owner: &Owner, revision: &RevisionName) -> String {
-    names::derived(&owner.name, owner.endpoint, revision.as_str())
-}
-
-/// Whether a service of this name may be one of the endpoint's. Its tags decide.
-pub(super) fn may_be_of(owner: &Owner, service: &str) -> bool {
-    let any = names::derived(&owner.name, owner.endpoint, "");
-    let shown = &any[..any.len() - HASH];
-    service.len() == any.len()
-        && service
-            .strip_prefix(shown)
-            .is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// A cluster's name out of its ARN or name.
-pub(super) fn cluster(cluster: &str) -> &str {
-    cluster.rsplit('/').next().unwrap_or(cluster)
-}
 
 /// The log group of an endpoint's servers.
 pub(super) fn log_group(cluster: &str, endpoint: &EndpointName) -> String {
@@ -47,8 +26,8 @@ pub(super) fn log_stream(task: &str) -> String {
     format!("{STREAMS}/{CONTAINER}/{task}")
 }
 
-/// A task's id out of its ARN.
-pub(super) fn task(arn: &str) -> &str {
+/// What an ARN ends with: a task's id, a service's name, the family and number of a task definition.
+pub(super) fn last(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
@@ -56,11 +35,12 @@ pub(super) fn task(arn: &str) -> &str {
 mod tests {
     use super::*;
     use crate::ecs::tests::{owner, revision};
+    use crate::elb::names::may_be_of;
 
     #[test]
     fn a_service_may_be_the_endpoints_if_its_name_has_the_endpoints_form() {
         let owner = owner("fraud_detection_of_cards");
-        assert!(may_be_of(&owner, &service(&owner, &revision().name)));
+        assert!(may_be_of(&owner.name, &service(&owner, &revision().name)));
         for other in [
             "fraud-detection-",
             "fraud-detection-0123456789abcdeg",
@@ -68,7 +48,7 @@ mod tests {
             "fraud-0123456789abcdef",
             "",
         ] {
-            assert!(!may_be_of(&owner, other), "{other}");
+            assert!(!may_be_of(&owner.name, other), "{other}");
         }
     }
 

@@ -47,14 +47,8 @@ pub(super) async fn observe(account: &Account, handle: &Handle) -> Result<Observ
 
 /// Whether clients are answered: by every target group that gets requests, and by no target that is not well.
 pub(super) async fn probe(account: &Account, handle: &Handle) -> Result<Probe> {
-    let endpoint = handle.owner.endpoint;
-    let attached = account.balancers.look(&handle.front, endpoint).await?;
-    let attached = attached.ok_or_else(|| handle.gone())?;
-    let groups: Vec<String> = attached
-        .iter()
-        .map(|group| group.group_arn.clone())
-        .collect();
-    let health = account.balancers.health(&groups).await?;
+    let attached = account.attached(handle).await?;
+    let health = account.balancers.health(&arns(&attached)).await?;
     Ok(judged(&attached, &health))
 }
 
@@ -64,9 +58,7 @@ pub(super) async fn smoke(
     handle: &Handle,
     revision: &RevisionName,
 ) -> Result<SmokeReport> {
-    let endpoint = handle.owner.endpoint;
-    let attached = account.balancers.look(&handle.front, endpoint).await?;
-    let attached = attached.ok_or_else(|| handle.gone())?;
+    let attached = account.attached(handle).await?;
     if !attached.iter().any(|group| group.revision == *revision) {
         return Err(Error::not_found(format!(
             "revision {revision} is not behind {}",
@@ -148,15 +140,17 @@ async fn behind(
         .iter()
         .map(|group| names::service(&handle.owner, &group.revision))
         .collect();
-    let groups: Vec<String> = attached
-        .iter()
-        .map(|group| group.group_arn.clone())
-        .collect();
     let mut services = Services::new(&account.clients, &handle.cluster)
         .describe(&names)
         .await?;
     services.retain(|_, service| tags::are_of(&service.tags, handle.owner.endpoint));
-    Ok((services, account.balancers.health(&groups).await?))
+    let health = account.balancers.health(&arns(attached)).await?;
+    Ok((services, health))
+}
+
+fn arns(attached: &[Attached]) -> Vec<String> {
+    let arns = attached.iter().map(|group| group.group_arn.clone());
+    arns.collect()
 }
 
 fn revision(

@@ -43,10 +43,7 @@ pub(super) async fn ensure(
             revision.name
         ))
     })?;
-    let front = (account.balancers)
-        .look(&handle.front, handle.owner.endpoint)
-        .await?
-        .ok_or_else(|| handle.gone())?;
+    let front = account.attached(handle).await?;
     let attached = front.iter().find(|group| group.revision == revision.name);
     let Some(group) = attached.map(|group| group.group_arn.clone()) else {
         // A service is refused whose target group is behind no load balancer: it joins the front first, without weight.
@@ -258,9 +255,7 @@ pub(super) async fn scale(
     revision: &RevisionName,
     instances: u32,
 ) -> Result<Progress<()>> {
-    let endpoint = handle.owner.endpoint;
-    let front = account.balancers.look(&handle.front, endpoint).await?;
-    let front = front.ok_or_else(|| handle.gone())?;
+    let front = account.attached(handle).await?;
     let missing = || {
         Error::not_found(format!(
             "revision {revision} does not run in cluster {}; apply again",

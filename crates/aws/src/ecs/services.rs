@@ -128,7 +128,7 @@ impl<'a> Services<'a> {
                 return Ok(all);
             };
             let arns = page.service_arns.unwrap_or_default();
-            all.extend(arns.iter().map(|arn| last(arn)));
+            all.extend(arns.iter().map(|arn| names::last(arn).to_owned()));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(all);
@@ -318,7 +318,7 @@ fn stopped(task: &aws_sdk_ecs::types::Task) -> Option<Stopped> {
         .find(|container| container.name() == Some(names::CONTAINER))
         .or_else(|| task.containers().first());
     Some(Stopped {
-        task: names::task(task.task_arn().unwrap_or_default()).to_owned(),
+        task: names::last(task.task_arn().unwrap_or_default()).to_owned(),
         at: task.stopped_at().and_then(time),
         why: Why::read(task.stop_code().map(|code| code.as_str())),
         reason: task.stopped_reason().unwrap_or_default().to_owned(),
@@ -328,10 +328,6 @@ fn stopped(task: &aws_sdk_ecs::types::Task) -> Option<Stopped> {
             .unwrap_or_default()
             .to_owned(),
     })
-}
-
-fn last(arn: &str) -> String {
-    arn.rsplit('/').next().unwrap_or(arn).to_owned()
 }
 
 fn time(at: &DateTime) -> Option<SystemTime> {

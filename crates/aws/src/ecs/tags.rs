@@ -1,10 +1,9 @@
 //! Tags as ECS takes and gives them.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_ecs::types::Tag;
-use mlops_core::target::{Revision, RevisionName};
-use uuid::Uuid;
+use mlops_core::target::Revision;
+
+pub(super) use crate::elb::tags::{Tags, are_made_by, are_of, revision};
 
 use crate::elb::{Owner, tags};
 
@@ -18,28 +17,9 @@ pub(super) fn list(owner: &Owner, revision: &Revision) -> Vec<Tag> {
 }
 
 /// The tags of an answer, by key.
-pub(super) fn read(tags: &[Tag]) -> BTreeMap<String, String> {
+pub(super) fn read(tags: &[Tag]) -> Tags {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     tags.iter()
         .map(|tag| (text(tag.key()), text(tag.value())))
         .collect()
-}
-
-/// Whether a thing with these tags is the endpoint's.
-pub(super) fn are_of(tags: &BTreeMap<String, String>, endpoint: Uuid) -> bool {
-    tags.get(tags::ENDPOINT_ID)
-        .and_then(|id| id.parse::<Uuid>().ok())
-        == Some(endpoint)
-}
-
-/// Whether a thing with these tags belongs to the server that the owner's deployment brought up.
-pub(super) fn are_of_server(tags: &BTreeMap<String, String>, owner: &Owner) -> bool {
-    are_of(tags, owner.endpoint)
-        && tags.get(tags::DEPLOYMENT) == Some(&owner.deployment.to_string())
-}
-
-/// The revision that a thing with these tags is a part of.
-pub(super) fn revision(tags: &BTreeMap<String, String>) -> Option<RevisionName> {
-    let name = tags.get(tags::REVISION)?;
-    serde_json::from_value(serde_json::Value::from(name.as_str())).ok()
 }

@@ -10,11 +10,11 @@ use mlops_core::target::RevisionName;
 use super::Account;
 use super::handle::Handle;
 use super::logs;
-use super::names;
 use super::revision;
 use super::services::{Described, Services};
 use super::tags;
 use crate::elb::Release;
+use crate::elb::names::may_be_of;
 
 /// The front first: while it stands, it takes requests that a server in its place could answer. Then every revision, the
 /// lease and the log group. A server of the same endpoint that took its place keeps what is its own, and the log group.
@@ -25,7 +25,7 @@ pub(super) async fn teardown(
 ) -> Result<Progress<()>> {
     let owner = &handle.owner;
     let services = services_of_endpoint(account, handle).await?;
-    let own = |service: &&Described| tags::are_of_server(&service.tags, owner);
+    let own = |service: &&Described| tags::are_made_by(&service.tags, owner);
     let revisions: BTreeSet<RevisionName> = services
         .iter()
         .filter(own)
@@ -100,7 +100,8 @@ async fn services_of_endpoint(account: &Account, handle: &Handle) -> Result<Vec<
     let owner = &handle.owner;
     let services = Services::new(&account.clients, &handle.cluster);
     let mut names = services.names().await?;
-    names.retain(|name| names::may_be_of(owner, name));
+    // Their tags decide.
+    names.retain(|name| may_be_of(&owner.name, name));
     let found = services.describe(&names).await?;
     let found = found.into_values();
     Ok(found

@@ -11,6 +11,7 @@ use mlops_core::serving::{
     EXIT_TASK_UNREADABLE,
 };
 
+use super::names;
 use super::services::{Described, Event};
 use crate::elb::GroupHealth;
 
@@ -170,7 +171,7 @@ pub(super) fn counts(service: &Described, health: Option<&GroupHealth>) -> Strin
 
 /// A task definition's family, out of its ARN.
 fn family(arn: &str) -> &str {
-    let last = arn.rsplit('/').next().unwrap_or(arn);
+    let last = names::last(arn);
     last.split(':').next().unwrap_or(last)
 }
 

@@ -10,7 +10,6 @@ use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::names::VariantName;
 use mlops_core::target::RevisionName;
 use mlops_core::{Error, Result};
-use serde::Deserialize as _;
 use uuid::Uuid;
 
 use super::calls::{Blame, Refusal, about, nowhere, run};
@@ -407,9 +406,8 @@ pub(super) fn revision_of(tags: &Tags, endpoint: Uuid) -> Option<(RevisionName, 
     if !tags::are_of(tags, endpoint) {
         return None;
     }
-    let name = serde_json::Value::from(tags.get(tags::REVISION)?.as_str());
     let variant = VariantName::new(tags.get(tags::VARIANT)?.as_str()).ok()?;
-    Some((RevisionName::deserialize(name).ok()?, variant))
+    Some((tags::revision(tags)?, variant))
 }
 
 fn conditions(ingress: &IngressSpec) -> Vec<RuleCondition> {

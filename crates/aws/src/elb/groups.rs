@@ -170,7 +170,7 @@ impl Balancers {
 
     /// What has the name of the revision's target group.
     async fn find(&self, owner: &Owner, revision: &RevisionName) -> Result<Option<Group>> {
-        let name = name(owner, revision);
+        let name = names::of_revision(owner, revision);
         let resource = format!("target group {name}");
         let about = about("DescribeTargetGroups", resource, Blame::Nothing);
         let sent = run(&self.clients, &about, |client| {
@@ -207,7 +207,7 @@ impl Balancers {
         revision: &Revision,
         placement: &Placement,
     ) -> Result<String> {
-        let name = name(owner, &revision.name);
+        let name = names::of_revision(owner, &revision.name);
         let resource = format!("target group {name}");
         let about = about("CreateTargetGroup", resource.clone(), Blame::Nothing);
         let labels = tags::as_list(tags::of(owner, Some(revision)));
@@ -291,10 +291,6 @@ impl Group {
             self.endpoint
         )))
     }
-}
-
-fn name(owner: &Owner, revision: &RevisionName) -> String {
-    names::derived(&owner.name, owner.endpoint, revision.as_str())
 }
 
 fn is_taken(refusal: &Refusal) -> bool {

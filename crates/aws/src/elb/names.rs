@@ -1,8 +1,11 @@
 //! Names of what an endpoint makes: fixed before anything is made, so that what a killed run left is found again.
 
 use mlops_core::names::EndpointName;
+use mlops_core::target::RevisionName;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use super::Owner;
 
 /// The most characters of a target group's name (`CreateTargetGroup`).
 const LONGEST: usize = 32;
@@ -11,9 +14,27 @@ const DIGITS: usize = 16;
 /// What is left of the endpoint's name before them.
 const SHOWN: usize = LONGEST - DIGITS - 1;
 
-/// The name of `what` (a revision, a slot) of an endpoint: up to 15 characters of the endpoint's name, and a hash of the
-/// endpoint's id and `what`. At most 32 characters, all of them letters, digits and single hyphens.
-pub(crate) fn derived(endpoint: &EndpointName, id: Uuid, what: &str) -> String {
+/// The name of what a revision is made of: up to 15 characters of the endpoint's name, and a hash of the endpoint's id and the
+/// revision. At most 32 characters, all of them letters, digits and single hyphens.
+pub(crate) fn of_revision(owner: &Owner, revision: &RevisionName) -> String {
+    derived(&owner.name, owner.endpoint, revision.as_str())
+}
+
+/// Whether [`of_revision`] may have made this name for a revision of the endpoint.
+pub(crate) fn may_be_of(endpoint: &EndpointName, name: &str) -> bool {
+    name.strip_prefix(&shown(endpoint)).is_some_and(|hash| {
+        hash.len() == DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn derived(endpoint: &EndpointName, id: Uuid, what: &str) -> String {
+    let mut name = shown(endpoint);
+    name.push_str(&hash(id, what));
+    name
+}
+
+/// What a name begins with.
+fn shown(endpoint: &EndpointName) -> String {
     let mut name = String::with_capacity(LONGEST);
     for character in endpoint.as_str().chars().take(SHOWN) {
         match character {
@@ -26,7 +47,6 @@ pub(crate) fn derived(endpoint: &EndpointName, id: Uuid, what: &str) -> String {
     if !name.is_empty() && !name.ends_with('-') {
         name.push('-');
     }
-    name.push_str(&hash(id, what));
     name
 }
 

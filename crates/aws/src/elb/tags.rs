@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::types::Tag;
-use mlops_core::target::Revision;
+use mlops_core::target::{Revision, RevisionName};
+use serde::Deserialize as _;
 use uuid::Uuid;
 
 use super::Owner;
@@ -20,7 +21,7 @@ pub(crate) const REVISION: &str = "mlops:revision";
 pub(crate) const VARIANT: &str = "mlops:variant";
 
 /// The tags of one thing, by key.
-pub(super) type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// What everything of an endpoint is tagged with; with a revision, what is that revision's.
 pub(crate) fn of(owner: &Owner, revision: Option<&Revision>) -> BTreeMap<&'static str, String> {
@@ -43,16 +44,22 @@ pub(super) fn as_list(tags: BTreeMap<&'static str, String>) -> Vec<Tag> {
 }
 
 /// Whether a thing with these tags is the endpoint's.
-pub(super) fn are_of(tags: &Tags, endpoint: Uuid) -> bool {
+pub(crate) fn are_of(tags: &Tags, endpoint: Uuid) -> bool {
     let id = tags
         .get(ENDPOINT_ID)
         .and_then(|id| Uuid::parse_str(id).ok());
     id == Some(endpoint)
 }
 
-/// Whether the owner's deployment itself made it.
-pub(super) fn are_made_by(tags: &Tags, owner: &Owner) -> bool {
+/// Whether the owner's deployment itself made it, or what it is a part of.
+pub(crate) fn are_made_by(tags: &Tags, owner: &Owner) -> bool {
     are_of(tags, owner.endpoint) && tags.get(DEPLOYMENT) == Some(&owner.deployment.to_string())
+}
+
+/// The revision that a thing with these tags is a part of.
+pub(crate) fn revision(tags: &Tags) -> Option<RevisionName> {
+    let name = serde_json::Value::from(tags.get(REVISION)?.as_str());
+    RevisionName::deserialize(name).ok()
 }
 
 #[cfg(test)]

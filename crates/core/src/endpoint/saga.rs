@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::plan::ServerChange;
 use super::ports::EndpointPorts;
-use super::spec::TargetSpec;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
 use super::steps::{
     CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold, HoldInput, Prove, ProveInput,
@@ -129,11 +128,12 @@ fn check_health(
     ports: &Arc<EndpointPorts>,
     server: Option<ServerReader>,
 ) -> BoxNode<EndpointState> {
+    let by_revision = ports.target.probes_revisions();
     let input = move |state: &EndpointState| {
         Ok(HealthInput {
             server: state.server(server)?,
             check: state.request.spec.health_check.clone(),
-            mends: mends(&state.request),
+            mends: by_revision && mends(&state.request),
         })
     };
     wire::<_, CheckHealth>(
@@ -145,16 +145,12 @@ fn check_health(
 }
 
 /// Whether a variant of which nothing serves is started again on a server that runs.
-///
-/// On ECS the check goes by all target groups that get requests, and that of the old revision does until the rollout. The new one's
-/// own group is judged before, by `ensure`. On this machine the server is asked as a whole.
 fn mends(request: &DeploymentRequest) -> bool {
     let ran = |change: &Move| {
         let prior = request.prior.as_ref();
         prior.is_some_and(|prior| prior.running.contains_key(&change.variant))
     };
-    matches!(request.spec.target, TargetSpec::Ecs(_))
-        && request.server == ServerChange::Keep
+    request.server == ServerChange::Keep
         && (request.rollout.moves.iter()).any(|change| change.old.is_none() && ran(change))
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, LaunchType, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS,
-    SlotChoice, TERMINATE_AFTER_ON_ECS, cluster_name, default_log_retention_days,
+    SlotChoice, TERMINATE_AFTER_ON_ECS, default_log_retention_days,
 };
 pub use workload::{Architecture, BoundVersion, Container, OwnImage, Workload};
 
@@ -48,11 +48,11 @@ pub struct EndpointSpec {
 impl EndpointSpec {
     /// The endpoint's id.
     pub fn id(&self) -> EndpointId {
-        let place = match &self.target {
-            TargetSpec::Local(_) => self.target.kind().to_owned(),
-            TargetSpec::Ecs(ecs) => format!("{}/{}", self.target.kind(), ecs.cluster_name()),
-        };
-        EndpointId::new(place, self.name.clone())
+        let name = self.name.clone();
+        match &self.target {
+            TargetSpec::Local(_) => EndpointId::local(name),
+            TargetSpec::Ecs(ecs) => EndpointId::on_ecs(&ecs.cluster, name),
+        }
     }
 
     /// Variant -> version, of those that run one.

@@ -1,5 +1,6 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
+mod arn;
 mod change;
 mod ecs;
 mod tasks;

@@ -97,6 +97,12 @@ pub trait Target: Send + Sync {
     /// is a bad probe and no error.
     async fn probe(&self, server: &Server, path: &str, limit: Duration) -> Result<Probe>;
 
+    /// Whether [`Target::probe`] goes by each revision that gets requests, and not by the server as a whole. Then one that
+    /// serves no more fails it until the rollout, while [`Target::ensure_revision`] has proved the one in its place.
+    fn probes_revisions(&self) -> bool {
+        false
+    }
+
     /// Whether a server asks [`Revision::smoke`] itself before it is ready, because nobody outside can reach a revision
     /// that has no weight. [`Target::smoke`] then answers what [`Target::ensure_revision`] has proved.
     fn smokes_at_start(&self) -> bool {

@@ -1,12 +1,14 @@
 //! The blocks of an endpoint on ECS: `ecs`, `network` and `ingress`.
 
 use mlops_core::endpoint::spec::{
-    EcsSpec, IngressSpec, NetworkSpec, PortRange, SlotChoice, default_log_retention_days,
+    EcsSpec, IngressSpec, LaunchType, NetworkSpec, PortRange, SlotChoice,
+    default_log_retention_days,
 };
 use tfplugin::schema::{Attribute, Block};
 use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostics, validate};
 
+use super::from_record::unless;
 use super::model::{parsed, refuse};
 use super::schema::State;
 use crate::resources::convert::{self, ListOf, no_nulls};
@@ -259,29 +261,16 @@ fn ingress_spec(ingress: &Ingress, problems: &mut Diagnostics) -> Option<Ingress
 
 /// The blocks of an endpoint that Terraform did not know.
 pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
-    let some = |flag: bool| if flag { Attr::Known(true) } else { Attr::Null };
-    let list = |values: &[String]| {
-        if values.is_empty() {
-            Attr::Null
-        } else {
-            Attr::Known(values.iter().cloned().map(Attr::Known).collect())
-        }
-    };
+    let some = |flag: bool| convert::unless_default(flag, None);
+    let list = |values: &[String]| convert::list_of(values.to_vec(), None);
     let ecs = Ecs {
         cluster_arn: spec.cluster.clone().into(),
-        launch_type: if spec.launch_type == Default::default() {
-            Attr::Null
-        } else {
-            spec.launch_type.as_str().into()
-        },
+        launch_type: unless(spec.launch_type, &LaunchType::default())
+            .map(|launch_type| launch_type.as_str().to_owned()),
         execution_role_arn: spec.execution_role_arn.clone().into(),
         task_role_arn: spec.task_role_arn.clone().into(),
         enable_execute_command: some(spec.enable_execute_command),
-        log_retention_days: if spec.log_retention_days == default_log_retention_days() {
-            Attr::Null
-        } else {
-            spec.log_retention_days.into()
-        },
+        log_retention_days: unless(spec.log_retention_days, &default_log_retention_days()),
     };
     let network = Network {
         subnets: list(&spec.network.subnets),

@@ -4,12 +4,12 @@
 mod bind;
 mod deploy;
 mod ecs;
+mod from_record;
 mod model;
 mod plan;
 mod schema;
 
 use async_trait::async_trait;
-use mlops_core::endpoint::spec::cluster_name;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::names::{EndpointId, EndpointName};
 use tfplugin::resource::{
@@ -118,7 +118,7 @@ impl Resource<Client> for EndpointResource {
     ) -> Result<Applied<State>, ApplyFailed<State>> {
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, None).await?;
-        let state = model::deployed(&request.planned, &record);
+        let state = from_record::deployed(&request.planned, &record);
         Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
     }
 
@@ -133,10 +133,7 @@ impl Resource<Client> for EndpointResource {
         let Some(record) = recorded(client, &id).await? else {
             return Ok(None);
         };
-        let seen = match client.targets.get(id.target()) {
-            Ok(target) => target.observe(&record.server).await,
-            Err(error) => Err(error),
-        };
+        let seen = client.observe(&record).await;
         let seen = seen
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
         let serves = |variant: &_| {
@@ -145,7 +142,7 @@ impl Resource<Client> for EndpointResource {
                 .get(variant)
                 .is_some_and(|revision| seen.serves(&revision.name))
         };
-        Ok(Some(Refreshed::new(model::state(
+        Ok(Some(Refreshed::new(from_record::state(
             &request.state,
             &record,
             &client.tags,
@@ -161,7 +158,7 @@ impl Resource<Client> for EndpointResource {
         cx.client().expect_registry(&request.private).await?;
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, Some(&request.prior)).await?;
-        let state = model::deployed(&request.planned, &record);
+        let state = from_record::deployed(&request.planned, &record);
         Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
     }
 
@@ -193,7 +190,8 @@ impl ImportState<Client, State> for EndpointResource {
         let id: EndpointId = shared::import_id("endpoint", &request)?;
         let found = endpoint::record(&client.registry, &id).await;
         let record = shared::import_found(client, "endpoint", &id, found)?;
-        Ok(Imported::new(model::imported(&record, &client.tags)).private(client.private().await?))
+        Ok(Imported::new(from_record::imported(&record, &client.tags))
+            .private(client.private().await?))
     }
 }
 
@@ -206,15 +204,14 @@ fn id(state: &State) -> Result<Option<EndpointId>, Diagnostics> {
         return Ok(None);
     }
     let name: EndpointName = convert::name(&state.name, "name")?;
-    let place = match &state.ecs {
-        Attr::Null => "local".to_owned(),
-        Attr::Known(ecs) => match ecs.cluster_arn.as_str() {
-            Some(cluster) => format!("ecs/{}", cluster_name(cluster)),
-            None => return Ok(None),
-        },
-        Attr::Unknown => return Ok(None),
-    };
-    Ok(Some(EndpointId::new(place, name)))
+    Ok(match &state.ecs {
+        Attr::Null => Some(EndpointId::local(name)),
+        Attr::Known(ecs) => {
+            let cluster = ecs.cluster_arn.as_str();
+            cluster.map(|cluster| EndpointId::on_ecs(cluster, name))
+        }
+        Attr::Unknown => None,
+    })
 }
 
 async fn recorded(client: &Client, id: &EndpointId) -> Result<Option<EndpointRecord>, Diagnostics> {

@@ -194,33 +194,31 @@ async fn diff(
     let running = record.map(|record| &record.running).into_iter().flatten();
     for (name, revision) in running {
         let planned = bindings.bound.get(name.as_str());
-        let image = images.get(name.as_str()).copied();
-        if let Some(new) = image
-            .map(str::to_owned)
-            .or_else(|| Some(planned?.id.to_string()))
-            && (image.is_some() || revision.workload.own_image().is_some())
-        {
-            // Of an image nothing is known that could be compared.
-            let old = revision.workload.to_string();
-            if old != new {
-                lines.insert(format!("{name}.image"), format!("{old} -> {new}"));
-                lines.insert(format!("{name}.base"), old);
+        let new = match (
+            images.get(name.as_str()),
+            planned,
+            revision.workload.version_id(),
+        ) {
+            (None, None, _) => continue,
+            (None, Some(planned), Some(old)) => {
+                if planned.id != old
+                    && let Some(old) = client.registry.version(&old).await?
+                {
+                    let differences = differences(client, &old, planned).await?.into_iter();
+                    lines.extend(
+                        differences.map(|(aspect, line)| (format!("{name}.{aspect}"), line)),
+                    );
+                }
+                continue;
             }
-            continue;
-        }
-        let (Some(planned), Some(old)) = (planned, revision.workload.version_id()) else {
-            continue;
+            // Of an image nothing is known that could be compared.
+            (Some(image), _, _) => (*image).to_owned(),
+            (None, Some(planned), None) => planned.id.to_string(),
         };
-        if planned.id == old {
-            continue;
-        }
-        if let Some(old) = client.registry.version(&old).await? {
-            let differences = differences(client, &old, planned).await?;
-            lines.extend(
-                differences
-                    .into_iter()
-                    .map(|(aspect, line)| (format!("{name}.{aspect}"), line)),
-            );
+        let old = revision.workload.to_string();
+        if old != new {
+            lines.insert(format!("{name}.image"), format!("{old} -> {new}"));
+            lines.insert(format!("{name}.base"), old);
         }
     }
     Ok(lines)

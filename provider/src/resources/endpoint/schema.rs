@@ -177,18 +177,13 @@ pub(crate) enum Runs {
 impl Variant {
     /// What it runs. Of the three attributes that say it exactly one is set, which the schema asks for.
     pub(crate) fn runs(&self) -> Runs {
-        let numbered = !self.model_version.is_null() || !self.model_alias.is_null();
-        match (numbered, &self.image) {
-            (true, Attr::Null) => Runs::Version,
-            (_, Attr::Known(_)) | (false, Attr::Unknown) => Runs::Image,
-            (false, Attr::Null) => Runs::Version,
-            (true, Attr::Unknown) => {
-                if self.model_version.is_known() || self.model_alias.is_known() {
-                    Runs::Version
-                } else {
-                    Runs::Undecided
-                }
-            }
+        let (number, alias) = (&self.model_version, &self.model_alias);
+        match &self.image {
+            Attr::Known(_) => Runs::Image,
+            Attr::Null => Runs::Version,
+            Attr::Unknown if number.is_null() && alias.is_null() => Runs::Image,
+            Attr::Unknown if number.is_known() || alias.is_known() => Runs::Version,
+            Attr::Unknown => Runs::Undecided,
         }
     }
 }

@@ -223,10 +223,7 @@ impl Endpoint {
     }
 
     fn id(&self) -> EndpointId {
-        EndpointId::new(
-            format!("ecs/{}", names::cluster(&self.cluster)),
-            self.name.clone(),
-        )
+        EndpointId::on_ecs(&self.cluster, self.name.clone())
     }
 
     /// This version, by a canary of two steps.

@@ -177,7 +177,7 @@ async fn somebody_elses_target_group_of_the_same_name_is_refused_and_left() {
             .bring_up(&balancers, &owner, &world.a_listener())
             .await;
         let revision = revision(&owner, 1);
-        let name = names::derived(&owner.name, owner.endpoint, revision.name.as_str());
+        let name = names::of_revision(&owner, &revision.name);
         let theirs = world.foreign_group(&name, tags).await;
 
         let made = balancers.ensure_group(&owner, &front, &revision).await;

@@ -166,7 +166,7 @@ impl Process {
 
 /// The endpoint's id on every bench.
 pub fn endpoint_id() -> Result<EndpointId> {
-    Ok(EndpointId::new("local", EndpointName::new("digits")?))
+    Ok(EndpointId::local(EndpointName::new("digits")?))
 }
 
 /// One variant with this version of `digits`, rolled out so.

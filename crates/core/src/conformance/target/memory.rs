@@ -51,6 +51,11 @@ impl MemoryTarget {
         self.0.state().probes = statuses.into_iter().collect();
     }
 
+    /// Probes go by each revision from now on, as on ECS.
+    pub fn probe_revisions(&self) {
+        self.0.state().probes_revisions = true;
+    }
+
     /// Sets a fault, or none.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.0.state().script.fault = fault;
@@ -139,6 +144,10 @@ impl Target for MemoryTarget {
 
     fn steps(&self, request: &ProvisionRequest) -> Result<Provision> {
         super::provision::steps(&self.0, request)
+    }
+
+    fn probes_revisions(&self) -> bool {
+        self.0.state().probes_revisions
     }
 
     async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {

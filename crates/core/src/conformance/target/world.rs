@@ -109,6 +109,7 @@ pub(super) struct State {
     pub(super) script: Script,
     pub(super) needs_scaling: bool,
     pub(super) probes: VecDeque<u16>,
+    pub(super) probes_revisions: bool,
 }
 
 impl State {

@@ -31,18 +31,6 @@ pub struct EcsSpec {
     pub ingress: IngressSpec,
 }
 
-impl EcsSpec {
-    /// The cluster's name, which ends its ARN.
-    pub fn cluster_name(&self) -> &str {
-        cluster_name(&self.cluster)
-    }
-}
-
-/// The name of a cluster that is given by name or by ARN.
-pub fn cluster_name(cluster: &str) -> &str {
-    cluster.rsplit('/').next().unwrap_or(cluster)
-}
-
 /// The default of [`VariantSpec::startup_timeout`](super::VariantSpec::startup_timeout) on ECS: a task waits for its network
 /// interface, its image and its health checks beside the model.
 pub const STARTUP_TIMEOUT_ON_ECS: Period = Period::seconds(300);

@@ -58,33 +58,27 @@ impl Step for Retire {
         let mut trouble = None;
         // Whether time may help: what is denied stays denied.
         let mut hopeful = false;
+        let mut is_left = |outcome: Result<Progress<()>>| match outcome {
+            Ok(Progress::Done(())) => false,
+            Ok(Progress::Pending { .. }) => {
+                hopeful = true;
+                true
+            }
+            Err(error) => {
+                hopeful |= error.class() != Class::Denied;
+                trouble = Some(error);
+                true
+            }
+        };
         for revision in &input.old.revisions {
             let one = std::slice::from_ref(revision);
-            match take_away(ports, &input.server, one, input.drain_seconds).await {
-                Ok(Progress::Done(())) => {}
-                Ok(Progress::Pending { .. }) => {
-                    rest.revisions.push(revision.clone());
-                    hopeful = true;
-                }
-                Err(error) => {
-                    rest.revisions.push(revision.clone());
-                    hopeful |= error.class() != Class::Denied;
-                    trouble = Some(error);
-                }
+            if is_left(take_away(ports, &input.server, one, input.drain_seconds).await) {
+                rest.revisions.push(revision.clone());
             }
         }
         for server in &input.old.servers {
-            match ports.target.teardown(server, input.drain_seconds).await {
-                Ok(Progress::Done(())) => {}
-                Ok(Progress::Pending { .. }) => {
-                    rest.servers.push(server.clone());
-                    hopeful = true;
-                }
-                Err(error) => {
-                    rest.servers.push(server.clone());
-                    hopeful |= error.class() != Class::Denied;
-                    trouble = Some(error);
-                }
+            if is_left(ports.target.teardown(server, input.drain_seconds).await) {
+                rest.servers.push(server.clone());
             }
         }
         if rest.is_empty() {

@@ -136,6 +136,7 @@ async fn an_image_that_fails_is_rolled_back_and_the_next_plan_knows_which_it_was
 #[tokio::test]
 async fn a_variant_that_does_not_serve_any_more_is_started_again_although_its_server_is_unwell() {
     let bench = Bench::new().await.unwrap();
+    bench.target.probe_revisions();
     let process = bench.process();
     let first = succeeded(process.apply(on_ecs(&image('a'))).await.unwrap());
     let running = first.running.values().next().unwrap();

@@ -1,5 +1,6 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
+use super::arn::Arn;
 use super::tasks;
 use crate::endpoint::Percent;
 use crate::endpoint::spec::{
@@ -92,14 +93,13 @@ fn server_image(image: &str) -> Option<String> {
 }
 
 fn is_role(arn: &str) -> bool {
-    let mut parts = arn.splitn(6, ':');
-    let mut next = || parts.next().unwrap_or_default();
-    next() == "arn"
-        && next().starts_with("aws")
-        && next() == "iam"
-        && next().is_empty()
-        && next().len() == 12
-        && next().starts_with("role/")
+    Arn::read(arn).is_some_and(|arn| {
+        arn.partition.starts_with("aws")
+            && arn.service == "iam"
+            && arn.region.is_empty()
+            && arn.account.len() == 12
+            && arn.resource.starts_with("role/")
+    })
 }
 
 fn ingress(ingress: &IngressSpec) -> Vec<Error> {
@@ -171,10 +171,9 @@ fn ingress(ingress: &IngressSpec) -> Vec<Error> {
 }
 
 fn is_balancer(arn: &str, resource: &str) -> bool {
-    let mut parts = arn.splitn(6, ':');
-    parts.next() == Some("arn")
-        && parts.nth(1) == Some("elasticloadbalancing")
-        && parts.nth(2).is_some_and(|rest| rest.starts_with(resource))
+    Arn::read(arn).is_some_and(|arn| {
+        arn.service == "elasticloadbalancing" && arn.resource.starts_with(resource)
+    })
 }
 
 /// A target group's health check is coarser than a local server's (`CreateTargetGroup`).

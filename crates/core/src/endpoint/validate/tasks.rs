@@ -1,5 +1,6 @@
 //! What can be wrong with the task of a variant: its image, and how its container is started.
 
+use super::arn::Arn;
 use crate::endpoint::spec::{EndpointSpec, VariantSpec, Workload};
 use crate::error::Error;
 
@@ -101,23 +102,20 @@ pub(super) fn has_digest(image: &str) -> bool {
 
 /// Whether ECS takes the text for where a secret is (`Secret.valueFrom`). A secret's ARN may name a key of its JSON.
 fn is_secret(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [scheme, partition, service, region, account, resource] = parts[..] else {
+    let Some(arn) = Arn::read(arn) else {
         return false;
     };
-    let kind = match service {
+    let kind = match arn.service {
         "secretsmanager" => "secret:",
         "ssm" => "parameter/",
         _ => return false,
     };
-    scheme == "arn"
-        && partition.starts_with("aws")
-        && !region.is_empty()
-        && account.len() == 12
-        && account.bytes().all(|byte| byte.is_ascii_digit())
-        && resource
-            .strip_prefix(kind)
-            .is_some_and(|name| !name.is_empty())
+    let name = arn.resource.strip_prefix(kind);
+    arn.partition.starts_with("aws")
+        && !arn.region.is_empty()
+        && arn.account.len() == 12
+        && arn.account.bytes().all(|byte| byte.is_ascii_digit())
+        && name.is_some_and(|name| !name.is_empty())
 }
 
 #[cfg(test)]

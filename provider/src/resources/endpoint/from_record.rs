@@ -1,0 +1,246 @@
+//! From the registry's record of an endpoint to its state.
+
+use std::collections::BTreeMap;
+
+use mlops_core::endpoint::spec::{
+    Analysis, Container, HealthCheck, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
+};
+use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
+use mlops_core::names::VariantName;
+use tfplugin::Attr;
+
+use super::ecs;
+use super::model::{defaults, startup_timeout};
+use super::schema::{self, State};
+use crate::resources::convert;
+use crate::tags::{Held, TagRules};
+
+/// The state after a deployment: what was configured stays as it was written, the rest is as it runs.
+pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
+    State {
+        id: record.identity().into(),
+        invoke_url: record.server.invoke_url.clone().into(),
+        target_versions: versions(record, |_| true),
+        ..planned.clone()
+    }
+}
+
+/// The state as it runs now: what `known` was configured with, and null for a variant that `serves`
+/// denies.
+pub(crate) fn state(
+    known: &State,
+    record: &EndpointRecord,
+    rules: &TagRules,
+    serves: impl Fn(&VariantName) -> bool,
+) -> State {
+    let Held { tags, tags_all } = rules.read(&record.spec.tags, &known.tags, &known.tags_all);
+    let variants = known.variants.clone().map(|mut variants| {
+        for (name, image) in record.spec.images() {
+            // `target_versions` tells of a version that somebody else deployed, and of no image.
+            if let Some(variant) = variants.get_mut(name.as_str())
+                && variant.image.is_known()
+            {
+                variant.image = image.into();
+            }
+        }
+        variants
+    });
+    State {
+        variants,
+        target_versions: versions(record, serves),
+        tags,
+        tags_all,
+        ..deployed(known, record)
+    }
+}
+
+fn versions(
+    record: &EndpointRecord,
+    serves: impl Fn(&VariantName) -> bool,
+) -> Attr<BTreeMap<String, Attr<u64>>> {
+    let versions = record.running.iter().filter_map(|(name, revision)| {
+        let version = match (serves(name), revision.workload.number()) {
+            (true, Some(version)) => Attr::Known(version),
+            // A map of numbers has no place for an image that serves.
+            (true, None) => return None,
+            // A plan takes it away, so that there is something to apply.
+            (false, _) => Attr::Null,
+        };
+        Some((name.to_string(), version))
+    });
+    Attr::Known(versions.collect())
+}
+
+/// The state of an endpoint that Terraform did not know: its configuration, read from what runs.
+pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
+    let spec = &record.spec;
+    let Held { tags, tags_all } = rules.imported(&spec.tags);
+    let startup = startup_timeout(matches!(spec.target, TargetSpec::Ecs(_)));
+    let mut known = State {
+        name: record.name.to_string().into(),
+        variants: Attr::Known(
+            spec.variants
+                .iter()
+                .map(|(name, variant)| (name.to_string(), variant_state(variant, startup)))
+                .collect(),
+        ),
+        health_check: health_check_state(&spec.health_check),
+        deletion_policy: convert::text(&spec.deletion_policy).into(),
+        drain_seconds: spec.drain_seconds.into(),
+        tags,
+        tags_all,
+        model_diff: Attr::Known(BTreeMap::new()),
+        ..blank()
+    };
+    match &spec.target {
+        TargetSpec::Local(local) => {
+            known.local = Attr::Known(schema::Local {
+                port: local.port.into(),
+                port_range: local.port_range.map(|range| range.to_string()).into(),
+            });
+        }
+        TargetSpec::Ecs(target) => {
+            let (ecs, network, ingress) = ecs::imported(target);
+            known.ecs = Attr::Known(ecs);
+            known.network = Attr::Known(network);
+            known.ingress = Attr::Known(ingress);
+        }
+        // A target that this version does not know has no blocks here either.
+        _ => {}
+    }
+    known.rollout = rollout_state(&spec.rollout, &defaults(&known));
+    deployed(&known, record)
+}
+
+fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
+    let percent = |percent: Percent| {
+        if percent.shares() == 0 {
+            Attr::Null
+        } else {
+            Attr::Known(percent.into())
+        }
+    };
+    let map = |map: &BTreeMap<String, String>| convert::map_of(map.clone(), &Attr::Null);
+    let (bound, container) = (variant.workload.bound(), &variant.container);
+    schema::Variant {
+        model: bound.map(|bound| bound.model.to_string()).into(),
+        model_version: bound.map(|bound| bound.version).into(),
+        model_alias: Attr::Null,
+        image: variant.workload.own_image().map(str::to_owned).into(),
+        traffic: percent(variant.traffic),
+        shadow_percentage: percent(variant.shadow_percentage),
+        environment: map(&variant.environment),
+        secrets: map(&container.secrets),
+        command: convert::list_of(container.command.clone(), None),
+        port: unless(container.port, &Container::DEFAULT_PORT),
+        architecture: (container.architecture)
+            .map(|word| convert::text(&word))
+            .into(),
+        cpu: variant.compute.cpu.into(),
+        memory_mb: variant.compute.memory_mb.into(),
+        startup_timeout_seconds: unless(
+            u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),
+            &(startup.duration().as_secs() as u32),
+        ),
+    }
+}
+
+fn rollout_state(rollout: &RolloutSpec, default: &RolloutSpec) -> Attr<schema::Rollout> {
+    if rollout == default {
+        return Attr::Null;
+    }
+    let steps: Vec<_> = rollout.steps.iter().map(step_state).collect();
+    let analysis: BTreeMap<_, _> = rollout
+        .analysis
+        .iter()
+        .map(|(name, analysis)| (name.clone(), analysis_state(analysis)))
+        .collect();
+    let period =
+        |period: Period, default: Period| unless(period, &default).map(|period| period.to_string());
+    Attr::Known(schema::Rollout {
+        strategy: rollout.strategy.as_str().into(),
+        steps: if steps.is_empty() {
+            Attr::Null
+        } else {
+            steps.into()
+        },
+        analysis: if analysis.is_empty() {
+            Attr::Null
+        } else {
+            analysis.into()
+        },
+        on_failure: unless(rollout.on_failure, &default.on_failure)
+            .map(|word| convert::text(&word)),
+        on_interrupt: unless(rollout.on_interrupt, &default.on_interrupt)
+            .map(|word| convert::text(&word)),
+        max_duration: period(rollout.max_duration, default.max_duration),
+        terminate_after: period(rollout.terminate_after, default.terminate_after),
+    })
+}
+
+fn step_state(step: &RolloutStep) -> schema::Step {
+    schema::Step {
+        traffic: f64::from(step.traffic).into(),
+        bake: unless(step.bake, &Period::ZERO).map(|bake| bake.to_string()),
+        pause: unless(step.pause, &false),
+    }
+}
+
+fn analysis_state(analysis: &Analysis) -> schema::Analysis {
+    schema::Analysis {
+        source: convert::text(&analysis.source).into(),
+        query: analysis.query.to_string().into(),
+        condition: analysis.condition.to_string().into(),
+        interval: unless(analysis.interval, &spec::default_interval())
+            .map(|interval| interval.to_string()),
+        count: analysis.count.into(),
+        failure_limit: unless(analysis.failure_limit, &0),
+        start_after_step: unless(analysis.start_after_step, &0),
+    }
+}
+
+fn health_check_state(check: &HealthCheck) -> Attr<schema::HealthCheck> {
+    if *check == HealthCheck::default() {
+        return Attr::Null;
+    }
+    let period = |period: Option<Period>| period.map(|period| period.to_string()).into();
+    Attr::Known(schema::HealthCheck {
+        path: check.path.clone().into(),
+        interval: period(check.interval),
+        timeout: period(check.timeout),
+        healthy_threshold: check.healthy_threshold.into(),
+        unhealthy_threshold: check.unhealthy_threshold.into(),
+        start_period: period(check.start_period),
+    })
+}
+
+/// A value that a configuration would leave out if it is the default.
+pub(super) fn unless<T: PartialEq>(value: T, default: &T) -> Attr<T> {
+    if value == *default {
+        Attr::Null
+    } else {
+        Attr::Known(value)
+    }
+}
+
+fn blank() -> State {
+    State {
+        id: Attr::Null,
+        name: Attr::Null,
+        variants: Attr::Null,
+        local: Attr::Null,
+        ecs: Attr::Null,
+        network: Attr::Null,
+        ingress: Attr::Null,
+        health_check: Attr::Null,
+        rollout: Attr::Null,
+        deletion_policy: Attr::Null,
+        drain_seconds: Attr::Null,
+        tags: Attr::Null,
+        tags_all: Attr::Null,
+        invoke_url: Attr::Null,
+        target_versions: Attr::Null,
+        model_diff: Attr::Null,
+        timeouts: Attr::Null,
+    }
+}
