@@ -349,7 +349,7 @@ async fn a_removed_revision_takes_nothing_new_and_answers_what_it_has() {
     let mut connection = test.connect().await;
     let under_way = tokio::spawn(async move {
         connection
-            .request("POST", "/v2/models/shop/infer", &[], slow(200).to_string())
+            .request("POST", "/v2/models/shop/infer", &[], slow(600).to_string())
             .await
     });
     eventually(async || {
@@ -503,7 +503,7 @@ async fn shutdown_answers_what_is_under_way_and_takes_nothing_new() {
     let mut connection = test.connect().await;
     let under_way = tokio::spawn(async move {
         connection
-            .request("POST", "/v2/models/shop/infer", &[], slow(200).to_string())
+            .request("POST", "/v2/models/shop/infer", &[], slow(600).to_string())
             .await
     });
     eventually(async || {

@@ -303,7 +303,8 @@ pub(crate) fn add(sum: f32) -> Value {
     json!({"inputs": [input("a", [sum, 0.0]), input("b", [0.0, 0.0])]})
 }
 
-/// A request for the `slow` model, whose work grows with the cube of `n`: at 300 some tenths of a second.
+/// A request for the `slow` model, whose work grows with the cube of `n`: at 300 a tenth of a second or some, at 600 eight
+/// times as long.
 pub(crate) fn slow(n: usize) -> Value {
     json!({"inputs": [{"name": "x", "shape": [n, 1], "datatype": "FP32", "data": vec![0.0; n]}]})
 }
