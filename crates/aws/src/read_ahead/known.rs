@@ -27,6 +27,17 @@ struct Fetched {
     to: String,
 }
 
+/// Where a query for a key begins, so that it reads nothing that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At the key: nothing is known on either side.
+    At,
+    /// After this sort key, where what is known before the key ends.
+    After(String),
+    /// Before this sort key, downwards: there begins what is known after the key.
+    Before(String),
+}
+
 impl Known {
     /// The record at `key`, if it was fetched and may still be told; `Some(None)`: there is none.
     pub(super) fn get(&self, key: &Key, now: Duration) -> Option<Option<Item>> {
@@ -42,6 +53,27 @@ impl Known {
                 && range.from <= key.sort
                 && key.sort <= range.to
         })
+    }
+
+    /// Where to begin to look for `key` among the sort keys with this prefix.
+    pub(super) fn beside(&self, key: &Key, prefix: &str, now: Duration) -> Start {
+        let fresh = || {
+            let ranges = self.ranges.iter();
+            ranges.filter(|range| {
+                now.saturating_sub(range.at) < FRESH
+                    && range.partition == key.partition
+                    && range.from.starts_with(prefix)
+            })
+        };
+        let before = fresh().map(|range| &range.to).filter(|to| **to < key.sort);
+        if let Some(known) = before.max() {
+            return Start::After(known.clone());
+        }
+        let after = fresh().map(|range| &range.from);
+        match after.filter(|from| **from > key.sort).min() {
+            Some(known) => Start::Before(known.clone()),
+            None => Start::At,
+        }
     }
 
     /// What a later [`Known::add`] has to show.

@@ -22,7 +22,7 @@ use mlops_core::records::{CommitError, Identity, Item, Key, Page, Range, Records
 use mlops_core::{Error, Result};
 use tokio::sync::oneshot;
 
-use known::Known;
+use known::{Known, Start};
 use siblings::{Family, INDEX, MODEL, Siblings};
 
 type Answer = Result<Vec<Option<Item>>>;
@@ -179,7 +179,8 @@ impl Inner {
         }
     }
 
-    /// From the first of `keys` on; those beyond what one query gives are asked for by themselves.
+    /// Towards the first of `keys`, from where the records next to it are known, or from that key on. Those of `keys`
+    /// that one query does not reach are asked for by themselves.
     async fn fetch_inside(
         &self,
         partition: String,
@@ -191,18 +192,26 @@ impl Inner {
         let Some(first) = keys.first() else {
             return Ok(Vec::new());
         };
-        let from = first.sort.clone();
+        let now = self.clock.elapsed();
+        let start = self.state().known.beside(first, &prefix, now);
         let range = Range {
-            after: before(&from).filter(|after| after.starts_with(&prefix)),
+            after: match &start {
+                Start::After(known) | Start::Before(known) => Some(known.clone()),
+                Start::At => before(&first.sort).filter(|after| after.starts_with(&prefix)),
+            },
             prefix,
-            descending: false,
+            descending: matches!(start, Start::Before(_)),
             limit: Some(limit),
         };
         let page = self.records.query(&partition, range.clone()).await?;
         // To the end of the prefix, if nothing follows: what is not there was not there then.
-        let to = match page.items.last() {
-            Some(last) if page.more => last.key.sort.clone(),
-            _ => format!("{}{}", range.prefix, char::MAX),
+        let last = page.items.last().filter(|_| page.more);
+        let last = last.map(|item| item.key.sort.clone());
+        let end = || format!("{}{}", range.prefix, char::MAX);
+        let (from, to) = match start {
+            Start::After(known) => (known, last.unwrap_or_else(end)),
+            Start::At => (first.sort.clone(), last.unwrap_or_else(end)),
+            Start::Before(known) => (last.unwrap_or_else(|| range.prefix.clone()), known),
         };
         let mut found: HashMap<Key, Option<Item>> = page
             .items
@@ -211,7 +220,7 @@ impl Inner {
             .collect();
         let mut beyond = Vec::new();
         for key in keys {
-            if key.sort <= to {
+            if from <= key.sort && key.sort <= to {
                 found.entry(key).or_insert(None);
             } else {
                 beyond.push(key);
