@@ -157,8 +157,8 @@ pub(super) fn deletion(prior: EndpointRecord, who: Who) -> DeploymentRequest {
             stages: Vec::new(),
         },
         retire: Leftovers {
-            revisions: Vec::new(),
             servers,
+            ..Leftovers::default()
         },
         prior: Some(prior),
         bound: Vec::new(),

@@ -87,6 +87,9 @@ pub struct Leftovers {
     /// Servers still running.
     #[serde(default)]
     pub servers: Vec<Server>,
+    /// Why they could not be taken away, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl Leftovers {

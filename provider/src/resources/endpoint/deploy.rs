@@ -58,7 +58,12 @@ pub(crate) async fn deploy(
     };
     let outcome = Box::pin(endpoint::apply(&deps(client, &id)?, request)).await;
     match outcome.map_err(|error| failed(&id.name, &error))? {
-        Outcome::Succeeded { record, .. } => Ok(*record),
+        Outcome::Succeeded { record, deployed } => {
+            if let Some(warning) = left_over(&record).filter(|_| deployed) {
+                cx.warn(warning);
+            }
+            Ok(*record)
+        }
         other => Err(stopped(&other)),
     }
 }
@@ -174,11 +179,83 @@ fn stopped(outcome: &Outcome) -> Diagnostics {
     Diagnostic::error(summary, detail).into()
 }
 
+/// A warning of what the deployment could not take away: it serves, and its capacity is paid for.
+fn left_over(record: &EndpointRecord) -> Option<Diagnostic> {
+    let left = &record.leftovers;
+    let revisions = left.revisions.iter().map(|name| format!("revision {name}"));
+    let servers = left.servers.iter();
+    let servers = servers.map(|server| format!("the server at {}", server.invoke_url));
+    let what: Vec<String> = revisions.chain(servers).collect();
+    if what.is_empty() {
+        return None;
+    }
+    let detail = format!(
+        "Endpoint {} serves as asked for, but {} of the deployment before could not be taken away: {}. It gets no traffic and still costs what it \
+         runs on. Remove the cause; the next deployment of the endpoint tries again, and so does its destroy.",
+        record.identity(),
+        what.join(" and "),
+        left.why.as_deref().unwrap_or("the reason is in its events"),
+    );
+    Some(Diagnostic::warning(
+        "The old deployment is not gone",
+        detail,
+    ))
+}
+
 /// The state with what a plan had to leave open: a diff that nobody could foretell is empty.
 pub(crate) fn settled(state: State) -> State {
     let model_diff = Attr::Known(state.model_diff.into_known().unwrap_or_default());
     State {
         model_diff,
         ..state
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::target::RevisionName;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_taken_away_is_a_warning_that_names_it_and_the_cause() {
+        let mut record: EndpointRecord = serde_json::from_value(serde_json::json!({
+            "id": "00000000-0000-0000-0000-000000000001",
+            "name": "digits",
+            "revision": 4,
+            "spec": {
+                "name": "digits", "variants": {}, "target": { "local": { "port": null, "port_range": null } },
+                "health_check": {
+                    "path": null, "interval": null, "timeout": null, "healthy_threshold": null,
+                    "unhealthy_threshold": null, "start_period": null,
+                },
+                "rollout": {
+                    "strategy": "ALL_AT_ONCE", "steps": [], "analysis": {}, "on_failure": "rollback",
+                    "on_interrupt": "rollback", "max_duration": "1h", "terminate_after": "0s",
+                },
+                "drain_seconds": 5, "deletion_policy": "DELETE", "tags": {},
+            },
+            "running": {},
+            "server": { "invoke_url": "http://127.0.0.1:18080", "port": 18080, "handle": {} },
+            "deployment": { "id": "0123456789abcdef0123456789abcdef", "attempt": 1 },
+            "created_at": "2026-11-01T00:00:00Z",
+            "updated_at": "2026-11-02T00:00:00Z",
+        }))
+        .unwrap();
+        assert_eq!(left_over(&record), None);
+        record.leftovers.revisions = vec![RevisionName::new(
+            &"main".parse().unwrap(),
+            3,
+            &record.deployment,
+        )];
+        record.leftovers.why = Some("ecs:DeleteService is denied".to_owned());
+        let warning = left_over(&record).unwrap();
+        for part in [
+            "Endpoint local/digits serves as asked for",
+            "but revision main-v3-01234567",
+            "ecs:DeleteService is denied",
+        ] {
+            assert!(warning.detail.contains(part), "{}", warning.detail);
+        }
     }
 }

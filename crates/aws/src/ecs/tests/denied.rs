@@ -113,6 +113,7 @@ async fn denied(doing: Doing, action: &str) -> Result<Cell, String> {
         Ok(outcome) if outcome.is_success() => match world.record().await {
             Some(record) if !record.leftovers.is_empty() => {
                 told(&world.told("retire.leftover").await)?;
+                told(&record.leftovers.why.unwrap_or_default())?;
                 Cell::LeftOver
             }
             _ => Cell::Done,

@@ -101,6 +101,7 @@ impl Step for Retire {
             "retire.leftover",
             format!("something of the old deployment could not be taken away and is tried again by the next deployment: {why}"),
         ));
+        rest.why = Some(why);
         Ok(Progress::Done(rest))
     }
 
