@@ -220,6 +220,19 @@ impl EcsWorld {
         api::value(&self.elb("CreateListener", &parameters), "ListenerArn")
     }
 
+    /// Makes a rule of the platform's own on a listener, which answers with 404.
+    pub fn rule(&self, listener_arn: &str, priority: u16) {
+        let parameters = [
+            ("ListenerArn", listener_arn),
+            ("Priority", &priority.to_string()),
+            ("Conditions.member.1.Field", "path-pattern"),
+            ("Conditions.member.1.Values.member.1", "/platform/*"),
+            ("Actions.member.1.Type", "fixed-response"),
+            ("Actions.member.1.FixedResponseConfig.StatusCode", "404"),
+        ];
+        self.elb("CreateRule", &parameters);
+    }
+
     /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
     /// Services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, log groups.
     #[must_use]
