@@ -25,7 +25,7 @@ pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
         binary: builds.provider()?,
     };
     let records = Part::start(builds, "ministack")?;
-    let objects = Part::start(builds, "versitygw")?;
+    let objects = Part::start_with_room(builds, "versitygw", 2 * size_mib * MIB)?;
     cli::make_table(builds, &records.url)?;
     cli::make_bucket(builds, &objects.url)?;
 

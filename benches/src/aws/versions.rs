@@ -7,7 +7,6 @@ use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,12 +16,14 @@ use super::{BUCKET, cli, head};
 use crate::artifact::{MIB, noise, write_noise};
 use crate::builds::Builds;
 use crate::table::{Table, at_most, median};
-use crate::terraform::{Provider, Workspace};
+use crate::terraform::{Provider, Spent, Workspace};
 
 /// Percent of the file that a small change may send.
 const SENT: f64 = 3.0;
 /// Percent that a version which changed everywhere may take longer than the first.
 const SLOWER: f64 = 2.0;
+/// Versions that the server holds at the same time, at most.
+const VERSIONS: u64 = 2;
 /// How often both are timed.
 const ROUNDS: usize = 3;
 /// Calls of the provider that carry bytes at the same time.
@@ -41,14 +42,14 @@ struct World {
 }
 
 impl World {
-    /// Everything is there, and nothing is registered yet.
-    fn new(builds: &Builds, counted: bool) -> Result<Self> {
+    /// Everything is there, and nothing is registered yet of a file of this size.
+    fn new(builds: &Builds, size: u64, counted: bool) -> Result<Self> {
         let provider = Provider {
             name: "mlops",
             binary: builds.provider()?,
         };
         let records = Part::start(builds, "ministack")?;
-        let objects = Part::start(builds, "versitygw")?;
+        let objects = Part::start_with_room(builds, "versitygw", VERSIONS * size)?;
         cli::make_table(builds, &records.url)?;
         cli::make_bucket(builds, &objects.url)?;
         let counter = Counter::before(&objects.url)?;
@@ -75,15 +76,13 @@ impl World {
         })
     }
 
-    /// Registers what is there: how long it took.
-    fn apply(&self) -> Result<Duration> {
+    /// Registers what is there: what it cost.
+    fn apply(&self) -> Result<Spent> {
         // What was written before is not written to the disk during the measurement.
         cli::timed(&mut Command::new("sync"))?;
         self.counter.take_bytes();
-        let spent = self
-            .workspace
-            .run(&["apply", "-input=false", "-auto-approve"])?;
-        Ok(spent.wall)
+        self.workspace
+            .run(&["apply", "-input=false", "-auto-approve"])
     }
 
     /// Where the file of the version that was registered last lies.
@@ -139,7 +138,7 @@ pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
 
 /// Small changes.
 fn changed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
-    let world = World::new(builds, true)?;
+    let world = World::new(builds, size, true)?;
     write_noise(&world.weights, size)?;
     world.apply()?;
     let first = world.place()?;
@@ -153,7 +152,7 @@ fn changed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
             format!(
                 "{:.1} MB sent, {percent:.2} %, in {:.2} s; the same bytes come back",
                 sent as f64 / 1e6,
-                took.as_secs_f64()
+                took.wall.as_secs_f64()
             ),
             format!("less than {SENT} %"),
             at_most(percent, SENT).to_owned(),
@@ -171,21 +170,28 @@ fn changed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
 fn changed_everywhere(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let world = World::new(builds, false)?;
+        let world = World::new(builds, size, false)?;
         // The registry and the model are made before.
         write_noise(&world.weights, 1024)?;
         world.apply()?;
-        for (seed, times) in [(1, &mut first), (2, &mut second)] {
+        for (seed, spent) in [(1, &mut first), (2, &mut second)] {
             let seed = seed + 2 * round as u64;
             write(&world.weights, |file| noise(seed, size, file))?;
-            times.push(world.apply()?.as_secs_f64());
+            spent.push(world.apply()?);
         }
     }
-    let (first, second) = (median(first), median(second));
-    let slower = (second / first - 1.0) * PERCENT as f64;
+    let wall = |spent: &[Spent]| median(spent.iter().map(|one| one.wall.as_secs_f64()).collect());
+    let cpu = |spent: &[Spent]| median(spent.iter().map(|one| one.provider.cpu).collect());
+    let slower = (wall(&second) / wall(&first) - 1.0) * PERCENT as f64;
     table.row(vec![
         "changed everywhere, against the first version".to_owned(),
-        format!("{second:.2} s against {first:.2} s, {slower:+.1} % (medians of {ROUNDS})"),
+        format!(
+            "{:.2} s against {:.2} s, {slower:+.1} % (client CPU {:.2} and {:.2} s; medians of {ROUNDS})",
+            wall(&second),
+            wall(&first),
+            cpu(&second),
+            cpu(&first)
+        ),
         format!("at most +{SLOWER} %"),
         at_most(slower, SLOWER).to_owned(),
     ]);
@@ -194,7 +200,7 @@ fn changed_everywhere(builds: &Builds, size: u64, table: &mut Table) -> Result<(
 
 /// Killed when half of it was sent.
 fn killed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
-    let world = World::new(builds, true)?;
+    let world = World::new(builds, size, true)?;
     write_noise(&world.weights, size)?;
     let sent = || world.counter.bytes();
     let arguments = ["apply", "-input=false", "-auto-approve"];
