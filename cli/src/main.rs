@@ -28,6 +28,7 @@ use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 use mlops_local::target::child;
 use mlops_local::{beside, embedded};
+use mlops_metrics::HttpMeter;
 
 use crate::place::{Adapters, Opened, RegistryPlace};
 use crate::registry::{Failover, Home};
@@ -56,6 +57,7 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Opened> {
         return Ok(Opened {
             registry: embedded.registry,
             targets: Targets::default().with(embedded.target),
+            meter: Arc::new(HttpMeter::default()),
         });
     };
     let OnAws {
@@ -82,6 +84,7 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Opened> {
     Ok(Opened {
         registry,
         targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
+        meter: Arc::new(HttpMeter::default()),
     })
 }
 

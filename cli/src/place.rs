@@ -7,6 +7,7 @@ use clap::Args;
 use mlops_core::artifacts::{ArtifactStore, RemoteSource};
 use mlops_core::registry::Registry;
 use mlops_core::registry::migrate::Place;
+use mlops_core::rollout::Meter;
 use mlops_core::serving::{ServerConfig, ServerLimits, TaskArtifacts};
 use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
@@ -51,6 +52,8 @@ pub(crate) struct Opened {
     pub(crate) registry: Registry,
     /// The targets.
     pub(crate) targets: Targets,
+    /// Who asks the sources of analyses.
+    pub(crate) meter: Arc<dyn Meter>,
 }
 
 /// Opens a registry: the place, and the KMS key that encrypts what is written to the bucket.

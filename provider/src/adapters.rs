@@ -17,6 +17,7 @@ use mlops_core::registry::{Heartbeat, Registry};
 use mlops_core::target::Targets;
 use mlops_core::{Error, Result};
 use mlops_local::{beside, embedded};
+use mlops_metrics::HttpMeter;
 use tfplugin::timeouts::parse_duration;
 
 use crate::aws;
@@ -36,6 +37,7 @@ pub(crate) fn open(settings: Settings) -> Result<Parts> {
             Ok(Parts {
                 registry: embedded.registry,
                 targets: Targets::default().with(embedded.target),
+                meter: Arc::new(HttpMeter::default()),
                 digests: embedded.digests,
                 sources: Arc::new(S3Sources::new(self::settings(*aws)?)),
             })
@@ -84,6 +86,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
     Ok(Parts {
         registry,
         targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
+        meter: Arc::new(HttpMeter::default()),
         digests: machine.digests,
         sources: Arc::new(S3Sources::with_clients(clients)),
     })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::endpoint::EndpointRecord;
 use mlops_core::registry::Registry;
+use mlops_core::rollout::Meter;
 use mlops_core::target::{Observation, Targets};
 use mlops_core::{Error, Result};
 use tfplugin::{Diagnostic, Diagnostics, PrivateState};
@@ -39,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     /// What serves endpoints.
     pub(crate) targets: Targets,
+    /// Who asks the sources of analyses.
+    pub(crate) meter: Arc<dyn Meter>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
     /// What reads sources that lie in S3.
@@ -54,6 +57,8 @@ pub(crate) struct Client {
     pub(crate) registry: Registry,
     /// What serves endpoints.
     pub(crate) targets: Targets,
+    /// Who asks the sources of analyses.
+    pub(crate) meter: Arc<dyn Meter>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
     /// Sources that lie elsewhere.
@@ -76,12 +81,14 @@ impl Client {
         let Parts {
             registry,
             targets,
+            meter,
             digests,
             sources,
         } = parts;
         Self {
             registry,
             targets,
+            meter,
             digests: Arc::new(RunDigests::new(digests)),
             sources: Fetched::new(sources),
             siblings: Siblings::default(),

@@ -25,7 +25,8 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
     // Endpoint verbs write no artifact, so no key is asked for.
     let id = id(place)?;
     let opened = place.registry.open(open, None)?;
-    let deps = Deps::new(opened.registry, opened.targets.get(id.target())?);
+    let target = opened.targets.get(id.target())?;
+    let deps = Deps::new(opened.registry, target).with_meter(opened.meter);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

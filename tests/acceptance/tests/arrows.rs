@@ -8,12 +8,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use mlops_acceptance::builds;
 
 /// What each member may depend on, of our own crates. Development dependencies do not count.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("tfplugin-proto", &[]),
     ("tfplugin", &["tfplugin-proto"]),
     ("mlops-core", &[]),
     ("mlops-aws", &["mlops-core"]),
     ("mlops-local", &["mlops-core"]),
+    ("mlops-metrics", &["mlops-core"]),
     ("mlops-serve", &["mlops-core"]),
     (
         "terraform-provider-mlops",
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "mlops-aws",
             "mlops-core",
             "mlops-local",
+            "mlops-metrics",
             "mlops-serve",
         ],
     ),
@@ -33,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "mlops-api",
             "mlops-aws",
             "mlops-local",
+            "mlops-metrics",
             "mlops-serve",
         ],
     ),
@@ -60,10 +63,8 @@ const FOREIGN: [(&str, &[&str]); 13] = [
 ];
 
 /// Binaries that may name their adapters in `main.rs` and `adapters.rs` only.
-const BINARIES: [(&str, &[&str]); 2] = [
-    ("provider/src", &["mlops_aws", "mlops_local", "mlops_serve"]),
-    ("cli/src", &["mlops_aws", "mlops_local", "mlops_serve"]),
-];
+const BINARIES: [(&str, &[&str]); 2] = [("provider/src", ADAPTERS), ("cli/src", ADAPTERS)];
+const ADAPTERS: &[&str] = &["mlops_aws", "mlops_local", "mlops_metrics", "mlops_serve"];
 
 fn metadata() -> Metadata {
     let manifest = builds::root().join("Cargo.toml");

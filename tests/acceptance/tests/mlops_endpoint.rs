@@ -403,6 +403,42 @@ fn bad_attributes_are_refused_at_plan() {
             &["condition", "result is good"],
         ),
         (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"datadog\", query = \"up\", condition = \"result < 1\" } }\n  }",
+            &["source", "server", "prometheus", "http"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"prometheus\", query = \"up\", condition = \"result < 1\" } }\n  }",
+            &["needs an address"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"prometheus\", query = \"up\", address = \"prometheus:9090\", condition = \"result < 1\" } }\n  }",
+            &["does not begin with http"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"http\", query = \"/rate\", address = \"https://ann:s3cret@rates.internal\", condition = \"result < 1\" } }\n  }",
+            &["the URL has credentials in it", "bearer_token_env"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"prometheus\", query = \"up{x='{{version}}'}\", address = \"http://prometheus:9090\", condition = \"result < 1\" } }\n  }",
+            &["{{version}}, which stands for nothing"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"server\", query = \"error_rate\", address = \"http://prometheus:9090\", condition = \"result < 1\" } }\n  }",
+            &["has no address; leave it out"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"server\", query = \"error_rate\", max_wait = \"1m\", condition = \"result < 1\" } }\n  }",
+            &["leave max_wait out"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"prometheus\", address = \"http://prometheus:9090\", condition = \"result < 1\" } }\n  }",
+            &["query", "required"],
+        ),
+        (
+            "rollout {\n    strategy = \"ALL_AT_ONCE\"\n    analysis = { a = { source = \"prometheus\", query = \"up\", address = \"http://prometheus:9090\", condition = \"result <= baseline\" } }\n  }",
+            &["put {{revision}} into the query"],
+        ),
+        (
             "rollout {\n    strategy = \"CANARY\"\n    steps = [{ traffic = 10, bake = \"2h\" }, { traffic = 100 }]\n  }",
             &["max_duration"],
         ),

@@ -10,10 +10,11 @@ use super::outcome::Outcome;
 use super::plan::{self, Action};
 use super::record::EndpointRecord;
 use super::run::{Deps, Run};
-use super::spec::{DeletionPolicy, EndpointSpec};
+use super::spec::{DeletionPolicy, EndpointSpec, RolloutSpec};
 use super::{prepare, store, validate};
 use crate::error::{Error, Result};
 use crate::names::{EndpointId, VariantName};
+use crate::rollout::Meter;
 use crate::serving::SmokeRequest;
 
 /// What is asked for.
@@ -119,6 +120,8 @@ async fn apply_under_lease(
             deployed: false,
         });
     }
+    // Before anything is made: a candidate that nobody can judge would only be taken back again.
+    check_sources(deps.meter.as_ref(), &request.spec.rollout)?;
     let who = prepare::Who {
         endpoint: prior
             .as_ref()
@@ -139,6 +142,20 @@ async fn apply_under_lease(
         who,
     )?)
     .await
+}
+
+/// Whether the analyses' sources can be asked from this process.
+pub fn check_sources(meter: &dyn Meter, rollout: &RolloutSpec) -> Result<()> {
+    for (name, analysis) in &rollout.analysis {
+        let Some(source) = analysis.source.over_http() else {
+            continue;
+        };
+        meter.check(source).map_err(|error| {
+            let attribute = error.attribute().unwrap_or("source").to_owned();
+            error.at(format!("rollout.analysis.{name}.{attribute}"))
+        })?;
+    }
+    Ok(())
 }
 
 /// A create that meets an endpoint: ours, from a process that died before it could tell, or not.

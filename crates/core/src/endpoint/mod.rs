@@ -24,7 +24,7 @@ pub mod steps;
 mod store;
 pub mod validate;
 
-pub use apply::{ApplyRequest, DeleteRequest, apply, delete};
+pub use apply::{ApplyRequest, DeleteRequest, apply, check_sources, delete};
 pub use control::{
     EndpointStatus, OpenDeployment, open_deployment, pause, record, repair, resume, revision,
     status,

@@ -8,6 +8,7 @@ use super::store;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::registry::Registry;
+use crate::rollout::Meter;
 use crate::target::Target;
 
 /// The ports of one endpoint's steps.
@@ -16,6 +17,8 @@ pub struct EndpointPorts {
     pub target: Arc<dyn Target>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Who is asked about candidates over a network.
+    pub meter: Arc<dyn Meter>,
     /// What there is to tell.
     pub events: Arc<Notes>,
     pub(super) registry: Registry,
@@ -23,6 +26,11 @@ pub struct EndpointPorts {
 }
 
 impl EndpointPorts {
+    /// The endpoint's name: its id without what it runs on.
+    pub fn name(&self) -> &str {
+        (self.identity.rsplit('/').next()).unwrap_or(&self.identity)
+    }
+
     /// Whether somebody asked this deployment to pause.
     pub async fn pause_requested(&self, deployment: &DeploymentRef) -> Result<bool> {
         let control = store::control(&self.registry, &self.identity).await?;

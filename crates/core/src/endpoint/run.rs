@@ -24,6 +24,7 @@ use crate::names::VersionId;
 use crate::registry::Registry;
 use crate::registry::documents::Document;
 use crate::registry::leases::{Holder, Lease};
+use crate::rollout::{Meter, NoMeter};
 use crate::saga::{Executor, Journal, Phase, Policy};
 use crate::target::{Observation, Server, Target};
 
@@ -34,6 +35,8 @@ pub struct Deps {
     pub registry: Registry,
     /// The target that the endpoint runs on.
     pub target: Arc<dyn Target>,
+    /// Who asks the sources of analyses; [`NoMeter`] unless [`Deps::with_meter`] says otherwise.
+    pub meter: Arc<dyn Meter>,
     /// How patient runs are; [`Policy::default`] but in tests.
     pub policy: Policy,
 }
@@ -44,8 +47,15 @@ impl Deps {
         Self {
             registry,
             target,
+            meter: Arc::new(NoMeter),
             policy: Policy::default(),
         }
+    }
+
+    /// With this one to ask the sources of analyses.
+    #[must_use]
+    pub fn with_meter(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter, ..self }
     }
 }
 
@@ -101,6 +111,7 @@ impl Run {
         let ports = Arc::new(EndpointPorts {
             target: deps.target.clone(),
             clock: deps.registry.clock().clone(),
+            meter: deps.meter.clone(),
             events: Arc::new(Notes::default()),
             registry: deps.registry.clone(),
             identity: identity.to_owned(),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Percent, Period};
 use crate::names::{EndpointId, EndpointName, VariantName};
 use crate::rollout::condition::Condition;
-use crate::rollout::query::ServerQuery;
+use crate::rollout::source::Source;
 
 /// Everything an apply is asked for. Two equal specifications on the same base are the same deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -391,10 +391,9 @@ pub struct RolloutStep {
 /// One thing that must hold of the candidate while it bakes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Analysis {
-    /// Who is asked.
-    pub source: AnalysisSource,
-    /// What is asked.
-    pub query: ServerQuery,
+    /// Who is asked, and what.
+    #[serde(flatten)]
+    pub source: Source,
     /// What must hold of the answer.
     pub condition: Condition,
     /// Length of a window.
@@ -409,20 +408,27 @@ pub struct Analysis {
     /// Steps (from the first) that are not analysed.
     #[serde(default)]
     pub start_after_step: u32,
+    /// How long a source that is waited for may say nothing: while it does not answer, and after a bake in which it had no
+    /// number. Written only where it is not the default, so that a deployment keeps its id.
+    #[serde(
+        default = "default_max_wait",
+        skip_serializing_if = "is_default_max_wait"
+    )]
+    pub max_wait: Period,
 }
 
-/// The default of [`Analysis::interval`].
-pub const fn default_interval() -> Period {
+/// The interval of an analysis that an earlier program wrote without one.
+const fn default_interval() -> Period {
     Period::seconds(1)
 }
 
-/// Who answers an analysis query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AnalysisSource {
-    /// The model server's own counters.
-    Server,
+/// The default of [`Analysis::max_wait`].
+pub const fn default_max_wait() -> Period {
+    Period::seconds(300)
+}
+
+fn is_default_max_wait(period: &Period) -> bool {
+    *period == default_max_wait()
 }
 
 /// What a failed analysis does.

@@ -10,6 +10,7 @@ pub use change::validate_change;
 use super::spec::{EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec};
 use super::{Percent, Period};
 use crate::error::Error;
+use crate::rollout::Source;
 use crate::rollout::stages::{planned, stages};
 use crate::serving::WHOLE;
 
@@ -212,6 +213,18 @@ pub fn rollout(rollout: &RolloutSpec) -> Vec<Error> {
                     .at(path("count")),
             );
         }
+        problems.extend(
+            source(&analysis.source)
+                .map(|(attribute, message)| Error::invalid(message).at(path(attribute))),
+        );
+        if analysis.condition.needs_baseline() && !analysis.source.tells_revisions_apart() {
+            let message = format!(
+                "condition {:?} compares with the old revision, of which the source would say the same as of the candidate: put \
+                 {{{{revision}}}} into the query",
+                analysis.condition.to_string()
+            );
+            problems.push(Error::invalid(message).at(path("condition")));
+        }
         let skipped = usize::try_from(analysis.start_after_step).unwrap_or(usize::MAX);
         if skipped >= stages(rollout, true).len() {
             let message = format!("start_after_step {skipped} leaves no step to analyse");
@@ -219,6 +232,45 @@ pub fn rollout(rollout: &RolloutSpec) -> Vec<Error> {
         }
     }
     problems
+}
+
+/// What is wrong with a source, and with which of its attributes.
+fn source(source: &Source) -> Option<(&'static str, String)> {
+    let asked = source.over_http()?;
+    let query = asked.query.as_str();
+    match source {
+        Source::Prometheus(_) if query.trim().is_empty() => Some((
+            "query",
+            "write what to ask in PromQL, such as sum(rate(x{revision=\"{{revision}}\"}[1m]))".to_owned(),
+        )),
+        Source::Prometheus(_) if asked.address.has_query() => Some((
+            "address",
+            format!(
+                "{:?} has a ?: the address of a Prometheus is what comes before /api/v1/query",
+                asked.address.to_string()
+            ),
+        )),
+        Source::Http(_) if !query.is_empty() && !query.starts_with('/') => Some((
+            "query",
+            format!(
+                "{query:?} is not a JSON Pointer (RFC 6901) into the answer: begin with /, as in /data/error_rate; empty is the whole answer"
+            ),
+        )),
+        _ => None,
+    }
+    .or_else(|| {
+        let name = asked.bearer_token_env.as_deref()?;
+        let is_name = !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // Not told again: it may be the token itself.
+        (!is_name).then(|| {
+            (
+                "bearer_token_env",
+                "name the environment variable that holds the token, such as PROMETHEUS_TOKEN: letters, digits and _".to_owned(),
+            )
+        })
+    })
 }
 
 /// How long a rollout takes if nothing fails: bakes, drain and `terminate_after`.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{RolloutPlan, Stage};
+use super::Stage;
+use super::measure::Measured;
+use super::meter::Answer;
 use crate::endpoint::spec::Analysis;
 use crate::names::VariantName;
-use crate::serving::{MetricsSnapshot, Window};
+use crate::serving::MetricsSnapshot;
 use crate::target::RevisionName;
 
 /// How one analysis goes in one stage.
@@ -16,26 +18,81 @@ use crate::target::RevisionName;
 pub struct Tally {
     /// When its last window ended.
     pub at: Timestamp,
-    /// The counters then.
-    pub snapshot: MetricsSnapshot,
+    /// The counters then, where the target has any.
+    #[serde(default)]
+    pub snapshot: Option<MetricsSnapshot>,
     /// Windows measured.
     pub windows: u32,
     /// Judgements that failed.
     pub failed: u32,
     /// Judgements that were possible.
     pub conclusive: u32,
+    /// Why the last window was not, where its source is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// Whether it was told that the stage waits for it.
+    #[serde(default)]
+    pub is_told: bool,
+}
+
+/// That nothing could be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// What the source said, or why it said nothing.
+    pub why: String,
+    /// The attribute of the analysis that is at fault, if one is.
+    #[serde(default)]
+    pub attribute: Option<String>,
+    /// Whether the source answered, if only that it has no number.
+    pub answers: bool,
 }
 
 impl Tally {
     /// Nothing measured yet.
-    pub fn begin(at: Timestamp, snapshot: MetricsSnapshot) -> Self {
+    pub fn begin(at: Timestamp, snapshot: Option<MetricsSnapshot>) -> Self {
         Self {
             at,
             snapshot,
             windows: 0,
             failed: 0,
             conclusive: 0,
+            silence: None,
+            is_told: false,
         }
+    }
+
+    /// Ends a window.
+    pub fn close(&mut self, now: Timestamp, snapshot: Option<&MetricsSnapshot>) {
+        self.windows += 1;
+        self.at = now;
+        self.snapshot = snapshot.cloned();
+    }
+
+    /// Notes that there was nothing to judge by. It lasts since the first time that it was for the same reason.
+    pub fn fall_silent(
+        &mut self,
+        now: Timestamp,
+        answers: bool,
+        attribute: Option<String>,
+        why: String,
+    ) {
+        let before = self
+            .silence
+            .take()
+            .filter(|silence| silence.answers == answers);
+        self.silence = Some(Silence {
+            since: before.map_or(now, |silence| silence.since),
+            why,
+            attribute,
+            answers,
+        });
+    }
+
+    /// Whether it proves something: a judgement was possible, and the source still answers.
+    pub fn is_proof(&self) -> bool {
+        self.conclusive > 0 && self.silence.as_ref().is_none_or(|silence| silence.answers)
     }
 }
 
@@ -111,51 +168,35 @@ impl Exposure {
     }
 }
 
-/// One more window of `analysis`, over all changed variants: its failure, once there are too many.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one pure judgement; grouping them would only rename them"
-)]
+/// What `measured` says of the candidates: the failure of `analysis`, once there are too many.
 pub fn judge(
-    plan: &RolloutPlan,
     index: usize,
-    stage: &Stage,
     name: &str,
     analysis: &Analysis,
     tally: &mut Tally,
-    now: Timestamp,
-    snapshot: &MetricsSnapshot,
+    measured: &[Measured<'_>],
 ) -> Option<Evidence> {
-    let seconds = now.duration_since(tally.at).as_secs_f64();
     let mut failure = None;
-    for change in &plan.moves {
-        let Some(old) = &change.old else { continue };
-        let judged = plan.judged(change, stage);
-        let ask = |revision: &RevisionName| {
-            let window = Window::between(&tally.snapshot, snapshot, revision.as_str())?;
-            analysis.query.ask(&window, seconds)
+    for measured in measured {
+        let baseline = measured.baseline.as_ref().and_then(Answer::number);
+        let Some(result) = measured.result.number() else {
+            continue;
         };
-        let baseline = ask(old);
-        let Some(result) = ask(judged) else { continue };
         let Some(holds) = analysis.condition.holds(result, baseline) else {
             continue;
         };
         tally.conclusive += 1;
         if !holds {
             tally.failed += 1;
-            failure = Some((change, judged, result, baseline));
+            failure = Some((measured, result, baseline));
         }
     }
-    tally.windows += 1;
-    tally.at = now;
-    tally.snapshot = snapshot.clone();
-    let (change, judged, result, baseline) =
-        failure.filter(|_| tally.failed > analysis.failure_limit)?;
+    let (measured, result, baseline) = failure.filter(|_| tally.failed > analysis.failure_limit)?;
     Some(Evidence {
         analysis: name.to_owned(),
-        variant: change.variant.clone(),
-        revision: judged.clone(),
-        query: analysis.query.to_string(),
+        variant: measured.change.variant.clone(),
+        revision: measured.judged.clone(),
+        query: analysis.source.query(),
         condition: analysis.condition.to_string(),
         result,
         baseline,

@@ -16,17 +16,28 @@
 //! | `SHADOW` | each given step below 100 % copies that share of the variant's requests to a second copy of the candidate and discards the answers; analysis is on the copy; then one shift to 100 % |
 //!
 //! A window without samples (of the candidate, or of the baseline where the condition needs one)
-//! is inconclusive: it neither fails nor counts. A step whose analysis ends without one conclusive
-//! window passes with a warning event.
+//! is inconclusive: it neither fails nor counts. A step whose analysis of the servers' own counters ends
+//! without one conclusive window passes with a warning event. Any other source is waited for
+//! (`watch`): without its word no step passes.
 
+pub mod address;
 pub mod analysis;
 pub mod condition;
+pub mod measure;
+pub mod meter;
 pub mod moves;
 pub mod query;
+pub mod source;
 pub mod stages;
 pub mod step;
+pub mod template;
+mod watch;
 
+pub use address::Address;
 pub use analysis::{Evidence, Exposure};
+pub use meter::{Answer, Dialect, Meter, NoMeter, Question};
 pub use moves::{Move, RolloutPlan};
+pub use source::{HttpSource, Source};
 pub use stages::{Stage, stages};
 pub use step::{Checkpoint, Rollout, RolloutInput};
+pub use template::{Subject, Template};

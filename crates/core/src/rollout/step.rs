@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::analysis::{self, Evidence, Exposure, Tally};
+use super::analysis::{self, Exposure, Tally};
 use super::moves::capacity;
+use super::watch::{Failure, Look, Verdict};
 use super::{RolloutPlan, Stage};
 use crate::endpoint::events::Note;
 use crate::endpoint::ports::EndpointPorts;
@@ -173,7 +174,7 @@ async fn shift(
     }
     let since = ports.clock.now();
     let tallies = analysis::active(&input.analysis, at.stage, stage)
-        .filter_map(|(name, _)| Some((name.clone(), Tally::begin(since, at_shift.clone()?))))
+        .map(|(name, _)| (name.clone(), Tally::begin(since, at_shift.clone())))
         .collect();
     at.phase = StagePhase::Bake { since, tallies };
     Ok(go_on(input, at, next_look(input, stage, since, since)))
@@ -222,34 +223,25 @@ async fn bake(
 ) -> Call {
     let seen = living(ports, input).await?;
     let now = ports.clock.now();
-    let over = now.duration_since(since) >= signed(stage.bake.duration());
-    for (name, analysis) in analysis::active(&input.analysis, at.stage, stage) {
-        let (Some(tally), Some(snapshot)) = (tallies.get_mut(name), &seen.metrics) else {
-            continue;
-        };
-        let due = over || now.duration_since(tally.at) >= signed(analysis.interval.duration());
-        if !due || now <= tally.at || tally.windows >= analysis::count(analysis, stage) {
-            continue;
+    let looked = Look {
+        ports,
+        input,
+        index: at.stage,
+        stage,
+        since,
+        now,
+        seen: seen.metrics.as_ref(),
+    };
+    let over = looked.is_over();
+    let waits = match looked.judge(&mut tallies).await {
+        Verdict::Fine => false,
+        Verdict::Unproved => true,
+        Verdict::Failed(failure) => {
+            let exposure = exposure(input, &at, seen.metrics.as_ref());
+            return failed(ports, input, at, failure.exposed(exposure));
         }
-        let found = analysis::judge(
-            &input.plan,
-            at.stage,
-            stage,
-            name,
-            analysis,
-            tally,
-            now,
-            snapshot,
-        );
-        if let Some(evidence) = found {
-            let evidence = Evidence {
-                exposure: exposure(input, &at, Some(snapshot)),
-                ..evidence
-            };
-            return failed(ports, input, at, evidence);
-        }
-    }
-    if !over {
+    };
+    if !over || waits {
         if ports.pause_requested(&input.deployment).await? {
             let reason = format!("paused on request in step {}", at.stage + 1);
             at.phase = StagePhase::Stopped {
@@ -270,7 +262,7 @@ async fn bake(
                     format!(
                         "step {} passes without proof: analysis {name:?} ({}) saw no request in {}",
                         at.stage + 1,
-                        analysis.query,
+                        analysis.source,
                         stage.bake
                     ),
                 )
@@ -309,29 +301,20 @@ fn failed(
     ports: &EndpointPorts,
     input: &RolloutInput,
     mut at: Checkpoint,
-    evidence: Evidence,
+    failure: Failure,
 ) -> Call {
-    let reason = format!(
-        "analysis {:?} failed in step {}: {} of revision {} is {:.4}, and {:?} does not hold{}",
-        evidence.analysis,
-        evidence.stage,
-        evidence.query,
-        evidence.revision,
-        evidence.result,
-        evidence.condition,
-        evidence.baseline.map_or(String::new(), |b| format!(
-            " (the old revision's is {b:.4})"
-        )),
-    );
-    let document = serde_json::to_value(&evidence)
+    let reason = failure.to_string();
+    let document = (failure.evidence.map(serde_json::to_value).transpose())
         .map_err(|e| Error::bug("an analysis' evidence could not be written as JSON").because(e))?;
-    ports
-        .events
-        .tell(Note::new("rollout.failed", reason.clone()).with("evidence", document.clone()));
+    let mut note = Note::new("rollout.failed", reason.clone());
+    if let Some(document) = &document {
+        note = note.with("evidence", document.clone());
+    }
+    ports.events.tell(note);
     match input.on_failure {
         OnFailure::Rollback => Err(StepError::Failed {
             error: Error::invalid(reason),
-            evidence: Some(document),
+            evidence: document,
         }),
         OnFailure::Pause => {
             at.phase = StagePhase::Stopped {
@@ -390,7 +373,9 @@ fn next_look(input: &RolloutInput, stage: &Stage, since: Timestamp, now: Timesta
         .map(|a| a.interval.duration())
         .min()
         .unwrap_or(LOOK_EVERY);
-    rest.min(interval.clamp(Duration::from_millis(50), LOOK_EVERY))
+    let look = interval.clamp(Duration::from_millis(50), LOOK_EVERY);
+    // Past the bake it waits for a source, and there is no rest.
+    if rest.is_zero() { look } else { rest.min(look) }
 }
 
 fn go_on(
@@ -415,6 +400,6 @@ fn describe(stage: &Stage) -> String {
     }
 }
 
-fn signed(duration: Duration) -> SignedDuration {
+pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

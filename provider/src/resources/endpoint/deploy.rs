@@ -117,7 +117,7 @@ fn by() -> String {
 fn deps(client: &Client, id: &EndpointId) -> Result<Deps, Diagnostics> {
     let target = client.targets.get(id.target());
     let target = target.map_err(|error| failed(&id.name, &error))?;
-    Ok(Deps::new(client.registry.clone(), target))
+    Ok(Deps::new(client.registry.clone(), target).with_meter(client.meter.clone()))
 }
 
 /// The golden requests of the versions that are served.

@@ -187,15 +187,22 @@ fn step_state(step: &RolloutStep) -> schema::Step {
 }
 
 fn analysis_state(analysis: &Analysis) -> schema::Analysis {
+    let asked = analysis.source.over_http();
     schema::Analysis {
-        source: convert::text(&analysis.source).into(),
-        query: analysis.query.to_string().into(),
+        source: analysis.source.as_str().into(),
+        query: analysis.source.query().into(),
+        address: asked.map(|asked| asked.address.to_string()).into(),
+        bearer_token_env: asked
+            .and_then(|asked| asked.bearer_token_env.clone())
+            .into(),
         condition: analysis.condition.to_string().into(),
-        interval: unless(analysis.interval, &spec::default_interval())
+        interval: unless(analysis.interval, &analysis.source.default_interval())
             .map(|interval| interval.to_string()),
         count: analysis.count.into(),
         failure_limit: unless(analysis.failure_limit, &0),
         start_after_step: unless(analysis.start_after_step, &0),
+        max_wait: unless(analysis.max_wait, &spec::default_max_wait())
+            .map(|max_wait| max_wait.to_string()),
     }
 }
 

@@ -94,6 +94,13 @@ impl Resource<Client> for EndpointResource {
         }
         plan.warnings
             .extend(bindings.missing.into_iter().map(into_warning));
+        if changes && let Some(draft) = &draft {
+            let missing = endpoint::check_sources(client.meter.as_ref(), &draft.spec.rollout);
+            // The apply may run elsewhere.
+            let missing =
+                missing.map_err(|error| diagnose::failed("The apply could not be judged", &error));
+            plan.warnings.extend(missing.err().map(into_warning));
+        }
         if changes && let Some(draft) = draft.filter(|draft| draft.is_bound) {
             plan.warnings
                 .extend(plan::last_failure(client, &draft.spec).await?);

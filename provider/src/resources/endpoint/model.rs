@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, AnalysisSource, Compute, Container, EndpointSpec, HealthCheck, LocalSpec,
-    RolloutSpec, RolloutStep, TargetSpec, VariantSpec, Workload,
+    Analysis, Compute, Container, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, RolloutStep,
+    TargetSpec, VariantSpec, Workload,
 };
 use mlops_core::endpoint::{Percent, Period, spec};
 use mlops_core::names::VariantName;
+use mlops_core::rollout::{HttpSource, Source};
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
@@ -289,18 +290,20 @@ fn analyses(
     let analyses = convert::known(analyses)?.unwrap_or_default();
     let read = analyses.iter().map(|(name, analysis)| {
         let at = |field: &str| format!("rollout.analysis.{name}.{field}");
-        let query = parsed(&analysis.query, &at("query"), problems)?;
-        let condition = parsed(&analysis.condition, &at("condition"), problems)?;
+        let source = source(name, analysis, problems);
+        let condition = parsed(&analysis.condition, &at("condition"), problems);
         let interval = parsed(&analysis.interval, &at("interval"), problems)?;
-        let source = match convert::known(&analysis.source)? {
-            Some(source) => convert::word(&source)?,
-            None => AnalysisSource::Server,
-        };
+        let max_wait = parsed(&analysis.max_wait, &at("max_wait"), problems)?;
+        let source = source?;
+        if let (Source::Server { .. }, Some(_)) = (&source, max_wait) {
+            let detail = "The source \"server\" is not waited for; leave max_wait out.".to_owned();
+            refuse_of_analysis(name, "max_wait", detail, problems);
+        }
         let analysis = Analysis {
+            condition: condition??,
+            interval: interval.unwrap_or_else(|| source.default_interval()),
+            max_wait: max_wait.unwrap_or(spec::default_max_wait()),
             source,
-            query: query?,
-            condition: condition?,
-            interval: interval.unwrap_or(spec::default_interval()),
             count: convert::known(&analysis.count)?,
             failure_limit: convert::known(&analysis.failure_limit)?.unwrap_or(0),
             start_after_step: convert::known(&analysis.start_after_step)?.unwrap_or(0),
@@ -308,6 +311,49 @@ fn analyses(
         Some((name.clone(), analysis))
     });
     read.collect()
+}
+
+/// Who answers an analysis. What another source has, and what this one lacks, is noted.
+fn source(name: &str, analysis: &schema::Analysis, problems: &mut Diagnostics) -> Option<Source> {
+    let at = |field: &str| format!("rollout.analysis.{name}.{field}");
+    let kind = convert::known(&analysis.source)??;
+    if kind == "server" {
+        for (field, attribute) in [
+            ("address", &analysis.address),
+            ("bearer_token_env", &analysis.bearer_token_env),
+        ] {
+            if attribute.is_known() {
+                let detail = format!("The source \"server\" has no {field}; leave it out.");
+                refuse_of_analysis(name, field, detail, problems);
+            }
+        }
+        let query = parsed(&analysis.query, &at("query"), problems)??;
+        return Some(Source::Server { query });
+    }
+    if analysis.address.is_null() {
+        let detail = format!("The source {kind:?} needs an address: the URL that it is asked at.");
+        refuse_of_analysis(name, "address", detail, problems);
+    }
+    let query = parsed(&analysis.query, &at("query"), problems);
+    let address = parsed(&analysis.address, &at("address"), problems);
+    let source = HttpSource {
+        query: query??,
+        address: address??,
+        bearer_token_env: convert::known(&analysis.bearer_token_env)?,
+    };
+    // The schema knows no third word.
+    Some(match kind.as_str() {
+        "prometheus" => Source::Prometheus(source),
+        _ => Source::Http(source),
+    })
+}
+
+fn refuse_of_analysis(name: &str, field: &str, detail: String, problems: &mut Diagnostics) {
+    let path = Path::attribute("rollout")
+        .then("analysis")
+        .key(name)
+        .then(field);
+    problems.push(Diagnostic::error("Invalid endpoint", detail).at(path));
 }
 
 /// A text that has a form of its own. `None` while it is unknown or, with a problem noted, illegal.

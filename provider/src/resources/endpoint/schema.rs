@@ -140,6 +140,10 @@ tfplugin::object! {
         pub(crate) source: Attr<String>,
         /// Which number.
         pub(crate) query: Attr<String>,
+        /// Where it is asked.
+        pub(crate) address: Attr<String>,
+        /// The environment variable with the token for it.
+        pub(crate) bearer_token_env: Attr<String>,
         /// What must hold of it.
         pub(crate) condition: Attr<String>,
         /// Time between two measurements.
@@ -150,6 +154,8 @@ tfplugin::object! {
         pub(crate) failure_limit: Attr<u32>,
         /// The first step that it judges, counted from 1.
         pub(crate) start_after_step: Attr<u32>,
+        /// How long a step waits for the source.
+        pub(crate) max_wait: Attr<String>,
     }
 
     /// The block `timeouts`.
@@ -475,22 +481,41 @@ fn analysis() -> Nested {
             "source",
             Attribute::string()
                 .required()
-                .validate(validate::one_of(["server"]))
-                .describe("Where the numbers come from: `server`, the model server's own."),
+                .validate(validate::one_of(["server", "prometheus", "http"]))
+                .describe(
+                    "Where the numbers come from: `server`, the model server's own (on this machine); `prometheus`; or `http`, anything \
+                     that answers with JSON. The last two are asked from where Terraform runs.",
+                ),
         )
         .attribute("query", Attribute::string().required().describe(
-            "The number: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of the candidate.",
+            "The number. Of `server`: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of \
+             the candidate. Of `prometheus`: PromQL whose answer is one number. Of `http`: a JSON Pointer into the answer, such as `/data/error_rate`. \
+             In the latter two `{{revision}}`, `{{variant}}` and `{{endpoint}}` stand for whom it is about.",
+        ))
+        .attribute("address", Attribute::string().optional().describe(
+            "The URL of a `prometheus`, without `/api/v1/query`, or what `http` asks for with `GET`, in which `{{revision}}` and the others may stand, \
+             too. Required for both.",
+        ))
+        .attribute("bearer_token_env", Attribute::string().optional().describe(
+            "The name of an environment variable that holds the bearer token for `address`, where Terraform runs. The token is in no state and no plan.",
         ))
         .attribute("condition", Attribute::string().required().describe(
             "What must hold, such as `result < 0.02` or `result <= baseline * 1.1`.",
         ))
         .attribute(
             "interval",
-            Attribute::string().optional().validate(validate::duration()).describe("Time between two measurements. Default `1s`."),
+            Attribute::string().optional().validate(validate::duration()).describe("Time between two measurements. Default `1s` of `server`, `10s` of the others."),
         )
         .attribute("count", count("How many measurements a step takes. Default: the bake divided by the interval."))
         .attribute("failure_limit", count("How many measurements may fail. Default `0`."))
         .attribute("start_after_step", count("The step after which it starts, counted from 1. Default `0`: at once."))
+        .attribute(
+            "max_wait",
+            Attribute::string().optional().validate(validate::duration()).describe(
+                "How long a source other than `server` may not answer, and how long a step waits past its bake for a first number; then the \
+                 rollout fails. Default `5m`.",
+            ),
+        )
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Run;
 use super::end::stopped;
+use crate::endpoint::apply::check_sources;
 use crate::endpoint::deployment::DeploymentId;
 use crate::endpoint::events::Note;
 use crate::endpoint::hooks::EndpointHooks;
@@ -80,6 +81,9 @@ impl Run {
             Phase::UndoFailed => return Ok(Outcome::Locked(stopped(&journal))),
             Phase::Undo => {}
             Phase::Forward | Phase::Paused | Phase::Interrupted => {
+                // The journal stays as it is, for somebody who can.
+                let rollout = &journal.state.request.spec.rollout;
+                check_sources(self.deps.meter.as_ref(), rollout)?;
                 self.tell(Note::new(
                     "deployment.resumed",
                     format!("resumed by {}", self.by),

@@ -6,15 +6,17 @@ mod health;
 mod images;
 mod kills;
 mod rollouts;
+mod sources;
 mod stops;
 
 use crate::conformance::saga::{Bench, endpoint_id, spec};
 use crate::conformance::target::{Behaviour, WorldView};
 use crate::endpoint::spec::{
-    Analysis, AnalysisSource, OnFailure, OnInterrupt, RolloutSpec, RolloutStep, Strategy,
+    Analysis, OnFailure, OnInterrupt, RolloutSpec, RolloutStep, Strategy, default_max_wait,
 };
 use crate::endpoint::{EndpointRecord, Outcome, Percent, Period, record};
 use crate::registry::Registry;
+use crate::rollout::Source;
 
 /// 10 % for 5 s, 50 % for 5 s, all; no more than 2 % errors.
 fn canary() -> RolloutSpec {
@@ -24,13 +26,15 @@ fn canary() -> RolloutSpec {
         pause: false,
     };
     let errors = Analysis {
-        source: AnalysisSource::Server,
-        query: "error_rate".parse().unwrap(),
+        source: Source::Server {
+            query: "error_rate".parse().unwrap(),
+        },
         condition: "result < 0.02".parse().unwrap(),
         interval: Period::seconds(1),
         count: None,
         failure_limit: 0,
         start_after_step: 0,
+        max_wait: default_max_wait(),
     };
     RolloutSpec {
         strategy: Strategy::Canary,

@@ -150,7 +150,9 @@ async fn a_baseline_condition_compares_with_the_old_revision() {
     };
     let mut rollout = canary();
     let analysis = rollout.analysis.get_mut("errors").unwrap();
-    analysis.query = "latency_p99".parse().unwrap();
+    analysis.source = crate::rollout::Source::Server {
+        query: "latency_p99".parse().unwrap(),
+    };
     analysis.condition = "result <= baseline * 1.5".parse().unwrap();
     for (candidate, passes) in [(12, true), (40, false)] {
         let bench = serving().await;

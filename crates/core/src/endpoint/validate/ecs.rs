@@ -4,10 +4,11 @@ use super::arn::Arn;
 use super::tasks;
 use crate::endpoint::Percent;
 use crate::endpoint::spec::{
-    AnalysisSource, Compute, EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType,
-    SlotChoice, Strategy, VariantSpec,
+    Compute, EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType, SlotChoice, Strategy,
+    VariantSpec,
 };
 use crate::error::Error;
+use crate::rollout::Source;
 
 /// A rule's conditions hold five values at most (Elastic Load Balancing, quotas of an Application Load Balancer).
 const MOST_CONDITION_VALUES: usize = 5;
@@ -226,9 +227,9 @@ fn rollout(spec: &EndpointSpec) -> Vec<Error> {
         );
     }
     for (name, analysis) in &spec.rollout.analysis {
-        if analysis.source == AnalysisSource::Server {
+        if matches!(analysis.source, Source::Server { .. }) {
             problems.push(
-                Error::invalid("the counters of servers in a VPC are out of reach from here")
+                Error::invalid("the counters of servers in a VPC are out of reach from here; use a source that has them, such as \"prometheus\"")
                     .at(format!("rollout.analysis.{name}.source")),
             );
         }

@@ -198,3 +198,55 @@ fn what_only_containers_have_is_refused_on_this_machine() {
         assert!(message.contains(said), "{message}");
     }
 }
+
+#[test]
+fn a_source_that_cannot_be_asked_so_is_refused_by_its_attribute() {
+    let problem = |analysis: serde_json::Value| {
+        let mut spec = endpoint(serde_json::json!({ "a": variant(100.0, 0.0) }));
+        let mut rollout = serde_json::json!({ "strategy": "BLUE_GREEN", "steps": [{ "traffic": 100, "bake": "5s" }] });
+        rollout["analysis"] = serde_json::json!({ "errors": analysis });
+        spec.rollout = serde_json::from_value(rollout).unwrap();
+        messages(&validate(&spec))
+    };
+    let ask = |source: &str, query: &str, address: &str, condition: &str| serde_json::json!({ "source": source, "query": query, "address": address, "condition": condition });
+    let (prometheus, json) = ("http://prometheus:9090", "http://rates/x?r={{revision}}");
+    assert_eq!(
+        problem(ask("prometheus", "up", prometheus, "result < 1")),
+        []
+    );
+    assert_eq!(problem(ask("http", "/a/0", json, "result < baseline")), []);
+    assert_eq!(problem(ask("http", "", json, "result < 1")), []);
+    for (analysis, attribute, what) in [
+        (
+            ask("prometheus", " ", prometheus, "result < 1"),
+            "query",
+            "PromQL",
+        ),
+        (
+            ask("prometheus", "up", json, "result < 1"),
+            "address",
+            "/api/v1/query",
+        ),
+        (
+            ask("http", "error_rate", json, "result < 1"),
+            "query",
+            "JSON Pointer",
+        ),
+        (
+            ask("prometheus", "up", prometheus, "result < baseline"),
+            "condition",
+            "put {{revision}} into the query",
+        ),
+    ] {
+        let [(at, message)] = &problem(analysis)[..] else {
+            panic!("{attribute}: one problem");
+        };
+        assert_eq!(at, &format!("rollout.analysis.errors.{attribute}"));
+        assert!(message.contains(what), "{message}");
+    }
+    let mut secret = ask("http", "/a", json, "result < 1");
+    secret["bearer_token_env"] = "ey-s3cret".into();
+    let problems = problem(secret);
+    assert_eq!(problems[0].0, "rollout.analysis.errors.bearer_token_env");
+    assert!(!problems[0].1.contains("s3cret"), "{problems:?}");
+}
