@@ -316,21 +316,21 @@ need_amtool() {
 need_promtool() { build_prometheus promtool && export PROMTOOL="$BUILT"; }
 need_prometheus() { build_prometheus prometheus && export PROMETHEUS="$BUILT"; }
 
-# Its go.mod replaces modules, so `go install` refuses it: it is built where Go puts the source, without what finds targets in clouds.
+# Its go.mod replaces modules, so `go install` refuses it: it is built where Go puts the source, and of all that finds targets in clouds with that for AWS only.
 build_prometheus() { # COMMAND
     local made source
-    BUILT="$TOOLS/$1-$PROMETHEUS_VERSION/$1"
+    BUILT="$TOOLS/$1-$PROMETHEUS_VERSION-aws/$1"
     if [ -x "$BUILT" ]; then return; fi
     command -v go >/dev/null || missing "Go (to build $1)" "install Go 1.25 or newer (Debian, Ubuntu: apt-get install golang)"
     mkdir -p "$TOOLS"
     made=$(mktemp -d "$TOOLS/.$1-XXXXXX")
     say "building $1 $PROMETHEUS_VERSION"
     source=$(cd "$made" && go mod download -json "github.com/prometheus/prometheus@v$PROMETHEUS_VERSION" | sed -nE 's/^.*"Dir": "(.*)".*$/\1/p')
-    if [ -z "$source" ] || ! GOWORK=off go -C "$source" build -mod=readonly -trimpath -tags remove_all_sd -o "$made/$1" "./cmd/$1" >&2; then
+    if [ -z "$source" ] || ! GOWORK=off go -C "$source" build -mod=readonly -trimpath -tags remove_all_sd,enable_aws_sd -o "$made/$1" "./cmd/$1" >&2; then
         rm -rf "$made"
         missing "$1, which Go cannot fetch and build" "let this machine reach a Go module proxy"
     fi
-    place "$made" "$1-$PROMETHEUS_VERSION"
+    place "$made" "$1-$PROMETHEUS_VERSION-aws"
 }
 
 # The types of Grafana's schemas. npm checks what it fetches against package-lock.json, and runs none of it.

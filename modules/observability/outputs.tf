@@ -82,3 +82,12 @@ output "rules" {
     })
   }
 }
+
+output "scrapers" {
+  description = "By scraper: security_group_id, which model servers let in (clients of servers of modules/ecs); service, its name; config, that of its Prometheus, as JSON, for one of your own."
+  value = { for key, scraper in local.scrapers : key => {
+    config            = jsonencode(local.scraper_configs[key])
+    security_group_id = aws_security_group.scrapers[key].id
+    service           = aws_ecs_service.scrapers[key].name
+  } }
+}

@@ -161,6 +161,15 @@ variable "grafana" {
     error_message = "Each panel of grafana.dashboards has 1 to 26 queries, none of them empty."
   }
 
+  # As much of PromQL's syntax as can be told here: what is in quotes is left out, and what is opened is closed.
+  validation {
+    condition = alltrue(flatten([for dashboard in values(var.grafana.dashboards) : [for panel in dashboard.panels : [
+      for query in [for query in values(panel.queries) : replace(query, "/\"([^\"\\\\]|\\\\.)*\"|'([^'\\\\]|\\\\.)*'|`[^`]*`/", "")] : !can(regex("[\"'`]", query)) && alltrue([
+      for pair in [["\\(", "\\)"], ["\\[", "\\]"], ["{", "}"]] : length(regexall(pair[0], query)) == length(regexall(pair[1], query))])
+    ]]]))
+    error_message = "A query of grafana.dashboards is no PromQL: it opens a bracket or a quote that it does not close, or closes one that it did not open. Promtool says where: promtool promql format."
+  }
+
   validation {
     condition     = var.grafana.workspace == null || try(length(var.grafana.workspace.authentication) > 0 && length(setsubtract(var.grafana.workspace.authentication, ["AWS_SSO", "SAML"])) == 0, false)
     error_message = "grafana.workspace.authentication holds AWS_SSO, SAML or both."
@@ -275,7 +284,9 @@ variable "prometheus" {
     Amazon Managed Prometheus, which evaluates the rules. `workspace`: one that is there, by its id; null makes one. `retention_days`: of samples, 1 to 1095, in one that is made.
     `kms_key`: a customer's key for one that is made; null leaves encryption to AWS. `collectors`: containers beside model servers in tasks of ECS, which scrape them into the workspace, as outputs;
     keys are names of servers. `log_group`: where they write their log to; modules/ecs gives it in servers. `port`: the model server's. `image`: an AWS Distro for OpenTelemetry of one version.
-    null has no workspace: rules and dashboards are outputs, for kube-prometheus-stack.
+    `scrapers`: services of ECS, one for a cluster, in which Prometheus finds the tasks of endpoints (mlops_endpoint) and scrapes them into the workspace; keys are names of your choice. `cluster`: modules/ecs
+    gives it; `network`: where it stands, modules/vpc gives it; `targets`: IPv4 ranges in which endpoints stand, by names of your choice; `port`: of the model servers; `image`: Prometheus 3.13 or newer;
+    `repository`: of ECR, that the image comes from; null for any other. null has no workspace: rules and dashboards are outputs, for kube-prometheus-stack.
   EOT
   type = object({
     collectors = optional(map(object({
@@ -287,7 +298,17 @@ variable "prometheus" {
     })), {})
     kms_key        = optional(object({ arn = string }))
     retention_days = optional(number, 150)
-    workspace      = optional(object({ id = string }))
+    scrapers = optional(map(object({
+      cluster          = object({ arn = string })
+      image            = optional(string, "quay.io/prometheus/prometheus:v3.13.5")
+      interval_seconds = optional(number, 15)
+      memory_mib       = optional(number, 512)
+      network          = object({ subnet_ids = list(string), vpc_id = string })
+      port             = optional(number, 8080)
+      repository       = optional(object({ arn = string }))
+      targets          = map(string)
+    })), {})
+    workspace = optional(object({ id = string }))
   })
   default = {}
 
@@ -336,6 +357,53 @@ variable "prometheus" {
   validation {
     condition     = var.prometheus == null || try(alltrue([for collector in values(var.prometheus.collectors) : can(regex("^[a-zA-Z0-9_/.#-]{1,512}$", collector.log_group))]), false)
     error_message = "log_group of prometheus.collectors is the name of a log group: letters, digits and _ / . # -, up to 512; not an ARN."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for name in keys(var.prometheus.scrapers) : can(regex("^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$", name))]), false)
+    error_message = "Keys of prometheus.scrapers are names of your choice: 1 to 12 lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$", scraper.cluster.arn))]), false)
+    error_message = "cluster.arn of prometheus.scrapers is the ARN of a cluster of ECS (arn:aws:ecs:REGION:ACCOUNT:cluster/NAME), not its name."
+  }
+
+  validation {
+    condition = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) :
+    can(regex("^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$", scraper.image)) && !endswith(scraper.image, ":latest")]), false)
+    error_message = "image of prometheus.scrapers names its registry and one version, as a tag or a digest: HOST/NAME:v3.13.5. What latest is differs from one start to the next."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : scraper.repository == null || can(regex("^arn:[a-z-]+:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9._/-]+$", scraper.repository.arn))]), false)
+    error_message = "repository.arn of prometheus.scrapers is the ARN of a repository of ECR (arn:aws:ecr:REGION:ACCOUNT:repository/NAME), not its URL."
+  }
+
+  validation {
+    condition = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) :
+    scraper.interval_seconds >= 5 && scraper.interval_seconds <= 60 && floor(scraper.interval_seconds) == scraper.interval_seconds]), false)
+    error_message = "interval_seconds of prometheus.scrapers is a whole number from 5 to 60: alerts look at 5 minutes, and rates need several samples."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : scraper.port >= 1 && scraper.port <= 65535 && floor(scraper.port) == scraper.port]), false)
+    error_message = "port of prometheus.scrapers is a whole number from 1 to 65535."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : contains([512, 1024, 2048], scraper.memory_mib)]), false)
+    error_message = "memory_mib of prometheus.scrapers is 512, 1024 or 2048, which Fargate has for a quarter of a vCPU."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : length(scraper.network.subnet_ids) >= 1]), false)
+    error_message = "network.subnet_ids of prometheus.scrapers holds a subnet or more."
+  }
+
+  validation {
+    condition     = var.prometheus == null || try(alltrue([for scraper in values(var.prometheus.scrapers) : length(scraper.targets) >= 1 && alltrue([for cidr in values(scraper.targets) : can(cidrnetmask(cidr))])]), false)
+    error_message = "targets of prometheus.scrapers holds one IPv4 range or more, such as 10.20.0.0/16 of the VPC: without one nothing could be scraped."
   }
 }
 

@@ -1,4 +1,4 @@
-"""Starts Prometheus on this machine only, with nothing to scrape yet, and ends it with its standard input."""
+"""Starts Prometheus on this machine only, with nothing to scrape yet, and ends it with its standard input. Others may write to it."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ def main(program):
         configuration = work / "prometheus.json"
         # JSON is YAML.
         configuration.write_text(json.dumps({"scrape_configs": []}))
-        print(json.dumps({"configuration": str(configuration)}), flush=True)
+        print(json.dumps({"configuration": str(configuration), "program": program}), flush=True)
 
         def command(port):
             return [
@@ -23,6 +23,7 @@ def main(program):
                 f"--storage.tsdb.path={work / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--web.enable-lifecycle",
+                "--web.enable-remote-write-receiver",
                 "--log.level=error",
             ]
 

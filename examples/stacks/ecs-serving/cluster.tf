@@ -9,7 +9,7 @@ module "ecs" {
 
   servers = {
     digits = {
-      clients         = { alb = module.alb.security_group_id }
+      clients         = { alb = module.alb.security_group_id, prometheus = module.observability.scrapers["cluster"].security_group_id }
       models          = ["digits"]
       repository_arns = { server = var.server_image.repository_arn }
     }

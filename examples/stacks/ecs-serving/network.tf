@@ -6,6 +6,9 @@ module "vpc" {
   name  = var.name
   cidr  = "10.20.0.0/16"
   zones = [for letter in var.zones : "${var.region}${letter}"]
+
+  # The last two are Prometheus': where it writes, and whom it asks for addresses.
+  endpoints = { interface = ["ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager", "sts", "aps-workspaces", "ec2"] }
 }
 
 module "alb" {

@@ -23,6 +23,11 @@ output "policies" {
   value       = module.registry.policies
 }
 
+output "prometheus" {
+  description = "The workspace of Amazon Managed Prometheus: where Grafana asks, and who evaluates the rules."
+  value       = module.observability.prometheus
+}
+
 output "registry" {
   description = "Where the registry lies, for the command line: table and bucket."
   value       = module.registry.registry
@@ -31,4 +36,9 @@ output "registry" {
 output "rules" {
   description = "Objectives of the endpoint as rules of Prometheus (YAML)."
   value       = module.observability.rules.groups
+}
+
+output "scraper" {
+  description = "Configuration of the Prometheus that scrapes the tasks, as JSON."
+  value       = module.observability.scrapers["cluster"].config
 }

@@ -30,6 +30,20 @@ variable "name" {
   }
 }
 
+variable "prometheus_image" {
+  description = "The image of Prometheus 3.13 or newer, such as a copy of quay.io/prometheus/prometheus:v3.13.5, from a repository of ECR that is there already. `uri`: with its digest. `repository_arn`: what its task may pull from."
+  type = object({
+    repository_arn = string
+    uri            = string
+  })
+  nullable = false
+
+  validation {
+    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.prometheus_image.uri))
+    error_message = "prometheus_image.uri ends in a digest, @sha256:…: a tag could move between two tasks."
+  }
+}
+
 variable "protected" {
   description = "Whether what holds data is kept from a destroy: the load balancer and its access logs, the table, and the artifacts. Switch it off and apply, before a destroy."
   type        = bool

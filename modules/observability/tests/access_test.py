@@ -35,6 +35,37 @@ class Access(simulate.Access):
             ],
         )
 
+    def test_a_scraper_asks_for_one_cluster_and_writes_to_its_workspace(self):
+        mine = self.workspace()
+        cluster, other = (f"arn:aws:ecs:eu-west-1:123456789012:cluster/{name}" for name in ("serving-prod", "other"))
+
+        def of(cluster, *kinds):
+            return [(f"ecs:Describe{what}", cluster.replace(":cluster/", f":{kind}/") + ("" if kind == "cluster" else "/0a1b2c3d")) for what, kind in kinds]
+
+        described = [("Clusters", "cluster"), ("ContainerInstances", "container-instance"), ("Services", "service"), ("Tasks", "task")]
+        self.check(
+            self.document("aws_iam_role_policy.scrapers[cluster]"),
+            allowed=[
+                ("aps:RemoteWrite", mine),
+                *of(cluster, *described),
+                ("ecs:ListServices", "*", {"ecs:cluster": cluster}),
+                ("ecs:ListTasks", "*", {"ecs:cluster": cluster}),
+                ("ec2:DescribeNetworkInterfaces", "*"),
+                ("ec2:DescribeInstances", "*"),
+            ],
+            denied=[
+                ("aps:RemoteWrite", OTHER),
+                ("aps:QueryMetrics", mine),
+                *of(other, *described),
+                ("ecs:ListServices", "*", {"ecs:cluster": other}),
+                ("ecs:ListTasks", "*"),
+                ("ecs:UpdateService", cluster.replace(":cluster/", ":service/") + "/0a1b2c3d"),
+                ("ecs:ExecuteCommand", cluster),
+                ("ec2:TerminateInstances", "*"),
+                ("s3:GetObject", "arn:aws:s3:::models/digits"),
+            ],
+        )
+
     def test_grafana_reads_its_workspace_and_metrics_and_writes_nothing(self):
         mine = self.workspace()
         self.check(

@@ -193,6 +193,30 @@ run "an_empty_query_is_refused" {
   expect_failures = [var.grafana]
 }
 
+run "a_query_that_closes_no_bracket_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = { a = "sum(rate(mlops_requests_total[5m])" } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_query_that_opens_no_bracket_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = { a = "rate(mlops_requests_total 5m])" } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
+run "a_query_that_closes_no_quote_is_refused" {
+  command = plan
+  variables {
+    grafana = { dashboards = { mine = { panels = [{ title = "A", queries = { a = "mlops_requests_total{endpoint=\"fraud}" } }] } } }
+  }
+  expect_failures = [var.grafana]
+}
+
 run "a_sign_in_that_grafana_does_not_know_is_refused" {
   command = plan
   variables {
@@ -413,6 +437,94 @@ run "a_log_group_of_a_collector_by_its_arn_is_refused" {
   command = plan
   variables {
     prometheus = { collectors = { fraud = { log_group = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/fraud" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_whose_key_is_too_long_for_roles_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster-of-all-teams = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" } } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_of_a_cluster_by_its_name_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" } } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_of_the_latest_version_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, image = "quay.io/prometheus/prometheus:latest" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_of_any_version_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, image = "quay.io/prometheus/prometheus" } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_repository_of_a_scraper_by_its_url_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, repository = { arn = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prometheus" } } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_that_scrapes_every_five_minutes_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, interval_seconds = 300 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_of_a_port_that_is_none_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, port = 70000 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_of_a_memory_that_fargate_does_not_have_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0/16" }, memory_mib = 768 } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_without_a_subnet_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = [] }, targets = { vpc = "10.20.0.0/16" } } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "a_scraper_without_targets_is_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = {} } } }
+  }
+  expect_failures = [var.prometheus]
+}
+
+run "targets_of_a_scraper_that_are_no_range_are_refused" {
+  command = plan
+  variables {
+    prometheus = { scrapers = { cluster = { cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }, network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }, targets = { vpc = "10.20.0.0" } } } }
   }
   expect_failures = [var.prometheus]
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE.parent / "examples" / "complete"
 PROMTOOL = os.environ.get("PROMTOOL", "")
+CHECKOUT = Path(os.environ["CHECKOUT"])
 
 # What crates/serve tells at /metrics.
 FAMILIES = {
@@ -44,6 +45,7 @@ class Rules(unittest.TestCase):
         outputs = json.loads(run(terraform, "output", "-json", state, cwd=EXAMPLE))
         cls.rules = outputs["rules"]["value"]["groups"]
         cls.dashboards = {name: json.loads(body) for name, body in outputs["dashboards"]["value"].items()}
+        cls.scraper = json.loads(outputs["scrapers"]["value"]["cluster"]["config"])
         (cls.work / "rules.yml").write_text(cls.rules)
 
     def promtool(self, name, *arguments):
@@ -59,6 +61,17 @@ class Rules(unittest.TestCase):
         said = self.promtool("observability_promtool_takes_the_rules", "check", "rules", "--lint=all", "--lint-fatal", "rules.yml")
         if said is not None:
             self.assertIn("SUCCESS", said)
+
+    def test_promtool_takes_the_configuration_of_a_scraper(self):
+        (self.work / "scraper.yml").write_text(json.dumps(self.scraper))
+        said = self.promtool("observability_promtool_takes_the_configuration_of_a_scraper", "check", "config", "--agent", "scraper.yml")
+        if said is not None:
+            self.assertIn("SUCCESS", said)
+
+    def test_a_scraper_runs_the_version_that_is_tried_here(self):
+        [minor, patch] = re.search(r"^PROMETHEUS_VERSION=0\.3(\d+)\.(\d+)$", (CHECKOUT / "scripts/tools.sh").read_text(), re.MULTILINE).groups()
+        variables = (HERE.parent / "variables.tf").read_text()
+        self.assertIn(f'"quay.io/prometheus/prometheus:v3.{minor}.{patch}"', variables)
 
     def test_alerts_fire_when_they_should_and_only_then(self):
         shutil.copy(HERE / "rules.promtool.yml", self.work)

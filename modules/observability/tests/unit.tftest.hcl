@@ -32,7 +32,7 @@ run "the_least_configuration_is_a_workspace_with_recording_rules_and_a_log" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.computed) + length(aws_grafana_workspace.this) + length(output.collectors) + length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_group.this) + length(aws_prometheus_alert_manager_definition.this) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.computed) + length(aws_grafana_workspace.this) + length(output.collectors) + length(output.scrapers) + length(aws_ecs_service.scrapers) + length(aws_cloudwatch_dashboard.this) + length(aws_cloudwatch_log_group.this) + length(aws_prometheus_alert_manager_definition.this) == 0
     error_message = "Something is made that nobody asked for."
   }
 }
@@ -243,11 +243,11 @@ run "dashboards_of_grafana_have_panels_with_queries_that_do_not_overlap" {
 run "dashboards_of_others_are_built_as_the_modules_own" {
   command = plan
   variables {
-    grafana = { dashboards = { mine = { panels = [{ title = "A", unit = "s", queries = { one = "up", two = "up offset 1d" } }, { title = "B", queries = { b = "up" } }] } } }
+    grafana = { dashboards = { mine = { panels = [{ title = "A", unit = "s", queries = { one = "up", two = "up offset 1d" } }, { title = "B", queries = { b = "up{path=~\"[(\\\"\", zone='['}" } }] } } }
   }
 
   assert {
-    condition     = [for panel in jsondecode(output.grafana_dashboards.mine).panels : "${panel.title} ${panel.fieldConfig.defaults.unit} ${join(" ", [for target in panel.targets : "${target.refId}:${target.legendFormat}:${target.expr}"])}"] == ["A s A:one:up B:two:up offset 1d", "B short A:b:up"]
+    condition     = [for panel in jsondecode(output.grafana_dashboards.mine).panels : "${panel.title} ${panel.fieldConfig.defaults.unit} ${join(" ", [for target in panel.targets : "${target.refId}:${target.legendFormat}:${target.expr}"])}"] == ["A s A:one:up B:two:up offset 1d", "B short A:b:up{path=~\"[(\\\"\", zone='['}"]
     error_message = "Panels are not those that were given."
   }
 
@@ -335,6 +335,72 @@ run "a_collector_scrapes_its_server_into_the_workspace_and_may_do_nothing_else" 
   assert {
     condition     = jsonencode(jsondecode(output.collectors.fraud.policy_json).Statement) == jsonencode([{ Action = "aps:RemoteWrite", Effect = "Allow", Resource = aws_prometheus_workspace.this["workspace"].arn, Sid = "WriteSamples" }])
     error_message = "The collector may do something else."
+  }
+}
+
+run "a_scraper_finds_the_tasks_of_endpoints_and_writes_what_they_tell_to_the_workspace" {
+  command = apply
+  variables {
+    prometheus = { scrapers = {
+      cluster = {
+        cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving" }
+        network = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }
+        targets = { vpc = "10.20.0.0/16", peer = "10.21.0.0/16" }
+      }
+      gpu = {
+        cluster          = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/gpu" }
+        image            = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/prometheus@sha256:${sha256("prometheus")}"
+        interval_seconds = 60
+        memory_mib       = 1024
+        network          = { vpc_id = "vpc-0a1b2c3d", subnet_ids = ["subnet-0a1b2c3d"] }
+        port             = 9000
+        repository       = { arn = "arn:aws:ecr:eu-west-1:123456789012:repository/prometheus" }
+        targets          = { vpc = "10.20.0.0/16" }
+      }
+    } }
+  }
+
+  assert {
+    condition = jsondecode(output.scrapers.gpu.config) == {
+      global = { scrape_interval = "60s", scrape_timeout = "10s" }
+      scrape_configs = [{
+        aws_sd_configs = [{ clusters = ["arn:aws:ecs:eu-west-1:123456789012:cluster/gpu"], port = 9000, refresh_interval = "60s", region = "eu-west-1", role = "ecs" }]
+        job_name       = "models"
+        metrics_path   = "/metrics"
+        relabel_configs = [
+          { action = "keep", regex = ".+", source_labels = ["__meta_ecs_tag_service_mlops_endpoint_id"] },
+          { action = "keep", regex = "RUNNING", source_labels = ["__meta_ecs_last_status"] },
+          { action = "replace", source_labels = ["__meta_ecs_task_arn"], target_label = "instance" },
+        ]
+      }]
+      remote_write = [{ sigv4 = { region = "eu-west-1" }, url = "${trimsuffix(aws_prometheus_workspace.this["workspace"].prometheus_endpoint, "/")}/api/v1/remote_write" }]
+    }
+    error_message = "Something else is scraped, or goes elsewhere."
+  }
+
+  assert {
+    condition     = alltrue([for key in ["cluster", "gpu"] : jsondecode(aws_ecs_task_definition.scrapers[key].container_definitions)[0].environment == [{ name = "PROMETHEUS_CONFIG", value = output.scrapers[key].config }]])
+    error_message = "The task runs with another configuration than the one that is told."
+  }
+
+  assert {
+    condition     = aws_ecs_service.scrapers["gpu"].desired_count == 1 && aws_ecs_service.scrapers["gpu"].deployment_maximum_percent == 100 && aws_ecs_service.scrapers["gpu"].cluster == "arn:aws:ecs:eu-west-1:123456789012:cluster/gpu" && !coalesce(aws_ecs_service.scrapers["gpu"].network_configuration[0].assign_public_ip, false)
+    error_message = "There could be two at once, or it can be reached."
+  }
+
+  assert {
+    condition     = { for key, rule in aws_vpc_security_group_egress_rule.scrapers_targets : key => "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}" } == { "cluster/peer" = "10.21.0.0/16 8080-8080", "cluster/vpc" = "10.20.0.0/16 8080-8080", "gpu/vpc" = "10.20.0.0/16 9000-9000" }
+    error_message = "It reaches something else."
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.scrapers["gpu"].memory == "1024" && output.scrapers.gpu.service == "serving-gpu-scraper" && output.scrapers.gpu.security_group_id == aws_security_group.scrapers["gpu"].id
+    error_message = "The task is another one."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.scraper_execution["cluster"].policy).Statement : statement.Sid] == ["WriteLogs"] && [for statement in jsondecode(aws_iam_role_policy.scraper_execution["gpu"].policy).Statement : statement.Sid] == ["WriteLogs", "PullImages", "SignInToImages"]
+    error_message = "Images are pulled from where nobody said."
   }
 }
 

@@ -53,9 +53,11 @@ pub(crate) fn tags() -> Attribute {
 pub(crate) fn tags_all() -> Attribute {
     Attribute::map(Type::String)
         .computed()
+        // It repeats `tags`, and Terraform does not carry the mark of a sensitive value from one attribute to another.
+        .sensitive()
         .describe(
             "All tags that Terraform manages on the object: the provider's `default_tags` with `tags` over them, without those \
-             that `ignore_tags` names.",
+             that `ignore_tags` names. Sensitive, because a value of `tags` may be.",
         )
 }
 

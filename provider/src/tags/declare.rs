@@ -6,13 +6,16 @@ use mlops_core::tags;
 use tfplugin::schema::{Attribute, Block};
 use tfplugin::types::Type;
 use tfplugin::validate::{self, Subject, Validator};
-use tfplugin::{Attr, Diagnostic, Diagnostics, Path, Value};
+use tfplugin::{Attr, Diagnostic, Diagnostics, Path, Secret, Value};
 
 use super::{Ignored, TagRules};
 use crate::resources::convert::{self, ListOf, MapOf};
 
 /// Tags by key.
 pub(crate) type Tags = MapOf<String>;
+
+/// `tags_all`. A value of `tags` may be sensitive, which Terraform does not tell, so all of them are hidden.
+pub(crate) type AllTags = Secret<Tags>;
 
 tfplugin::object! {
     /// The block `default_tags`.

@@ -11,7 +11,7 @@ use mlops_core::tags::MOST;
 use tfplugin::{Attr, Context, Diagnostic, Diagnostics, Path};
 
 use crate::resources::convert;
-pub(crate) use declare::{DefaultTags, IgnoreTags, Tags, declare, legal};
+pub(crate) use declare::{AllTags, DefaultTags, IgnoreTags, Tags, declare, legal};
 
 /// Default tags and ignored keys.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Held {
     /// `tags`: what the resource's own configuration says.
     pub(crate) tags: Tags,
     /// `tags_all`: what Terraform manages.
-    pub(crate) tags_all: Tags,
+    pub(crate) tags_all: AllTags,
 }
 
 impl TagRules {
@@ -61,12 +61,12 @@ impl TagRules {
     ///
     /// # Errors
     /// More tags than an object takes.
-    pub(crate) fn plan(&self, cx: &Context, tags: &Tags) -> Result<Tags, Diagnostic> {
+    pub(crate) fn plan(&self, cx: &Context, tags: &Tags) -> Result<AllTags, Diagnostic> {
         for key in self.ignored_of(tags.known().into_iter().flat_map(BTreeMap::keys)) {
             cx.warn(ignored_key(key, "tags").at(Path::attribute("tags").key(key)));
         }
         self.check_count(tags)?;
-        Ok(self.all(tags))
+        Ok(self.all(tags).into())
     }
 
     /// Warns of default tags that are ignored: they are never set.
@@ -112,20 +112,25 @@ impl TagRules {
 
     /// What the attributes say of the tags that are `there`, where they last said `tags` and `all`: keys that others added are
     /// not shown. An ignored key that the configuration names stays in `tags` as it was written, so that it is never a change.
-    pub(crate) fn read(&self, there: &BTreeMap<String, String>, tags: &Tags, all: &Tags) -> Held {
+    pub(crate) fn read(
+        &self,
+        there: &BTreeMap<String, String>,
+        tags: &Tags,
+        all: &AllTags,
+    ) -> Held {
         let mut seen = convert::managed(there, tags);
         if let (Attr::Known(seen), Attr::Known(written)) = (&mut seen, tags) {
             seen.retain(|key, _| !self.ignored.holds(key));
             let kept = written.iter().filter(|(key, _)| self.ignored.holds(key));
             seen.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
-        let mut managed = convert::managed(there, all)
+        let mut managed = convert::managed(there, all.expose())
             .into_known()
             .unwrap_or_default();
         managed.retain(|key, _| !self.ignored.holds(key));
         Held {
             tags: seen,
-            tags_all: managed.into(),
+            tags_all: Tags::Known(managed).into(),
         }
     }
 
@@ -145,7 +150,7 @@ impl TagRules {
             } else {
                 convert::elements(own).into()
             },
-            tags_all: convert::elements(there).into(),
+            tags_all: Tags::Known(convert::elements(there)).into(),
         }
     }
 
@@ -153,11 +158,10 @@ impl TagRules {
     /// ignored since the prior value was stored is left alone.
     pub(crate) fn changed(
         &self,
-        prior: &Tags,
-        planned: &Tags,
+        prior: &AllTags,
+        planned: &AllTags,
     ) -> Option<BTreeMap<String, Option<String>>> {
-        let mut changes =
-            convert::changed(&convert::known_map(prior)?, &convert::known_map(planned)?);
+        let mut changes = convert::changed(&known(prior)?, &known(planned)?);
         changes.retain(|key, _| !self.ignored.holds(key));
         Some(changes)
     }
@@ -166,8 +170,8 @@ impl TagRules {
     pub(crate) fn merged(
         &self,
         there: &BTreeMap<String, String>,
-        prior: &Tags,
-        planned: &Tags,
+        prior: &AllTags,
+        planned: &AllTags,
     ) -> Option<BTreeMap<String, String>> {
         let mut merged = there.clone();
         for (key, change) in self.changed(prior, planned)? {
@@ -175,7 +179,7 @@ impl TagRules {
                 merged.remove(&key);
             }
         }
-        merged.extend(convert::known_map(planned)?.unwrap_or_default());
+        merged.extend(known(planned)?.unwrap_or_default());
         Some(merged)
     }
 
@@ -194,8 +198,12 @@ impl TagRules {
 }
 
 /// The tags of a wholly known `tags_all`, for an object that is created.
-pub(crate) fn to_set(tags_all: &Tags) -> Option<BTreeMap<String, String>> {
-    Some(convert::known_map(tags_all)?.unwrap_or_default())
+pub(crate) fn to_set(tags_all: &AllTags) -> Option<BTreeMap<String, String>> {
+    Some(known(tags_all)?.unwrap_or_default())
+}
+
+fn known(tags_all: &AllTags) -> Option<Option<BTreeMap<String, String>>> {
+    convert::known_map(tags_all.expose())
 }
 
 fn ignored_key(key: &str, attribute: &str) -> Diagnostic {

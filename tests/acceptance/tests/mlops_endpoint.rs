@@ -308,6 +308,65 @@ fn a_rejected_version_is_refused_at_plan() {
 }
 
 #[test]
+fn dynamic_blocks_are_judged_when_it_is_known_which_of_them_are_there() {
+    let stack = Stack::default();
+    let mut work = stack.workspace("digits-v2");
+    let here = format!("local {{\n    port = {}\n  }}", stack.port);
+    assert!(stack.text().contains(&here));
+    let either = |local: &str, ecs: &str| {
+        stack.text().replace(
+            &here,
+            &format!(
+                r#"dynamic "local" {{
+    for_each = {local} ? ["this machine"] : []
+    content {{
+      port = {}
+    }}
+  }}
+  dynamic "ecs" {{
+    for_each = {ecs} ? ["a cluster"] : []
+    content {{
+      cluster_arn        = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
+      execution_role_arn = "arn:aws:iam::123456789012:role/execution"
+      task_role_arn      = "arn:aws:iam::123456789012:role/task"
+    }}
+  }}"#,
+                stack.port
+            ),
+        ) + r#"
+variable "here" {
+  type    = bool
+  default = true
+}
+
+resource "terraform_data" "later" {
+  input = true
+}
+"#
+    };
+    // `terraform validate` knows no variable.
+    work.config(&either("var.here", "!var.here"));
+    work.init();
+    work.run(["validate", "-no-color"]).succeeded();
+    // Terraform would fail in the middle of the apply.
+    let output = "terraform_data.later.output";
+    work.config(&either(output, &format!("!{output}")));
+    work.plan_fails(&["Whether the endpoint has a block local or a block ecs is not known"]);
+    for (both, refusal) in [
+        ("var.here", "Only one of local, ecs may be set here"),
+        ("!var.here", "Exactly one of local, ecs must be set here"),
+    ] {
+        work.config(&either(both, both));
+        work.plan_fails(&[refusal]);
+    }
+
+    work.config(&either("var.here", "!var.here"));
+    work.apply();
+    assert_eq!(stack.who_answers(5), BTreeMap::from([(1, 5)]));
+    work.destroy();
+}
+
+#[test]
 fn a_port_in_use_fails_the_create_and_leaves_nothing() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let stack = Stack {

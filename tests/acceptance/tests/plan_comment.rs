@@ -27,6 +27,9 @@ provider "mlops" {
   local {
     path = "./registry"
   }
+  default_tags {
+    tags = { cost-centre = var.secret }
+  }
 }
 
 variable "secret" {
@@ -40,6 +43,7 @@ variable "teams" {
     bake        = optional(string, "1s")
     environment = optional(map(string), {})
     source      = optional(string, "digits-v1.onnx")
+    team        = optional(string, "risk")
   }))
 }
 
@@ -48,6 +52,7 @@ resource "mlops_model" "team" {
   name        = each.key
   description = "known to its owner as ${var.secret}"
   metrics     = { accuracy = { goal = "maximize" } }
+  tags        = { team = each.value.team, contact = var.secret }
 }
 
 resource "mlops_model_version" "team" {
@@ -187,6 +192,7 @@ fn a_change_of_one_line_among_a_hundred_endpoints_is_one_screen_of_a_pull_reques
         ("another rollout", json!({ "bake": "2s" })),
         ("another model", json!({ "source": "digits-v2.onnx" })),
         ("another metric", json!({ "accuracy": 0.95 })),
+        ("another tag", json!({ "team": "fraud" })),
         (
             "another setting",
             json!({ "environment": { "MLOPS_MAX_QUEUE": "7" } }),
@@ -202,7 +208,7 @@ fn a_change_of_one_line_among_a_hundred_endpoints_is_one_screen_of_a_pull_reques
     configure(work, 100, OTHER_SECRET, &json!({}));
     let plan = planned(work);
     assert!(
-        plan.contains("Plan: 0 to add, 200 to change, 0 to destroy"),
+        plan.contains("Plan: 0 to add, 300 to change, 0 to destroy"),
         "{}",
         comment(&plan)
     );

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use mlops_acceptance::digits::{self, Digits};
 use mlops_acceptance::http::Client;
-use mlops_acceptance::{EcsWorld, Engine, builds, mirror, skip};
+use mlops_acceptance::{EcsWorld, Engine, Part, builds, mirror, skip, wait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -92,6 +92,10 @@ impl Copy {
             "server_image": {
                 "repository_arn": "arn:aws:ecr:eu-west-1:123456789012:repository/mlops/server",
                 "uri": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops/server@sha256:{}", "4f53cda1".repeat(8)),
+            },
+            "prometheus_image": {
+                "repository_arn": "arn:aws:ecr:eu-west-1:123456789012:repository/prometheus",
+                "uri": format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/prometheus@sha256:{}", "9b3a7d1f".repeat(8)),
             },
         });
         for (name, value) in own.as_object().expect("variables") {
@@ -195,7 +199,7 @@ fn the_whole_stack_is_planned_at_once_before_anything_of_it_is_there() {
     ];
     assert_eq!(parts, expected.map(str::to_owned).into());
 
-    // From the load balancer to the tasks, and from nowhere else.
+    // From the load balancer and from Prometheus to the tasks, and from nowhere else.
     let planned = |wanted: &str| {
         let found = made.iter().find(|change| address(change) == wanted);
         found.unwrap_or_else(|| panic!("no {wanted}"))["change"]["after"].clone()
@@ -204,7 +208,12 @@ fn the_whole_stack_is_planned_at_once_before_anything_of_it_is_there() {
         planned(r#"module.ecs.aws_vpc_security_group_ingress_rule.server_clients["digits/alb"]"#);
     let outward =
         planned(r#"module.alb.aws_vpc_security_group_egress_rule.targets["group/digits"]"#);
-    for rule in [&inward, &outward] {
+    let scraped = planned(
+        r#"module.ecs.aws_vpc_security_group_ingress_rule.server_clients["digits/prometheus"]"#,
+    );
+    let clients = (made.iter()).filter(|change| address(change).contains("server_clients["));
+    assert_eq!(clients.count(), 2);
+    for rule in [&inward, &outward, &scraped] {
         assert_eq!(
             (&rule["from_port"], &rule["to_port"]),
             (&json!(8080), &json!(8080)),
@@ -230,8 +239,12 @@ fn a_mistake_is_refused_at_plan_by_whoever_knows_better() {
     // Terraform tells the mistakes of modules at once, where those of the root module are none.
     for (mistakes, told) in [
         (
-            json!({ "name": "a-name-that-is-too-long-for-roles", "server_image": tagged }),
-            &["name is 3 to 24", "server_image.uri ends in a digest"][..],
+            json!({ "name": "a-name-that-is-too-long-for-roles", "server_image": tagged, "prometheus_image": tagged }),
+            &[
+                "name is 3 to 24",
+                "server_image.uri ends in a digest",
+                "prometheus_image.uri ends in a digest",
+            ][..],
         ),
         (
             json!({ "clients": {}, "domain": "Models.example.com.", "emails": { "team": "ml" }, "zones": ["a"] }),
@@ -251,6 +264,138 @@ fn a_mistake_is_refused_at_plan_by_whoever_knows_better() {
             assert!(said.contains(told), "{mistakes}, {told}: {said}");
         }
     }
+}
+
+/// The Prometheus of the stack, run here as its task runs it: with the command and the environment of its task definition, and this
+/// machine's program, directories and workspace in place of the image's and AWS's.
+struct Scraper {
+    prometheus: Child,
+    workspace: Part,
+    _directory: TempDir,
+}
+
+impl Scraper {
+    /// The reason, where Prometheus cannot be had.
+    fn start(copy: &Copy) -> Result<Self, String> {
+        let workspace = Part::start("prometheus")?;
+        let program = workspace.details["program"].as_str().expect("its path");
+        let state = copy.json(&["show", "-json"]);
+        let modules = state["values"]["root_module"]["child_modules"].as_array();
+        let definition = (modules.expect("modules").iter())
+            .flat_map(|module| module["resources"].as_array().expect("resources"))
+            .find(|resource| resource["type"] == "aws_ecs_task_definition")
+            .expect("the task definition of Prometheus");
+        let containers = definition["values"]["container_definitions"].as_str();
+        let containers: Value = serde_json::from_str(containers.expect("JSON")).expect("JSON");
+        let text = |pointer: &str| containers.pointer(pointer).and_then(Value::as_str);
+        let (shell, flag) = (text("/0/entryPoint/0"), text("/0/entryPoint/1"));
+
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let here = |place: &str| directory.path().join(place).display().to_string();
+        let command = (text("/0/command/0").expect("a command"))
+            .replace("/bin/prometheus", program)
+            .replace("/tmp/prometheus.yml", &here("prometheus.yml"))
+            .replace("=/prometheus", &format!("={}", here("data")))
+            .replace("127.0.0.1:9090", "127.0.0.1:0");
+        let mut config: Value =
+            serde_json::from_str(text("/0/environment/0/value").expect("a value")).expect("JSON");
+        let written_to = &mut config["remote_write"][0]["url"];
+        let aws = written_to.as_str().expect("a URL");
+        assert!(
+            aws.starts_with("https://aps-workspaces.") && aws.ends_with("/api/v1/remote_write"),
+            "{aws}"
+        );
+        *written_to = json!(format!("{}/api/v1/write", workspace.url));
+        // More often than anybody would.
+        config["global"] = json!({ "scrape_interval": "1s", "scrape_timeout": "1s" });
+
+        let prometheus = Command::new(shell.expect("a shell"))
+            .args([flag.expect("a flag"), &command])
+            .env(
+                text("/0/environment/0/name").expect("a name"),
+                config.to_string(),
+            )
+            .envs(copy.environment.iter().map(|(name, value)| (name, value)))
+            // Of this machine, and not of the task.
+            .env_remove("AWS_CA_BUNDLE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(
+                fs::File::create(copy.temp.path().join("prometheus.log")).expect("a file"),
+            ))
+            .spawn()
+            .expect("a shell");
+        Ok(Self {
+            prometheus,
+            workspace,
+            _directory: directory,
+        })
+    }
+
+    /// What has been written so far.
+    fn series(&self, query: &str) -> Vec<Value> {
+        let query = query
+            .replace('{', "%7B")
+            .replace('}', "%7D")
+            .replace('"', "%22");
+        let answer = Client::new(&self.workspace.url).get(&format!("/api/v1/query?query={query}"));
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer: Value = serde_json::from_str(&answer.text()).expect("JSON");
+        answer["data"]["result"].as_array().expect("series").clone()
+    }
+}
+
+impl Drop for Scraper {
+    fn drop(&mut self) {
+        let _ = self.prometheus.kill();
+        let _ = self.prometheus.wait();
+    }
+}
+
+/// Prometheus finds the endpoint's task by asking ECS, and writes how many requests it has answered, with the task's name.
+#[track_caller]
+fn assert_scraped(copy: &Copy, world: &EcsWorld, requests: usize) {
+    let scraper = match Scraper::start(copy) {
+        Ok(scraper) => scraper,
+        Err(reason) => return skip("the_tasks_of_the_stack_are_scraped", &reason),
+    };
+    let clusters = world.ecs("ListClusters", &json!({}));
+    let tasks: BTreeSet<_> = (clusters["clusterArns"].as_array().expect("clusters").iter())
+        .flat_map(|cluster| {
+            let tasks = world.ecs("ListTasks", &json!({ "cluster": cluster }));
+            tasks["taskArns"].as_array().expect("tasks").clone()
+        })
+        .map(|task| task.as_str().expect("an ARN").to_owned())
+        .collect();
+    let query = r#"mlops_requests_total{endpoint="digits",traffic="live",job="models"}"#;
+    let log = copy.temp.path().join("prometheus.log");
+    let all = |series: &[Value]| -> f64 {
+        let counts = series.iter().map(|series| series["value"][1].as_str());
+        counts
+            .map(|count| count.expect("a count").parse::<f64>().expect("a number"))
+            .sum()
+    };
+    let started = Instant::now();
+    let series = wait::for_some("requests in the workspace", Duration::from_secs(60), || {
+        let series = scraper.series(query);
+        let whole = all(&series) >= requests as f64;
+        assert!(
+            whole || started.elapsed() < Duration::from_secs(55),
+            "{series:?}; Prometheus said: {}",
+            fs::read_to_string(&log).unwrap_or_default()
+        );
+        whole.then_some(series)
+    });
+    let instances: BTreeSet<_> = (series.iter())
+        .map(|series| {
+            series["metric"]["instance"]
+                .as_str()
+                .expect("an instance")
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(instances, tasks, "{series:?}");
 }
 
 /// The types that the README says are made up.
@@ -332,6 +477,7 @@ fn the_stack_is_applied_asked_and_destroyed_as_a_whole() {
     assert_eq!(made.invoke_url, "https://digits.models.example.com");
     let right = made.right_answers(100);
     assert!(right > 90, "only {right} of 100 answers are right");
+    assert_scraped(&copy, &world, 100);
     // What no endpoint takes is answered by the listener, and clear text is sent to it.
     let listener = |port: u16, host: &str| {
         let mut client =

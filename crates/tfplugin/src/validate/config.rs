@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{Subject, elements};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::Path;
@@ -34,8 +36,9 @@ impl Check {
                 warning.at(self.path.clone())
             });
         }
+        let settled = undecided_blocks_unknown(block, config);
         for (name, attribute) in block.attributes() {
-            self.attribute(name, attribute, config, false);
+            self.attribute(name, attribute, &settled, false);
         }
         for (name, nested) in block.blocks() {
             self.path.push(name.into());
@@ -48,8 +51,8 @@ impl Check {
         }
         let subject = Subject {
             path: &self.path,
-            value: config,
-            object: config,
+            value: &settled,
+            object: &settled,
             sensitive: false,
         };
         for rule in block.validators() {
@@ -154,9 +157,58 @@ impl Check {
     }
 }
 
+/// The same object, with each single block unknown that may turn out not to be there.
+///
+/// A `dynamic` block whose `for_each` is unknown comes as one block in which everything that is set is unknown. A block
+/// that is written out with nothing but unknown values looks the same, and is judged when they are known.
+fn undecided_blocks_unknown<'a>(block: &Block, config: &'a Value) -> Cow<'a, Value> {
+    let undecided: Vec<&str> = (block.blocks())
+        .filter(|(_, nested)| matches!(nested.nesting(), Nesting::Single))
+        .filter(|(name, nested)| is_undecided(nested.block(), config.field(name)))
+        .map(|(name, _)| name)
+        .collect();
+    let (Value::Object(fields), false) = (config, undecided.is_empty()) else {
+        return Cow::Borrowed(config);
+    };
+    let mut fields = fields.clone();
+    for name in undecided {
+        fields.insert(name.to_owned(), Value::Unknown);
+    }
+    Cow::Owned(Value::Object(fields))
+}
+
+/// Whether something in a block is unknown, and everything else is null: Terraform's own sign of such a block.
+fn is_undecided(block: &Block, value: &Value) -> bool {
+    if !matches!(value, Value::Object(_)) {
+        return false;
+    }
+    let mut any_unknown = false;
+    for (name, _) in block.attributes() {
+        match value.field(name) {
+            Value::Null => {}
+            Value::Unknown => any_unknown = true,
+            _ => return false,
+        }
+    }
+    for (name, nested) in block.blocks() {
+        let inner = value.field(name);
+        let mut decided =
+            elements(inner).map(|(_, element)| !is_undecided(nested.block(), element));
+        match inner {
+            Value::Object(_) if is_undecided(nested.block(), inner) => any_unknown = true,
+            Value::Object(_) => return false,
+            Value::Unknown => any_unknown = true,
+            _ if decided.any(|decided| decided) => return false,
+            _ => {}
+        }
+    }
+    any_unknown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Type;
     use crate::validate;
 
     fn schema() -> Block {
@@ -259,6 +311,59 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn blocks_that_may_not_be_there_are_judged_when_they_are_known() {
+        let inner = Block::new().attribute("deep", Attribute::string().optional());
+        let place = || {
+            Block::new()
+                .attribute("port", Attribute::number().optional())
+                .attribute("names", Attribute::list(Type::String).optional())
+                .single("inner", inner.clone())
+        };
+        let schema = Block::new()
+            .validate(validate::exactly_one_of(["here", "there"]))
+            .attribute(
+                "name",
+                Attribute::string()
+                    .optional()
+                    .validate(validate::conflicts_with(["there"])),
+            )
+            .single("here", place())
+            .single("there", place());
+        let found = |fields: &[(&str, Value)]| {
+            let config = schema.object_type();
+            let config = config.conform(Value::object(fields.iter().cloned()));
+            super::config(&schema, &config.unwrap(), true).len()
+        };
+        let port = |port: Value| Value::object([("port", port)]);
+        let deep = |deep: Value| Value::object([("inner", Value::object([("deep", deep)]))]);
+        let named = Value::object([("names", Value::List(vec![Value::Unknown]))]);
+        let undecided = [port(Value::Unknown), deep(Value::Unknown)];
+        let decided = [
+            port(1_i64.into()),
+            port(Value::Null),
+            deep("x".into()),
+            named,
+            Value::object([("port", Value::Unknown), ("names", Value::List(vec![]))]),
+        ];
+        for one in &undecided {
+            for other in undecided.iter().chain(&decided) {
+                let problems = found(&[("here", one.clone()), ("there", other.clone())]);
+                assert_eq!(problems, 0, "{one:?} and {other:?}");
+            }
+            let problems = found(&[("name", "x".into()), ("there", one.clone())]);
+            assert_eq!(problems, 0, "{one:?} beside a name");
+        }
+        for one in &decided {
+            for other in &decided {
+                let problems = found(&[("here", one.clone()), ("there", other.clone())]);
+                assert_eq!(problems, 1, "{one:?} and {other:?}");
+            }
+            let problems = found(&[("name", "x".into()), ("there", one.clone())]);
+            assert_eq!(problems, 1, "{one:?} beside a name");
+        }
     }
 
     #[test]

@@ -28,7 +28,15 @@ module "observability" {
 
   load_balancers = { public = { arn_suffix = "app/serving-prod/0a1b2c3d4e5f6071", target_groups = { fraud = "targetgroup/fraud/1a1b2c3d4e5f6071" } } }
   services       = { fraud = { cluster = "serving-prod", service = "fraud", tasks = 2 } }
-  prometheus     = { collectors = { fraud = { log_group = "/ecs/serving-prod/servers/fraud" } } }
+
+  prometheus = {
+    collectors = { fraud = { log_group = "/ecs/serving-prod/servers/fraud" } }
+    scrapers = { cluster = {
+      cluster = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/serving-prod" }
+      network = { vpc_id = "vpc-0a1b2c3d4e5f60718", subnet_ids = ["subnet-0a1b2c3d4e5f60718", "subnet-1a1b2c3d4e5f60718"] }
+      targets = { vpc = "10.20.0.0/16" }
+    } }
+  }
 
   auto_scaling_groups = { gpu = { name = "serving-prod-gpu", largest_minutes = 60 } }
 
@@ -51,6 +59,11 @@ output "dashboards" {
 output "rules" {
   description = "What is recorded and alerted on."
   value       = module.observability.rules
+}
+
+output "scrapers" {
+  description = "For servers that are scraped from outside of their tasks."
+  value       = module.observability.scrapers
 }
 
 output "collectors" {

@@ -39,6 +39,19 @@ resource "aws_vpc" "this" {
   cidr_block = "10.0.0.0/16"
 }
 
+resource "aws_subnet" "this" {
+  vpc_id     = aws_vpc.this.id
+  cidr_block = "10.0.0.0/24"
+}
+
+resource "aws_ecs_cluster" "this" {
+  name = "serving"
+}
+
+resource "aws_ecr_repository" "this" {
+  name = "prometheus"
+}
+
 resource "aws_vpc_endpoint" "this" {
   vpc_id       = aws_vpc.this.id
   service_name = "com.amazonaws.eu-west-1.grafana-workspace"
@@ -58,7 +71,18 @@ module "observability" {
   load_balancers = { public = { arn_suffix = aws_lb.this.arn_suffix } }
   log_groups     = { "/ecs/fraud" = {} }
   logging        = { kms_key_arn = aws_kms_key.this.arn }
-  prometheus     = { workspace = { id = aws_prometheus_workspace.this.id }, collectors = { fraud = { log_group = aws_cloudwatch_log_group.this.name } } }
+
+  prometheus = {
+    workspace  = { id = aws_prometheus_workspace.this.id }
+    collectors = { fraud = { log_group = aws_cloudwatch_log_group.this.name } }
+    scrapers = { cluster = {
+      cluster    = aws_ecs_cluster.this
+      image      = "${aws_ecr_repository.this.repository_url}@sha256:${sha256("prometheus")}"
+      network    = { vpc_id = aws_vpc.this.id, subnet_ids = [aws_subnet.this.id] }
+      repository = aws_ecr_repository.this
+      targets    = { vpc = aws_vpc.this.cidr_block, peer = aws_subnet.this.cidr_block }
+    } }
+  }
 
   auto_scaling_groups = { gpu = { name = aws_autoscaling_group.this.name } }
 

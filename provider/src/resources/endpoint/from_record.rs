@@ -13,7 +13,7 @@ use super::ecs;
 use super::model::{defaults, startup_timeout};
 use super::schema::{self, State};
 use crate::resources::convert;
-use crate::tags::{Held, TagRules};
+use crate::tags::{AllTags, Held, TagRules};
 
 /// The state after a deployment: what was configured stays as it was written, the rest is as it runs.
 pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
@@ -244,7 +244,7 @@ fn blank() -> State {
         deletion_policy: Attr::Null,
         drain_seconds: Attr::Null,
         tags: Attr::Null,
-        tags_all: Attr::Null,
+        tags_all: AllTags::default(),
         invoke_url: Attr::Null,
         target_versions: Attr::Null,
         model_diff: Attr::Null,

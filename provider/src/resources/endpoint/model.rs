@@ -174,6 +174,14 @@ fn target(
     server_image: Option<&str>,
     problems: &mut Diagnostics,
 ) -> Option<TargetSpec> {
+    if !state.ecs.is_null() && !state.local.is_null() {
+        // One of them is a `dynamic` block that may not be there: both, and the schema would have refused it. Terraform fails the
+        // apply where a block that was planned turns out to be absent, and calls it a bug of the provider.
+        let detail = "Whether the endpoint has a block local or a block ecs is not known yet, and Terraform cannot leave out a block that \
+                      it has planned. Let for_each of these dynamic blocks depend on what is known at plan, such as a variable.";
+        refuse("ecs", detail.to_owned(), problems);
+        return None;
+    }
     if !state.ecs.is_null() {
         let spec = ecs::spec(state, server_image, problems)?;
         return Some(TargetSpec::Ecs(Box::new(spec)));

@@ -10,6 +10,7 @@ use tfplugin::{Attr, validate};
 use super::ecs::{self, Ecs, Ingress, Network};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
+use crate::tags::AllTags;
 
 tfplugin::object! {
     /// Configuration, plan and state of `mlops_endpoint`.
@@ -39,7 +40,7 @@ tfplugin::object! {
         /// Configured tags.
         pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: MapOf<String>,
+        pub(crate) tags_all: AllTags,
         /// Where it answers.
         pub(crate) invoke_url: Attr<String>,
         /// The version that each variant runs.

@@ -23,7 +23,7 @@ use crate::client::Client;
 use crate::diagnose;
 use crate::resources::shared;
 use crate::siblings::PlannedModel;
-use crate::tags::Held;
+use crate::tags::{AllTags, Held};
 use schema::State;
 
 /// The resource.
@@ -197,7 +197,7 @@ fn blank() -> State {
         deletion_policy: Attr::Null,
         force_destroy: Attr::Null,
         tags: Attr::Null,
-        tags_all: Attr::Null,
+        tags_all: AllTags::default(),
         created_at: Attr::Null,
     }
 }

@@ -8,6 +8,7 @@ use tfplugin::{Attr, validate};
 
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
+use crate::tags::AllTags;
 
 tfplugin::object! {
     /// Configuration, plan and state of `mlops_model`.
@@ -37,7 +38,7 @@ tfplugin::object! {
         /// Configured tags.
         pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: MapOf<String>,
+        pub(crate) tags_all: AllTags,
         /// When it was created, RFC 3339.
         pub(crate) created_at: Attr<String>,
     }

@@ -24,7 +24,7 @@ use tfplugin::{
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::{convert, shared};
-use crate::tags::Held;
+use crate::tags::{AllTags, Held};
 use schema::State;
 use source::{Source, Stored};
 
@@ -268,7 +268,7 @@ fn same_but_review(prior: &State, planned: &State) -> bool {
         gate_report: Attr::Null,
         model_diff: Attr::Null,
         tags: Attr::Null,
-        tags_all: Attr::Null,
+        tags_all: AllTags::default(),
         timeouts: Attr::Null,
         ..state.clone()
     };

@@ -14,7 +14,7 @@ use tfplugin::{Attr, Diagnostics};
 use super::schema::{self, State};
 use crate::client;
 use crate::resources::convert;
-use crate::tags::{self, Held, TagRules};
+use crate::tags::{self, AllTags, Held, TagRules};
 
 /// The model's name.
 pub(crate) fn model(state: &State) -> Result<ModelName, Diagnostics> {
@@ -208,7 +208,7 @@ pub(crate) fn blank() -> State {
         smoke: Attr::Null,
         deletion_policy: Attr::Null,
         tags: Attr::Null,
-        tags_all: Attr::Null,
+        tags_all: AllTags::default(),
         artifact_uri: Attr::Null,
         artifact_digest: Attr::Null,
         artifact_size_bytes: Attr::Null,

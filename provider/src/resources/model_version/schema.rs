@@ -9,6 +9,7 @@ use tfplugin::{Attr, validate};
 
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
+use crate::tags::AllTags;
 
 tfplugin::object! {
     /// Configuration, plan and state of `mlops_model_version`.
@@ -46,7 +47,7 @@ tfplugin::object! {
         /// Configured tags.
         pub(crate) tags: MapOf<String>,
         /// Configured tags and the provider's.
-        pub(crate) tags_all: MapOf<String>,
+        pub(crate) tags_all: AllTags,
         /// Where the artifact lies.
         pub(crate) artifact_uri: Attr<String>,
         /// What the artifact is, byte for byte.
