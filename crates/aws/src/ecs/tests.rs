@@ -7,6 +7,7 @@ mod failures;
 mod kills;
 mod life;
 mod ownership;
+mod seen;
 mod world;
 
 use std::collections::BTreeMap;

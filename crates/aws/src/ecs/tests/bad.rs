@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::StreamExt as _;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
-use mlops_core::endpoint::spec::{EndpointSpec, RolloutSpec, RolloutStep, Strategy, TargetSpec};
+use mlops_core::endpoint::spec::{
+    Analysis, EndpointSpec, RolloutSpec, RolloutStep, Strategy, TargetSpec,
+};
 use mlops_core::endpoint::{Outcome, Percent, Period};
+use mlops_metrics::HttpMeter;
 
 use super::endpoint::{Doing, Endpoint};
+use super::seen::Seen;
 use super::variant;
 
 /// What is wrong with a version.
@@ -31,15 +35,21 @@ enum Bad {
     CrashesUnderTraffic,
     /// Its health check never succeeds.
     Unhealthy,
+    /// Every fifth of its answers is an error.
+    AnswersErrors,
+    /// It takes ten times as long as the old one.
+    AnswersLate,
 }
 
 impl Bad {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::NeverStarts,
         Self::ExitsAtStart,
         Self::CrashesAfterSeconds,
         Self::CrashesUnderTraffic,
         Self::Unhealthy,
+        Self::AnswersErrors,
+        Self::AnswersLate,
     ];
 
     fn make(self, spec: &mut EndpointSpec) {
@@ -50,6 +60,8 @@ impl Bad {
             Self::CrashesAfterSeconds => &[("EXIT_AFTER", "5")],
             Self::CrashesUnderTraffic => &[("EXIT_AFTER", "18")],
             Self::Unhealthy => &[("NEVER_READY", "1")],
+            Self::AnswersErrors => &[("ERROR_RATE", "0.2")],
+            Self::AnswersLate => &[("DELAY", "0.5")],
         };
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         served.environment.extend(variables.iter().map(own));
@@ -72,12 +84,22 @@ impl Bad {
             Self::ExitsAtStart => "ended with status 78",
             Self::CrashesAfterSeconds | Self::CrashesUnderTraffic => "",
             Self::Unhealthy => "startup_timeout_seconds",
+            Self::AnswersErrors => "analysis \"errors\" failed in step 1",
+            Self::AnswersLate => "analysis \"latency\" failed in step 1",
         }
     }
 
     /// Whether what is wrong shows before it has traffic.
     fn shows_before_traffic(self) -> bool {
-        self != Self::CrashesUnderTraffic
+        !matches!(
+            self,
+            Self::CrashesUnderTraffic | Self::AnswersErrors | Self::AnswersLate
+        )
+    }
+
+    /// Whether it is an analysis that finds it out: it is healthy throughout.
+    fn is_judged(self) -> bool {
+        matches!(self, Self::AnswersErrors | Self::AnswersLate)
     }
 }
 
@@ -113,8 +135,31 @@ impl At {
     }
 }
 
+/// What must hold of whoever is judged, by what clients saw of it.
+fn analyses(rates: &str) -> BTreeMap<String, Analysis> {
+    let analysis = |query: &str, condition: &str| {
+        serde_json::from_value(serde_json::json!({
+            "source": "http",
+            "address": format!("{rates}/{{{{revision}}}}"),
+            "query": query,
+            "condition": condition,
+            "interval": "2s",
+        }))
+        .expect("an analysis")
+    };
+    BTreeMap::from([
+        ("errors".to_owned(), analysis("/errors", "result < 0.05")),
+        // Ten times as slow, and what the machine that runs this adds to both.
+        (
+            "latency".to_owned(),
+            analysis("/latency", "result <= baseline * 2"),
+        ),
+    ])
+}
+
 /// Somebody who asks all the while, and counts.
 struct Load {
+    seen: Arc<Seen>,
     asked: Arc<AtomicUsize>,
     failed: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,
@@ -126,19 +171,27 @@ impl Load {
         let url: hyper::Uri = format!("{url}/version").parse().expect("a URL");
         let (asked, failed): (Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
         let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Seen::default());
+        let told = Arc::clone(&seen);
         let counts = (Arc::clone(&asked), Arc::clone(&failed), Arc::clone(&over));
         let task = tokio::spawn(async move {
             let client = HttpClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
             while !counts.2.load(Ordering::Acquire) {
+                let begun = Instant::now();
                 let answer = client.get(url.clone()).await;
                 counts.0.fetch_add(1, Ordering::AcqRel);
-                if !answer.is_ok_and(|answer| answer.status().is_success()) {
+                let is_good = (answer.as_ref()).is_ok_and(|answer| answer.status().is_success());
+                if !is_good {
                     counts.1.fetch_add(1, Ordering::AcqRel);
+                }
+                if let Ok(answer) = answer {
+                    told.add(answer, is_good, begun).await;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
         Self {
+            seen,
             asked,
             failed,
             over,
@@ -167,16 +220,25 @@ async fn meets(bad: Bad, at: At) -> Result<String, String> {
     if at != At::Create {
         let mut first = world.spec(1);
         first.rollout = at.rollout();
+        if bad == Bad::AnswersLate {
+            let served = first.variants.get_mut(&variant("main")).expect("main");
+            let delay = ("DELAY".to_owned(), "0.05".to_owned());
+            served.environment.extend([delay]);
+        }
         world.applied(first).await?;
         before = world.left().await;
-        load = Some(Load::on(
-            &world.record().await.expect("a record").server.invoke_url,
-        ));
+        let url = world.record().await.expect("a record").server.invoke_url;
+        load = Some(Load::on(&url));
     }
     let mut spec = world.spec(if at == At::Create { 1 } else { 2 });
     spec.rollout = at.rollout();
     bad.make(&mut spec);
-    let outcome = world.apply(&world.process(), spec).await;
+    let mut process = world.process();
+    if let Some(load) = load.as_ref().filter(|_| bad.is_judged()) {
+        spec.rollout.analysis = analyses(&load.seen.serve().await);
+        process = process.with_meter(Arc::new(HttpMeter::default()));
+    }
+    let outcome = world.apply(&process, spec).await;
     let (failed, asked) = match load {
         Some(load) => load.stop().await,
         None => (0, 0),
@@ -252,9 +314,6 @@ async fn a_bad_version_is_rolled_back_at_any_step_and_nothing_of_it_is_left() {
             "{bad:20} create: {create:12} ALL_AT_ONCE: {all:26} CANARY: {canary:26} BLUE_GREEN: {blue}"
         );
     }
-    println!(
-        "20 % errors, 10x latency: not run, they take an analysis of an endpoint on ECS, which there is none of"
-    );
     println!("{} cells, {} wrong", ended.len(), wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
