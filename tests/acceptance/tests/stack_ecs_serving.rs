@@ -377,16 +377,20 @@ fn assert_scraped(copy: &Copy, world: &EcsWorld, requests: usize) {
             .sum()
     };
     let started = Instant::now();
-    let series = wait::for_some("requests in the workspace", Duration::from_secs(60), || {
-        let series = scraper.series(query);
-        let whole = all(&series) >= requests as f64;
-        assert!(
-            whole || started.elapsed() < Duration::from_secs(55),
-            "{series:?}; Prometheus said: {}",
-            fs::read_to_string(&log).unwrap_or_default()
-        );
-        whole.then_some(series)
-    });
+    let series = wait::for_some(
+        "requests in the workspace",
+        Duration::from_secs(180),
+        || {
+            let series = scraper.series(query);
+            let whole = all(&series) >= requests as f64;
+            assert!(
+                whole || started.elapsed() < Duration::from_secs(170),
+                "{series:?}; Prometheus said: {}",
+                fs::read_to_string(&log).unwrap_or_default()
+            );
+            whole.then_some(series)
+        },
+    );
     let instances: BTreeSet<_> = (series.iter())
         .map(|series| {
             series["metric"]["instance"]
