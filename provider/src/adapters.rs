@@ -101,6 +101,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
     let endpoints = config
         .endpoints
         .map_or_else(Endpoints::default, |own| Endpoints {
+            appautoscaling: own.appautoscaling,
             dynamodb: own.dynamodb,
             s3: own.s3,
             sts: own.sts,

@@ -62,6 +62,8 @@ tfplugin::object! {
 
     /// The block `endpoints`.
     pub(crate) struct Endpoints {
+        /// Of Application Auto Scaling.
+        pub(crate) appautoscaling: Option<String>,
         /// Of DynamoDB.
         pub(crate) dynamodb: Option<String>,
         /// Of S3.
@@ -212,6 +214,10 @@ fn web_identity() -> Block {
 fn endpoints() -> Block {
     Block::new()
         .describe("Where services answer, in place of AWS: URLs with `http://` or `https://`.")
+        .attribute(
+            "appautoscaling",
+            text("Environment: `AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING`, `AWS_ENDPOINT_URL`."),
+        )
         .attribute(
             "dynamodb",
             text("Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`."),

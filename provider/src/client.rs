@@ -1,10 +1,13 @@
 //! What resources and data sources work with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
-use mlops_core::endpoint::EndpointRecord;
+use mlops_core::endpoint::spec::Autoscaling;
+use mlops_core::endpoint::{self, EndpointRecord};
+use mlops_core::names::VariantName;
 use mlops_core::registry::Registry;
 use mlops_core::rollout::Meter;
 use mlops_core::target::{Observation, Targets};
@@ -102,6 +105,15 @@ impl Client {
     pub(crate) async fn observe(&self, record: &EndpointRecord) -> Result<Observation> {
         let target = self.targets.get(record.spec.target.kind())?;
         target.observe(&record.server).await
+    }
+
+    /// The variants whose number of instances follows something else than was asked for, and what.
+    pub(crate) async fn autoscaling_drift(
+        &self,
+        record: &EndpointRecord,
+    ) -> Result<BTreeMap<VariantName, Option<Autoscaling>>> {
+        let target = self.targets.get(record.spec.target.kind())?;
+        endpoint::autoscaling_drift(target.as_ref(), record).await
     }
 
     /// Asks the registry once in a run whether it can be used, so that a plan which needs nothing else from it says

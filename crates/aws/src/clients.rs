@@ -41,6 +41,7 @@ struct Inner {
     elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
     ecs: OnceCell<aws_sdk_ecs::Client>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
+    scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
 }
 
@@ -77,6 +78,7 @@ impl AwsClients {
                 elbv2: OnceCell::new(),
                 ecs: OnceCell::new(),
                 logs: OnceCell::new(),
+                scaling: OnceCell::new(),
                 s3: OnceCell::new(),
             }),
         })
@@ -175,6 +177,24 @@ impl AwsClients {
                 own = own.endpoint_url(url);
             }
             Ok(aws_sdk_cloudwatchlogs::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    /// Application Auto Scaling, once the account is known to be right.
+    pub(crate) async fn scaling(&self) -> Result<&aws_sdk_applicationautoscaling::Client> {
+        let made = self.inner.scaling.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let mut own = aws_sdk_applicationautoscaling::config::Builder::from(config)
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(self.short_calls());
+            if let Some(url) = &self.inner.settings.endpoints.appautoscaling {
+                own = own.endpoint_url(url);
+            }
+            Ok(aws_sdk_applicationautoscaling::Client::from_conf(
+                own.build(),
+            ))
         });
         made.await
     }

@@ -268,6 +268,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "ECS" => "ecs",
         "Elastic Load Balancing" => "elasticloadbalancing",
         "CloudWatch Logs" => "logs",
+        "Application Auto Scaling" => "application-autoscaling",
         _ => return None,
     };
     Some(format!("{prefix}:{}", call.operation))

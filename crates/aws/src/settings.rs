@@ -84,6 +84,8 @@ pub struct AssumeRoleWithWebIdentity {
 /// Where services answer, in place of AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
+    /// Application Auto Scaling. Environment: `AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING`, `AWS_ENDPOINT_URL`.
+    pub appautoscaling: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`.
     pub dynamodb: Option<String>,
     /// Elastic Load Balancing. Environment: `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`, `AWS_ENDPOINT_URL`.
@@ -176,6 +178,10 @@ impl AwsSettings {
         );
         let endpoints = &mut self.endpoints;
         for (field, name) in [
+            (
+                &mut endpoints.appautoscaling,
+                "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
+            ),
             (&mut endpoints.dynamodb, "AWS_ENDPOINT_URL_DYNAMODB"),
             (
                 &mut endpoints.elbv2,
@@ -271,6 +277,7 @@ impl AwsSettings {
             }
         }
         for (name, endpoint) in [
+            ("endpoints.appautoscaling", &self.endpoints.appautoscaling),
             ("endpoints.dynamodb", &self.endpoints.dynamodb),
             ("endpoints.elbv2", &self.endpoints.elbv2),
             ("endpoints.ecs", &self.endpoints.ecs),

@@ -234,7 +234,7 @@ impl EcsWorld {
     }
 
     /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
-    /// Services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, log groups.
+    /// Services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups.
     #[must_use]
     pub fn everything(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -274,6 +274,16 @@ impl EcsWorld {
             );
         }
         add("listener", api::values(&listeners, "Port"));
+        let targets = self.scaling("DescribeScalableTargets", &json!({}));
+        let targets = targets["ScalableTargets"].as_array().cloned();
+        let targets = targets.unwrap_or_default();
+        add(
+            "scalable target",
+            targets
+                .iter()
+                .map(|target| api::text(&target["ResourceId"]))
+                .collect(),
+        );
         let groups = self.logs("DescribeLogGroups", &json!({}));
         let groups = groups["logGroups"].as_array().cloned().unwrap_or_default();
         add(

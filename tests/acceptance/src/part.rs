@@ -169,11 +169,12 @@ pub fn reached(url: &str) -> String {
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   endpoints {{
-    dynamodb = "{url}"
-    s3       = "{url}"
-    ecs      = "{url}"
-    elbv2    = "{url}"
-    logs     = "{url}"
+    appautoscaling = "{url}"
+    dynamodb       = "{url}"
+    s3             = "{url}"
+    ecs            = "{url}"
+    elbv2          = "{url}"
+    logs           = "{url}"
   }}"#
     )
 }

@@ -15,7 +15,27 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 4] = ["ecs:", "elasticloadbalancing:", "iam:", "logs:"];
+const SERVICES: [&str; 5] = [
+    "application-autoscaling:",
+    "ecs:",
+    "elasticloadbalancing:",
+    "iam:",
+    "logs:",
+];
+
+/// What scales the endpoint on a listener.
+const SCALED: &str = r#"autoscaling {
+    min       = 1
+    max       = 3
+    policies  = { cpu = { metric = "cpu", target = 60 }, requests = { metric = "requests_per_target", target = 100 } }
+    schedules = { night = { schedule = "cron(0 22 * * ? *)", max = 1 } }
+  }"#;
+/// The same with less of it.
+const RESCALED: &str = r#"autoscaling {
+    min      = 1
+    max      = 3
+    policies = { cpu = { metric = "cpu", target = 60 } }
+  }"#;
 
 struct World {
     ecs: EcsWorld,
@@ -67,7 +87,7 @@ impl World {
             "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
             self.ecs.load_balancer_arn
         );
-        self.endpoint("listener", &ingress, environment)
+        self.endpoint("listener", &ingress, environment, SCALED)
     }
 
     fn on_a_rule(&self, environment: &str) -> String {
@@ -75,10 +95,10 @@ impl World {
             "listener_arn = \"{}\"\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
             self.listener
         );
-        self.endpoint("rule", &ingress, environment)
+        self.endpoint("rule", &ingress, environment, "")
     }
 
-    fn endpoint(&self, name: &str, ingress: &str, environment: &str) -> String {
+    fn endpoint(&self, name: &str, ingress: &str, environment: &str, scaled: &str) -> String {
         let blocks = self.ecs.blocks(ingress);
         format!(
             r#"
@@ -94,6 +114,7 @@ resource "mlops_endpoint" "{name}" {{
     }}
   }}
   {blocks}
+  {scaled}
   rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 20, bake = "1s" }}, {{ traffic = 100 }}]
@@ -148,6 +169,8 @@ fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {
     work.config(&both("", ""));
     work.apply();
     work.copy_model("digits-v2", "model.onnx");
+    work.apply();
+    work.config(&both("", "").replace(SCALED, RESCALED));
     work.apply();
     // One whose server refuses to start, and one that finds no place: the log of a task that ended, and of the latest.
     work.config(&both("EXIT_CODE = \"78\"", "UNPLACED = \"1\""));
@@ -253,6 +276,14 @@ fn the_policy_in_the_guide_leaves_others_alone() {
             ecs("ListTasks", serde_json::json!({"cluster": "other"})),
         ),
         (
+            "what scales a service and is not tagged",
+            world.ecs.scaling_at(
+                &world.gate.url,
+                "RegisterScalableTarget",
+                &serde_json::json!({"ResourceId": "service/models/theirs", "MinCapacity": 1, "MaxCapacity": 2}),
+            ),
+        ),
+        (
             "a role of others",
             ecs(
                 "RegisterTaskDefinition",
@@ -271,6 +302,6 @@ fn the_policy_in_the_guide_leaves_others_alone() {
             answer.text()
         );
     }
-    assert_eq!(world.gate.denied().len(), 6);
+    assert_eq!(world.gate.denied().len(), 7);
     assert_eq!(world.ecs.everything(), before);
 }

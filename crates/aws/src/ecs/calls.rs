@@ -1,4 +1,4 @@
-//! How ECS and CloudWatch Logs are called, and what their words mean.
+//! How ECS, CloudWatch Logs and Application Auto Scaling are called, and what their words mean.
 
 use std::error::Error as StdError;
 
@@ -28,6 +28,15 @@ pub(super) fn logs(operation: &'static str, name: &str) -> Call {
     }
 }
 
+/// A call of Application Auto Scaling about `resource`.
+pub(super) fn scaling(operation: &'static str, resource: impl Into<String>) -> Call {
+    Call {
+        service: "Application Auto Scaling",
+        operation,
+        resource: resource.into(),
+    }
+}
+
 /// Reads the SDK's error. Some codes mean something else here than in other services.
 fn failure<E>(call: &Call, error: SdkError<E, Response>) -> Failure
 where
@@ -38,7 +47,11 @@ where
         "ServiceNotFoundException" | "ServiceNotActiveException" | "ClusterNotFoundException" => {
             Kind::Missing
         }
-        "UpdateInProgressException" | "OperationAbortedException" => Kind::Busy,
+        "ObjectNotFoundException" => Kind::Missing,
+        "UpdateInProgressException" | "OperationAbortedException" | "ConcurrentUpdateException" => {
+            Kind::Busy
+        }
+        "InternalServiceException" => Kind::Lost,
         // A quota of things that exist, which no waiting makes larger.
         "LimitExceededException" => Kind::Refused,
         _ => return failure,
@@ -120,7 +133,10 @@ mod tests {
             ("ClusterNotFoundException", Class::NotFound, false),
             ("ServiceNotActiveException", Class::NotFound, false),
             ("ResourceNotFoundException", Class::NotFound, false),
+            ("ObjectNotFoundException", Class::NotFound, false),
             ("UpdateInProgressException", Class::Conflict, true),
+            ("ConcurrentUpdateException", Class::Conflict, true),
+            ("InternalServiceException", Class::Unavailable, true),
             ("OperationAbortedException", Class::Conflict, true),
             // Waiting makes no quota larger.
             ("LimitExceededException", Class::Invalid, false),

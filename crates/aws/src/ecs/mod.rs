@@ -15,6 +15,7 @@ mod logs;
 mod names;
 mod observe;
 mod revision;
+mod scaling;
 mod services;
 mod steps;
 mod tags;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mlops_core::endpoint::spec::{EndpointSpec, TargetSpec};
+use mlops_core::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
 use mlops_core::records::Records;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
@@ -164,6 +165,25 @@ impl Target for EcsTarget {
         instances: u32,
     ) -> Result<Progress<()>> {
         revision::scale(&self.account, &server.handle()?, revision, instances).await
+    }
+
+    async fn autoscale(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        wanted: Option<&Autoscaling>,
+        hold: Option<u32>,
+    ) -> Result<Progress<()>> {
+        let handle = server.handle()?;
+        scaling::follow(&self.account, &handle, revision, wanted, hold).await
+    }
+
+    async fn autoscaling(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+    ) -> Result<Option<Autoscaling>> {
+        scaling::followed(&self.account, &server.handle()?, revision).await
     }
 
     async fn drain(

@@ -17,6 +17,7 @@ use super::Account;
 use super::handle::Handle;
 use super::logs;
 use super::names;
+use super::scaling;
 use super::services::{Described, Life, Services};
 use super::tags;
 use super::task_definition::{self, Surroundings};
@@ -127,7 +128,7 @@ fn request(
         .service_name(&name)
         .client_token(&name)
         .task_definition(definition)
-        .desired_count(1)
+        .desired_count(i32::try_from(revision.instances).unwrap_or(i32::MAX))
         .launch_type(launch_type)
         .network_configuration(
             NetworkConfiguration::builder()
@@ -242,10 +243,22 @@ fn check_ours(handle: &Handle, name: &str, service: &Described) -> Result<()> {
 }
 
 /// The revision's own service, if it is not gone.
-async fn own_service(account: &Account, handle: &Handle, name: &str) -> Result<Option<Described>> {
+pub(super) async fn own_service(
+    account: &Account,
+    handle: &Handle,
+    name: &str,
+) -> Result<Option<Described>> {
     let services = Services::new(&account.clients, &handle.cluster);
     let found = services.find(name).await?;
     Ok(found.filter(|service| tags::are_of(&service.tags, handle.owner.endpoint)))
+}
+
+/// The error of a call about a revision that does not run.
+pub(super) fn missing(handle: &Handle, revision: &RevisionName) -> Error {
+    Error::not_found(format!(
+        "revision {revision} does not run in cluster {}; apply again",
+        names::cluster(&handle.cluster)
+    ))
 }
 
 /// Asks for `instances` tasks at least: an autoscaler may have more, and none of them is taken away.
@@ -256,12 +269,7 @@ pub(super) async fn scale(
     instances: u32,
 ) -> Result<Progress<()>> {
     let front = account.attached(handle).await?;
-    let missing = || {
-        Error::not_found(format!(
-            "revision {revision} does not run in cluster {}; apply again",
-            names::cluster(&handle.cluster)
-        ))
-    };
+    let missing = || missing(handle, revision);
     let group = front.iter().find(|group| group.revision == *revision);
     let group = &group.ok_or_else(missing)?.group_arn;
     let name = names::service(&handle.owner, revision);
@@ -319,6 +327,8 @@ pub(super) async fn drain(
         && service.life == Life::Active
     {
         if service.desired > 0 {
+            // An autoscaler would ask for tasks again.
+            scaling::forget(account, handle, revision).await?;
             let services = Services::new(&account.clients, &handle.cluster);
             services.ask_for(&name, 0).await?;
         }
@@ -350,6 +360,8 @@ pub(super) async fn remove(
         return Ok(deleted);
     }
     task_definition::take_away(clients, owner.endpoint, &name).await?;
+    // What scales a service outlives it.
+    scaling::forget(account, handle, revision).await?;
     let Some(service) = service else {
         return Ok(Progress::Done(()));
     };

@@ -1,6 +1,7 @@
 //! What the target's tests share, and the whole target in a world where ECS runs containers.
 
 mod bad;
+mod capacity;
 mod denied;
 mod endpoint;
 mod failures;
@@ -15,8 +16,8 @@ use std::collections::BTreeMap;
 use mlops_core::endpoint::Period;
 use mlops_core::endpoint::deployment::{DeploymentId, DeploymentRef};
 use mlops_core::endpoint::spec::{
-    Compute, Container, EcsSpec, HealthCheck, IngressSpec, LaunchType, NetworkSpec, Placement,
-    SlotChoice, Workload,
+    Autoscaling, Compute, Container, EcsSpec, HealthCheck, IngressSpec, LaunchType, NetworkSpec,
+    Placement, SlotChoice, Workload,
 };
 use mlops_core::names::{EndpointName, ModelName, VariantName};
 use mlops_core::target::{Revision, RevisionName};
@@ -80,6 +81,7 @@ pub(super) fn revision() -> Revision {
         container: Container::default(),
         placement: Some(Box::new(placement())),
         smoke: None,
+        instances: 1,
         startup_timeout: Period::seconds(60),
     }
 }
@@ -120,4 +122,17 @@ pub(super) fn handle() -> Handle {
         log_group: "/mlops/endpoints/models/digits".to_owned(),
         region: "eu-west-1".to_owned(),
     }
+}
+
+/// By CPU and by requests, and less at night.
+pub(super) fn autoscaling() -> Autoscaling {
+    let document = serde_json::json!({
+        "min": 1, "max": 10,
+        "policies": {
+            "cpu": { "metric": "cpu", "target": 60.0 },
+            "requests": { "metric": "requests_per_target", "target": 100.0 },
+        },
+        "schedules": { "night": { "schedule": "cron(0 22 * * ? *)", "max": 2 } },
+    });
+    serde_json::from_value(document).expect("a block")
 }

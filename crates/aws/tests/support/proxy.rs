@@ -146,7 +146,7 @@ impl Proxy {
         lock(&self.state).targets.clone()
     }
 
-    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing and CloudWatch Logs.
+    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, CloudWatch Logs and Application Auto Scaling.
     pub fn actions(&self) -> Vec<String> {
         lock(&self.state).actions.clone()
     }
@@ -352,6 +352,7 @@ fn action(parts: &Parts, operation: &str) -> String {
     let service = match target.and_then(|target| target.split('.').next()) {
         None => "elasticloadbalancing",
         Some(target) if target.starts_with("Logs_") => "logs",
+        Some("AnyScaleFrontendService") => "application-autoscaling",
         Some(_) => "ecs",
     };
     format!("{service}:{operation}")

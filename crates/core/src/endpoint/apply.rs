@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::deployment::{DeploymentId, DeploymentRef};
+use super::drift::autoscaling_drift;
 use super::outcome::Outcome;
 use super::plan::{self, Action};
 use super::record::EndpointRecord;
@@ -71,7 +72,8 @@ pub async fn apply(deps: &Deps, request: ApplyRequest) -> Result<Outcome> {
         Ok(run) => run,
         Err(refused) => return Ok(refused),
     };
-    let outcome = apply_under_lease(deps, &run, &identity, request, id, base).await;
+    // Boxed: what it holds is large, and every caller holds this.
+    let outcome = Box::pin(apply_under_lease(deps, &run, &identity, request, id, base)).await;
     run.end().await;
     outcome
 }
@@ -113,7 +115,14 @@ async fn apply_under_lease(
     let satisfied = prior
         .as_ref()
         .is_none_or(|prior| deps.target.satisfies(&prior.server, &request.spec));
-    let plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
+    let mut plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
+    if let (Action::None, Some(record)) = (plan.action, &prior)
+        && !autoscaling_drift(deps.target.as_ref(), record)
+            .await?
+            .is_empty()
+    {
+        plan.action = Action::Update;
+    }
     if let (Action::None, Some(record)) = (plan.action, &prior) {
         return Ok(Outcome::Succeeded {
             record: Box::new(record.clone()),

@@ -6,6 +6,7 @@
 mod apply;
 mod control;
 pub mod deployment;
+mod drift;
 pub mod events;
 mod hooks;
 mod outcome;
@@ -30,6 +31,7 @@ pub use control::{
     status,
 };
 pub use deployment::{DeploymentId, DeploymentRef};
+pub use drift::autoscaling_drift;
 pub use outcome::{Outcome, Stopped};
 pub use percent::Percent;
 pub use period::Period;

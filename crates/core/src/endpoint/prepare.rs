@@ -55,6 +55,7 @@ pub(super) fn deployment(
             container: variant.container.clone(),
             placement: spec.placement(variant).map(Box::new),
             smoke: smoke.get(name).filter(|_| who.smokes_at_start).cloned(),
+            instances: spec.autoscaling(name).map_or(1, |wanted| wanted.min),
             startup_timeout: variant.startup_timeout,
         };
         if let Some(request) = smoke.get(name) {

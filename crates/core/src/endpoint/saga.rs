@@ -6,13 +6,14 @@ use super::plan::ServerChange;
 use super::ports::EndpointPorts;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
 use super::steps::{
-    CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold, HoldInput, Prove, ProveInput,
-    Retire, RetireInput, Teardown, TeardownInput,
+    Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold,
+    HoldCapacity, HoldCapacityInput, HoldInput, Prove, ProveInput, Retire, RetireInput, Scaled,
+    Teardown, TeardownInput,
 };
 use crate::error::{Error, Result};
 use crate::rollout::{Move, Rollout, RolloutInput};
 use crate::saga::{BoxNode, SagaId, lift, wire, wire_pivot};
-use crate::target::Provision;
+use crate::target::{Provision, RevisionName};
 
 /// The saga's name.
 pub(super) const NAME: &str = "endpoint";
@@ -70,6 +71,10 @@ pub(super) fn saga(
     if !request.start.is_empty() {
         nodes.push(prove(ports, server));
     }
+    let (old, new) = moved(request);
+    if shifts && old.iter().chain(&new).any(|one| one.wanted.is_some()) {
+        nodes.push(hold_capacity(ports, server));
+    }
     if shifts {
         nodes.push(rollout(ports, server));
     }
@@ -80,6 +85,9 @@ pub(super) fn saga(
         .any(|change| change.old.is_some());
     if stands_by && !request.spec.rollout.terminate_after.is_zero() {
         nodes.push(hold(ports));
+    }
+    if !request.scaled_after().is_empty() {
+        nodes.push(autoscale(ports, server));
     }
     if !request.retire.is_empty() {
         nodes.push(retire(ports, server));
@@ -172,6 +180,55 @@ fn prove(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<En
         input,
         |state| &mut state.prove,
         |state| &state.prove,
+    )
+}
+
+/// What traffic moves from, and what it moves to, with what the instances of each follow.
+fn moved(request: &DeploymentRequest) -> (Vec<Scaled>, Vec<Scaled>) {
+    let moves = &request.rollout.moves;
+    let gives_way = |name: &RevisionName| moves.iter().any(|one| one.old.as_ref() == Some(name));
+    let mut old = request.scaled_by_prior();
+    old.retain(|one| gives_way(&one.revision));
+    let new = moves.iter().map(|one| Scaled {
+        revision: one.new.clone(),
+        wanted: request.spec.autoscaling(&one.variant).cloned(),
+    });
+    (old, new.collect())
+}
+
+fn hold_capacity(
+    ports: &Arc<EndpointPorts>,
+    server: Option<ServerReader>,
+) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        let (old, new) = moved(&state.request);
+        Ok(HoldCapacityInput {
+            server: state.server(server)?,
+            old,
+            new,
+        })
+    };
+    wire::<_, HoldCapacity>(
+        ports.clone(),
+        input,
+        |state| &mut state.hold_capacity,
+        |state| &state.hold_capacity,
+    )
+}
+
+fn autoscale(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        Ok(AutoscaleInput {
+            server: state.server(server)?,
+            after: state.request.scaled_after(),
+            before: state.request.scaled_before(),
+        })
+    };
+    wire::<_, Autoscale>(
+        ports.clone(),
+        input,
+        |state| &mut state.autoscale,
+        |state| &state.autoscale,
     )
 }
 

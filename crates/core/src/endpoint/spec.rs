@@ -1,11 +1,15 @@
 //! What an endpoint shall be: the domain's form of the configuration, with every reference resolved.
 
+mod autoscaling;
 mod ecs;
 mod workload;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use autoscaling::{
+    Autoscaling, ScalingMetric, ScalingPolicy, ScalingSchedule, default_cooldown, default_timezone,
+};
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, LaunchType, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS,
     SlotChoice, TERMINATE_AFTER_ON_ECS, default_log_retention_days,
@@ -31,6 +35,9 @@ pub struct EndpointSpec {
     /// What the server must answer before traffic moves.
     #[serde(default)]
     pub health_check: HealthCheck,
+    /// How many instances variants have that do not say it themselves; `None`: one, or as many as somebody else sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// How a change reaches traffic.
     #[serde(default)]
     pub rollout: RolloutSpec,
@@ -74,6 +81,12 @@ impl EndpointSpec {
             .collect()
     }
 
+    /// How many instances `variant` has, if anything here says it.
+    pub fn autoscaling(&self, variant: &VariantName) -> Option<&Autoscaling> {
+        let own = self.variants.get(variant)?.autoscaling.as_ref();
+        own.or(self.autoscaling.as_ref())
+    }
+
     /// What of this is in each revision of `variant`, on a target that has such a thing.
     pub fn placement(&self, variant: &VariantSpec) -> Option<Placement> {
         match &self.target {
@@ -113,6 +126,9 @@ pub struct VariantSpec {
     /// How the container of a task is started, on a target that runs tasks.
     #[serde(default, skip_serializing_if = "Container::is_default")]
     pub container: Container,
+    /// How many instances it has, in place of [`EndpointSpec::autoscaling`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// How long a revision may take to load.
     #[serde(default = "default_startup_timeout")]
     pub startup_timeout: Period,

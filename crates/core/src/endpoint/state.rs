@@ -9,7 +9,9 @@ use super::deployment::DeploymentRef;
 use super::plan::ServerChange;
 use super::record::{EndpointRecord, Leftovers};
 use super::spec::EndpointSpec;
-use super::steps::{CheckHealth, EnsureRevisions, Hold, Prove, Retire, Teardown};
+use super::steps::{
+    Autoscale, CheckHealth, EnsureRevisions, Hold, HoldCapacity, Prove, Retire, Scaled, Teardown,
+};
 use crate::error::{Error, Result};
 use crate::names::{VariantName, VersionId};
 use crate::rollout::{Rollout, RolloutPlan};
@@ -80,12 +82,18 @@ pub struct EndpointState {
     /// They answer.
     #[serde(default)]
     pub prove: Slot<Prove>,
+    /// No capacity is lost while traffic moves.
+    #[serde(default)]
+    pub hold_capacity: Slot<HoldCapacity>,
     /// They take traffic.
     #[serde(default)]
     pub rollout: Slot<Rollout>,
     /// The old ones stand by.
     #[serde(default)]
     pub hold: Slot<Hold>,
+    /// How many instances there are is the autoscaler's to say.
+    #[serde(default)]
+    pub autoscale: Slot<Autoscale>,
     /// The old ones are taken away.
     #[serde(default)]
     pub retire: Slot<Retire>,
@@ -106,8 +114,10 @@ impl EndpointState {
             ensure: Slot::default(),
             health: Slot::default(),
             prove: Slot::default(),
+            hold_capacity: Slot::default(),
             rollout: Slot::default(),
             hold: Slot::default(),
+            autoscale: Slot::default(),
             retire: Slot::default(),
             teardown: Slot::default(),
         }
@@ -130,6 +140,42 @@ impl EndpointState {
 }
 
 impl DeploymentRequest {
+    /// What the instances of everything that shall run follow, where that is anything, or was.
+    pub(super) fn scaled_after(&self) -> Vec<Scaled> {
+        let all = self.running.iter().map(|(variant, revision)| Scaled {
+            revision: revision.name.clone(),
+            wanted: self.spec.autoscaling(variant).cloned(),
+        });
+        let before = self.scaled_before();
+        let was = |one: &Scaled| before.iter().any(|was| was.revision == one.revision);
+        all.filter(|one| one.wanted.is_some() || was(one)).collect()
+    }
+
+    /// What the instances of that which goes on running followed before.
+    pub(super) fn scaled_before(&self) -> Vec<Scaled> {
+        let stays = |name: &RevisionName| self.running.values().any(|one| one.name == *name);
+        let mut all = self.scaled_by_prior();
+        all.retain(|one| stays(&one.revision));
+        all
+    }
+
+    /// What the instances of everything that ran before followed, where that was anything.
+    pub(super) fn scaled_by_prior(&self) -> Vec<Scaled> {
+        let running = self.prior.iter().flat_map(|prior| {
+            let spec = &prior.spec;
+            let each = prior.running.iter();
+            each.map(move |(variant, revision)| (revision, spec.autoscaling(variant)))
+        });
+        running
+            .filter_map(|(revision, wanted)| {
+                Some(Scaled {
+                    revision: revision.name.clone(),
+                    wanted: Some(wanted?.clone()),
+                })
+            })
+            .collect()
+    }
+
     /// What the target is asked to bring up, if anything.
     pub(super) fn provision(&self) -> Option<ProvisionRequest> {
         (self.server != ServerChange::Keep && self.kind != DeploymentKind::Delete).then(|| {

@@ -1,7 +1,9 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
 mod arn;
+mod autoscaling;
 mod change;
+mod cron;
 mod ecs;
 mod tasks;
 
@@ -26,8 +28,12 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
         TargetSpec::Local(target) => {
             problems.extend(local(target));
             problems.extend(tasks::none(spec));
+            problems.extend(autoscaling::none(spec));
         }
-        TargetSpec::Ecs(target) => problems.extend(ecs::ecs(spec, target)),
+        TargetSpec::Ecs(target) => {
+            problems.extend(ecs::ecs(spec, target));
+            problems.extend(autoscaling::autoscaling(spec));
+        }
     }
     problems
 }

@@ -23,7 +23,7 @@ pub use types::{
     Server, VariantRouting,
 };
 
-use crate::endpoint::spec::EndpointSpec;
+use crate::endpoint::spec::{Autoscaling, EndpointSpec};
 use crate::error::{Error, Result};
 use crate::saga::Progress;
 use crate::serving::{SmokeReport, SmokeRequest};
@@ -77,6 +77,32 @@ pub trait Target: Send + Sync {
         revision: &RevisionName,
         instances: u32,
     ) -> Result<Progress<()>>;
+
+    /// Has the number of instances of `revision` follow `wanted`; with `None` nothing moves it any more. Policies and schedules
+    /// that `wanted` does not have are taken away.
+    ///
+    /// With `hold`, while traffic moves, instances become more and never fewer, and may be so many whatever `wanted.max` is.
+    /// A target with one process has nothing to follow.
+    async fn autoscale(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        wanted: Option<&Autoscaling>,
+        hold: Option<u32>,
+    ) -> Result<Progress<()>> {
+        let _ = (server, revision, wanted, hold);
+        Ok(Progress::Done(()))
+    }
+
+    /// What moves the number of instances of `revision` now, as [`Target::autoscale`] set it or somebody else.
+    async fn autoscaling(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+    ) -> Result<Option<Autoscaling>> {
+        let _ = (server, revision);
+        Ok(None)
+    }
 
     /// Takes no new request for `revision` and lets those in flight end, `drain_seconds` at most.
     async fn drain(

@@ -74,8 +74,19 @@ pub struct Revision {
     /// ([`Target::smokes_at_start`](super::Target::smokes_at_start)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoke: Option<SmokeRequest>,
+    /// How many instances it starts with, on a target that has instances. Later others say how many there are.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub instances: u32,
     /// How long it may take to load.
     pub startup_timeout: Period,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == one()
 }
 
 /// A running server as its target knows it. Kept in the registry's record.

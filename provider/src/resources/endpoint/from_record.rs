@@ -9,6 +9,7 @@ use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::names::VariantName;
 use tfplugin::Attr;
 
+use super::autoscaling;
 use super::ecs;
 use super::model::{defaults, startup_timeout};
 use super::schema::{self, State};
@@ -85,6 +86,7 @@ pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
                 .collect(),
         ),
         health_check: health_check_state(&spec.health_check),
+        autoscaling: autoscaling::state_of(spec.autoscaling.as_ref()),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
         drain_seconds: spec.drain_seconds.into(),
         tags,
@@ -138,6 +140,7 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
             .into(),
         cpu: variant.compute.cpu.into(),
         memory_mb: variant.compute.memory_mb.into(),
+        autoscaling: autoscaling::state_of(variant.autoscaling.as_ref()),
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),
             &(startup.duration().as_secs() as u32),
@@ -240,6 +243,7 @@ fn blank() -> State {
         network: Attr::Null,
         ingress: Attr::Null,
         health_check: Attr::Null,
+        autoscaling: Attr::Null,
         rollout: Attr::Null,
         deletion_policy: Attr::Null,
         drain_seconds: Attr::Null,

@@ -1,6 +1,7 @@
 //! `mlops_endpoint`: one object that owns everything a served model needs, and rolls out and back as
 //! one.
 
+mod autoscaling;
 mod bind;
 mod deploy;
 mod ecs;
@@ -149,12 +150,12 @@ impl Resource<Client> for EndpointResource {
                 .get(variant)
                 .is_some_and(|revision| seen.serves(&revision.name))
         };
-        Ok(Some(Refreshed::new(from_record::state(
-            &request.state,
-            &record,
-            &client.tags,
-            serves,
-        ))))
+        let drift = client.autoscaling_drift(&record).await;
+        let drift = drift
+            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
+        let mut state = from_record::state(&request.state, &record, &client.tags, serves);
+        autoscaling::drifted(&mut state, &record, &drift);
+        Ok(Some(Refreshed::new(state)))
     }
 
     async fn update(

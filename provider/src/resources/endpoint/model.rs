@@ -12,6 +12,7 @@ use mlops_core::rollout::{HttpSource, Source};
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
+use super::autoscaling;
 use super::ecs;
 use super::schema::{self, Runs, State};
 use crate::diagnose;
@@ -60,6 +61,7 @@ fn read(
     // Another model server is no change of an endpoint that does not run it.
     let target = target(state, server_image.filter(|_| runs_server), problems);
     let health_check = health_check(&state.health_check, problems);
+    let autoscaling = autoscaling::spec(&state.autoscaling, "autoscaling", problems);
     let rollout = rollout(&state.rollout, &defaults(state), problems);
     let variants = variants(state, bound, problems);
     Some(EndpointSpec {
@@ -67,6 +69,7 @@ fn read(
         variants: variants?,
         target: target?,
         health_check: health_check?,
+        autoscaling: autoscaling?,
         rollout: rollout?,
         drain_seconds: convert::known(&state.drain_seconds)?
             .unwrap_or(spec::default_drain_seconds()),
@@ -117,6 +120,7 @@ fn variant(
         &at("shadow_percentage"),
         problems,
     );
+    let autoscaling = autoscaling::spec(&variant.autoscaling, &at("autoscaling"), problems);
     let startup_timeout = match convert::known(&variant.startup_timeout_seconds)? {
         Some(seconds) => Period::seconds(seconds.into()),
         None => startup,
@@ -140,6 +144,7 @@ fn variant(
                 None => None,
             },
         },
+        autoscaling: autoscaling?,
         startup_timeout,
     })
 }

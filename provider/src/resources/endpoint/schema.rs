@@ -7,6 +7,7 @@ use tfplugin::timeouts::{self, Operation};
 use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
+use super::autoscaling::{self, Scaling};
 use super::ecs::{self, Ecs, Ingress, Network};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
@@ -31,6 +32,8 @@ tfplugin::object! {
         pub(crate) ingress: Attr<Ingress>,
         /// What the server must answer before traffic moves.
         pub(crate) health_check: Attr<HealthCheck>,
+        /// How many instances variants have, and what decides.
+        pub(crate) autoscaling: Attr<Scaling>,
         /// How a change reaches the traffic.
         pub(crate) rollout: Attr<Rollout>,
         /// What happens to the endpoint on destroy.
@@ -79,6 +82,8 @@ tfplugin::object! {
         pub(crate) cpu: Attr<u32>,
         /// Memory of a task.
         pub(crate) memory_mb: Attr<u32>,
+        /// How many instances it has, in place of the endpoint's own.
+        pub(crate) autoscaling: Attr<Scaling>,
         /// How long loading may take.
         pub(crate) startup_timeout_seconds: Attr<u32>,
     }
@@ -246,6 +251,7 @@ pub(crate) fn schema() -> Schema {
             .single("network", ecs::network())
             .single("ingress", ecs::ingress())
             .single("health_check", health_check())
+            .single("autoscaling", autoscaling::block())
             .single("rollout", rollout())
             .single("timeouts", timeouts::block([Operation::Create, Operation::Update, Operation::Delete])),
     )
@@ -326,6 +332,7 @@ fn variant() -> Nested {
             ),
         )
         .attribute("cpu", task("CPU units of a task on ECS, 1024 of which are one vCPU. Default `512`."))
+        .attribute("autoscaling", autoscaling::attribute())
         .attribute("memory_mb", task("Memory of a task on ECS, in MiB. Default `1024`."))
         .attribute(
             "startup_timeout_seconds",

@@ -23,6 +23,26 @@ impl EcsWorld {
         self.json("logs", "Logs_20140328", operation, body)
     }
 
+    /// Calls Application Auto Scaling about services of ECS.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn scaling(&self, operation: &str, body: &Value) -> Value {
+        let answer = self.scaling_at(&self.part.url, operation, body);
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
+        answer.json()
+    }
+
+    /// The same by another way, which may refuse.
+    #[must_use]
+    pub fn scaling_at(&self, url: &str, operation: &str, body: &Value) -> Response {
+        let mut body = body.clone();
+        body["ServiceNamespace"] = "ecs".into();
+        body["ScalableDimension"] = "ecs:service:DesiredCount".into();
+        let service = "application-autoscaling";
+        json_at(url, service, "AnyScaleFrontendService", operation, &body)
+    }
+
     /// Keeps a value in Secrets Manager; its ARN.
     ///
     /// # Panics

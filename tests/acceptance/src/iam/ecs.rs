@@ -1,4 +1,4 @@
-//! Which permissions a call of ECS, Elastic Load Balancing or CloudWatch Logs needs.
+//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch Logs or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -12,6 +12,10 @@ use serde_json::Value;
 use super::call::{ACCOUNT, Call, decoded, text};
 
 const REGION: &str = "eu-west-1";
+
+/// What the ARN of a scalable target begins with.
+pub(super) const SCALABLE: &str =
+    "arn:aws:application-autoscaling:eu-west-1:000000000000:scalable-target/";
 
 /// What a call of ECS needs.
 ///
@@ -146,6 +150,43 @@ pub(super) fn logs(operation: &str, body: &Value) -> Vec<Call> {
         "DescribeLogGroups" | "DescribeLogStreams" | "GetLogEvents" | "PutRetentionPolicy"
         | "DeleteLogGroup" => vec![call(operation, format!("{group}:log-stream:{stream}"))],
         other => panic!("CloudWatch Logs' {other} is not known here"),
+    }
+}
+
+/// What a call of Application Auto Scaling needs. The name of a scalable target is its resource here, which AWS does not tell.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn scaling(operation: &str, body: &Value) -> Vec<Call> {
+    let target = format!(
+        "{SCALABLE}{}",
+        body["ResourceId"].as_str().unwrap_or_default()
+    );
+    let call = |action: &str, resource: &str| {
+        Call::new(&format!("application-autoscaling:{action}"), resource)
+    };
+    let tags = body["Tags"].as_object().into_iter().flatten();
+    let tags: Vec<Value> = tags
+        .map(|(key, value)| serde_json::json!({ "key": key, "value": value }))
+        .collect();
+    let is_tagged = !tags.is_empty();
+    let tags = Value::from(tags);
+    match operation {
+        "DescribeScalableTargets" | "DescribeScalingPolicies" | "DescribeScheduledActions" => {
+            vec![call(operation, "*")]
+        }
+        "RegisterScalableTarget"
+        | "DeregisterScalableTarget"
+        | "PutScalingPolicy"
+        | "DeleteScalingPolicy"
+        | "PutScheduledAction"
+        | "DeleteScheduledAction" => {
+            let namespace = "application-autoscaling:service-namespace";
+            let own = call(operation, &target).with(namespace, text(&body["ServiceNamespace"]));
+            let tagging = is_tagged.then(|| with_tags(call("TagResource", &target), &tags));
+            [with_tags(own, &tags)].into_iter().chain(tagging).collect()
+        }
+        other => panic!("Application Auto Scaling's {other} is not known here"),
     }
 }
 

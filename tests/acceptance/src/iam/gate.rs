@@ -135,7 +135,7 @@ async fn answer(
 
 /// Whom a request asks, and by which protocol.
 enum Asked {
-    /// DynamoDB, ECS or CloudWatch Logs: JSON, and the operation in a header.
+    /// DynamoDB, ECS, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
     /// Elastic Load Balancing: a form.
     Form,
@@ -169,6 +169,7 @@ impl Asked {
                 match service.as_str() {
                     "AmazonEC2ContainerServiceV20141113" => ecs::ecs(operation, &body),
                     "Logs_20140328" => ecs::logs(operation, &body),
+                    "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),
                 }
             }
@@ -226,6 +227,9 @@ impl Asked {
 /// Adds the tags of what a call changes or deletes, which policies may go by.
 async fn tell_tags(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
     let (service, verb) = call.action.split_once(':').unwrap_or_default();
+    if service == "application-autoscaling" {
+        return tell_tags_of_target(call, part).await;
+    }
     if !["Modify", "Update", "Delete"]
         .iter()
         .any(|start| verb.starts_with(start))
@@ -286,6 +290,43 @@ async fn tell_tags(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
         .map(|(key, value)| (format!("aws:ResourceTag/{key}"), value));
     call.context.extend(tags);
     Ok(())
+}
+
+/// The same for a service's scalable target, which is known by the service until it has an ARN.
+async fn tell_tags_of_target(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
+    let Some(resource) = call.resource.strip_prefix(ecs::SCALABLE) else {
+        return Ok(());
+    };
+    let asked = serde_json::json!({ "ServiceNamespace": "ecs", "ResourceIds": [resource] });
+    let told = scaling(part, "DescribeScalableTargets", &asked).await?;
+    let Some(arn) = told["ScalableTargets"][0]["ScalableTargetARN"].as_str() else {
+        return Ok(());
+    };
+    let asked = serde_json::json!({ "ResourceARN": arn });
+    let told = scaling(part, "ListTagsForResource", &asked).await?;
+    let tags = told["Tags"].as_object().into_iter().flatten();
+    let tags = tags.map(|(key, value)| {
+        let key = format!("aws:ResourceTag/{key}");
+        (key, call::text(value).to_owned())
+    });
+    call.context.extend(tags);
+    Ok(())
+}
+
+async fn scaling(part: SocketAddr, operation: &str, asked: &Value) -> Result<Value, Failure> {
+    let request = Request::post("/")
+        .header("host", part.to_string())
+        .header("authorization", authorization("application-autoscaling"))
+        .header("content-type", "application/x-amz-json-1.1")
+        .header(
+            "x-amz-target",
+            format!("AnyScaleFrontendService.{operation}"),
+        )
+        .body(asked.to_string())?;
+    let (head, body) = request.into_parts();
+    let answer = forward(head, Bytes::from(body), part).await?;
+    let told = answer.into_body().collect().await?.to_bytes();
+    Ok(serde_json::from_slice(&told)?)
 }
 
 async fn forward(

@@ -62,6 +62,7 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
     let service = match action.split(':').next() {
         Some("ecs") => "ECS",
         Some("logs") => "CloudWatch Logs",
+        Some("application-autoscaling") => "Application Auto Scaling",
         _ => "Elastic Load Balancing",
     };
     let call = format!("{service} {} on ", operation(action));
@@ -96,7 +97,9 @@ async fn denied(doing: Doing, action: &str) -> Result<Cell, String> {
             if after != before {
                 return Err(format!("it was {before:?} and is {after:?}"));
             }
-            if doing == Doing::Update && !world.is_as_after(Doing::Create).await {
+            if matches!(doing, Doing::Rescale | Doing::Update)
+                && !world.is_as_after(Doing::Create).await
+            {
                 return Err("the old version does not serve any more".to_owned());
             }
             Cell::RolledBack
@@ -177,11 +180,14 @@ async fn whatever_call_is_denied_the_error_says_so_and_nothing_is_left() {
         table.entry(call).or_default().insert(*doing, shown);
     }
     println!("denied x call, on ECS");
-    println!("{:48} {:17} {:17} {:17}", "", "create", "update", "delete");
+    println!(
+        "{:48} {:17} {:17} {:17} {:17}",
+        "", "create", "rescale", "update", "delete"
+    );
     for (call, cells) in &table {
         let cell = |doing| cells.get(&doing).map_or("-", String::as_str);
-        let [create, update, delete] = Doing::ALL.map(cell);
-        println!("{call:48} {create:17} {update:17} {delete:17}");
+        let [create, rescale, update, delete] = Doing::ALL.map(cell);
+        println!("{call:48} {create:17} {rescale:17} {update:17} {delete:17}");
     }
     println!("{} cells, {} wrong", verdicts.len(), wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use jiff::Timestamp;
 use mlops_core::Result;
 use mlops_core::clock::{Clock, RandomIds, SystemClock};
 use mlops_core::conformance::saga::{Killed, When};
 use mlops_core::endpoint::spec::{
-    Compute, Container, EndpointSpec, HealthCheck, IngressSpec, NetworkSpec, PortRange,
-    RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec, VariantSpec,
+    Autoscaling, Compute, Container, EndpointSpec, HealthCheck, IngressSpec, NetworkSpec,
+    PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec, VariantSpec,
 };
 use mlops_core::endpoint::{
     ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome, Percent, Period, apply, delete,
@@ -43,9 +44,9 @@ pub(super) struct Endpoint {
     /// The process that lives; those before it are dead.
     process: Mutex<MemorySessions>,
     /// Past the proxy.
-    direct: AwsClients,
+    pub(super) direct: AwsClients,
     name: EndpointName,
-    cluster: String,
+    pub(super) cluster: String,
     load_balancer: String,
     subnets: Vec<String>,
     /// Of what its tasks run.
@@ -58,18 +59,20 @@ pub(super) struct Endpoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Doing {
     Create,
+    /// To other numbers of tasks, and fewer reasons to change them; without a rollout.
+    Rescale,
     /// To another version, by a canary.
     Update,
     Delete,
 }
 
 impl Doing {
-    pub(super) const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    pub(super) const ALL: [Self; 4] = [Self::Create, Self::Rescale, Self::Update, Self::Delete];
 
     /// The version that serves afterwards.
     pub(super) fn version(self) -> Option<u64> {
         match self {
-            Self::Create => Some(1),
+            Self::Create | Self::Rescale => Some(1),
             Self::Update => Some(2),
             Self::Delete => None,
         }
@@ -101,6 +104,7 @@ fn clients(url: &str) -> AwsClients {
     let url = || Some(url.to_owned());
     let settings = AwsSettings {
         endpoints: Endpoints {
+            appautoscaling: url(),
             ecs: url(),
             elbv2: url(),
             logs: url(),
@@ -255,6 +259,7 @@ impl Endpoint {
             environment: [("VERSION".to_owned(), version.to_string())].into(),
             compute: Compute::default(),
             container: Container::default(),
+            autoscaling: None,
             startup_timeout: Period::seconds(60),
         };
         EndpointSpec {
@@ -267,6 +272,7 @@ impl Endpoint {
                 healthy_threshold: Some(2),
                 ..HealthCheck::default()
             },
+            autoscaling: Some(super::autoscaling()),
             rollout: RolloutSpec {
                 strategy: Strategy::Canary,
                 steps: vec![step(10), step(100)],
@@ -289,7 +295,11 @@ impl Endpoint {
             };
             return delete(deps, request).await;
         };
-        self.apply(deps, self.spec(version)).await
+        let mut spec = self.spec(version);
+        if doing == Doing::Rescale {
+            spec.autoscaling = Some(rescaled());
+        }
+        self.apply(deps, spec).await
     }
 
     /// One apply by this process.
@@ -337,9 +347,18 @@ impl Endpoint {
     /// Whether the endpoint is as `doing` leaves it.
     pub(super) async fn is_as_after(&self, doing: Doing) -> bool {
         match doing.version() {
-            Some(version) => self.serves_only(version).await,
+            Some(version) => {
+                // While it is held, an autoscaler takes no task away.
+                let left = self.left().await;
+                self.serves_only(version).await && !left.iter().any(|one| one.contains("held"))
+            }
             None => self.left().await.is_empty(),
         }
+    }
+
+    /// What looks past the proxy.
+    pub(super) fn target(&self) -> EcsTarget {
+        target(self.direct.clone(), Arc::new(self.records.clone()))
     }
 
     /// What the registry says of the endpoint.
@@ -353,8 +372,7 @@ impl Endpoint {
         let Some(record) = self.record().await else {
             return false;
         };
-        let target = target(self.direct.clone(), Arc::new(self.records.clone()));
-        let seen = target.observe(&record.server).await.expect("seen");
+        let seen = self.target().observe(&record.server).await.expect("seen");
         let [revision] = record.running.values().collect::<Vec<_>>()[..] else {
             return false;
         };
@@ -374,6 +392,50 @@ impl Endpoint {
             }
             clock.sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// What scales services of the cluster, in words.
+    async fn scaled(&self) -> Vec<String> {
+        let client = self.direct.scaling().await.expect("a client");
+        let targets = client
+            .describe_scalable_targets()
+            .service_namespace(ServiceNamespace::Ecs);
+        let targets = targets.send().await.expect("told").scalable_targets;
+        let own = format!("service/{}/", names::cluster(&self.cluster));
+        let mut scaled = Vec::new();
+        for target in targets.unwrap_or_default() {
+            let resource = target.resource_id();
+            if !resource.starts_with(&own) {
+                continue;
+            }
+            let suspended = target.suspended_state();
+            let held = suspended.and_then(|state| state.dynamic_scaling_in_suspended());
+            scaled.push(format!(
+                "scalable target {resource}: {} to {}{}",
+                target.min_capacity(),
+                target.max_capacity(),
+                if held == Some(true) { ", held" } else { "" }
+            ));
+            let policies = client
+                .describe_scaling_policies()
+                .service_namespace(ServiceNamespace::Ecs)
+                .resource_id(resource);
+            let policies = policies.send().await.expect("told");
+            let policies = policies.scaling_policies().iter();
+            scaled
+                .extend(policies.map(|one| format!("policy {} of {resource}", one.policy_name())));
+            let actions = client
+                .describe_scheduled_actions()
+                .service_namespace(ServiceNamespace::Ecs)
+                .resource_id(resource);
+            let actions = actions.send().await.expect("told");
+            let actions = actions.scheduled_actions().iter();
+            scaled.extend(
+                actions
+                    .map(|one| format!("schedule {} of {resource}", one.scheduled_action_name())),
+            );
+        }
+        scaled
     }
 
     /// Everything of the endpoint's that AWS knows, in words, and its leases of ports.
@@ -415,11 +477,20 @@ impl Endpoint {
                 .filter(|name| name.contains(names::cluster(&self.cluster)))
                 .map(|name| format!("log group {name}")),
         );
+        left.extend(self.scaled().await);
         let leases = self.records.dump().into_iter();
         let leases = leases.filter(|item| item.key.partition.starts_with("front#"));
         left.extend(leases.map(|item| format!("lease {:?}", item.key)));
         left
     }
+}
+
+fn rescaled() -> Autoscaling {
+    let mut wanted = super::autoscaling();
+    wanted.max = 12;
+    wanted.schedules.clear();
+    wanted.policies.remove("cpu");
+    wanted
 }
 
 fn target(clients: AwsClients, records: Arc<dyn Records>) -> EcsTarget {

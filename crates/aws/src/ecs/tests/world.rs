@@ -54,6 +54,7 @@ impl World {
         let image = image(part)?;
         let settings = AwsSettings {
             endpoints: Endpoints {
+                appautoscaling: Some(part.url.clone()),
                 ecs: Some(part.url.clone()),
                 elbv2: Some(part.url.clone()),
                 logs: Some(part.url.clone()),
@@ -128,6 +129,7 @@ impl World {
                 variants: BTreeMap::new(),
                 target: TargetSpec::Ecs(Box::new(ecs)),
                 health_check: HealthCheck::default(),
+                autoscaling: None,
                 rollout: RolloutSpec::default(),
                 drain_seconds: 1,
                 deletion_policy: Default::default(),

@@ -342,6 +342,7 @@ pub(super) fn revision(owner: &Owner, version: u64) -> Revision {
             serde_json::from_value(placement).expect("a placement"),
         )),
         smoke: None,
+        instances: 1,
         startup_timeout: Period::seconds(60),
     }
 }

@@ -193,6 +193,7 @@ pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<End
             environment: BTreeMap::new(),
             compute: Compute::default(),
             container: Container::default(),
+            autoscaling: None,
             startup_timeout: default_startup_timeout(),
         };
         map.insert(crate::names::VariantName::new(*name)?, variant);
@@ -208,6 +209,7 @@ pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<End
             }),
         }),
         health_check: HealthCheck::default(),
+        autoscaling: None,
         rollout,
         drain_seconds: 5,
         deletion_policy: DeletionPolicy::Delete,

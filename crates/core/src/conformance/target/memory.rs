@@ -8,10 +8,10 @@ use async_trait::async_trait;
 
 use super::calls::{Fault, World};
 use super::world::{
-    Behaviour, Handle, Loaded, RevisionView, ServerView, Tallied, WorldView, version_of,
+    Behaviour, Handle, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView, version_of,
 };
 use crate::clock::Clock;
-use crate::endpoint::spec::{EndpointSpec, TargetSpec};
+use crate::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
 use crate::error::{Class, Error, Result};
 use crate::names::VariantName;
 use crate::saga::Progress;
@@ -44,6 +44,49 @@ impl MemoryTarget {
     /// Capacity has to be asked for, as on a target with instances.
     pub fn set_needs_scaling(&self) {
         self.0.state().needs_scaling = true;
+    }
+
+    /// All requests together need so many instances from now on, and every autoscaler has seen it.
+    pub fn set_demand(&self, instances: u32) {
+        let mut state = self.0.state();
+        state.demand = instances;
+        state.follow();
+    }
+
+    /// What answered more than its instances can, since the beginning.
+    pub fn starved(&self) -> Vec<String> {
+        let mut state = self.0.state();
+        state.load_until(self.0.clock.elapsed());
+        state.starved.clone()
+    }
+
+    /// How many instances each revision has, and what they follow, by version.
+    pub fn scaled(&self) -> BTreeMap<u64, (u32, Option<Scaled>)> {
+        let state = self.0.state();
+        let loaded = state
+            .servers
+            .values()
+            .flat_map(|one| one.revisions.values());
+        let told = |one: &Loaded| {
+            (
+                version_of(&one.revision),
+                (one.instances, one.scaled.clone()),
+            )
+        };
+        loaded.map(told).collect()
+    }
+
+    /// Somebody makes instances follow something else, or nothing.
+    pub fn set_autoscaling(&self, wanted: Option<&Autoscaling>) {
+        let mut state = self.0.state();
+        for loaded in state
+            .servers
+            .values_mut()
+            .flat_map(|one| one.revisions.values_mut())
+        {
+            let wanted = wanted.cloned();
+            loaded.scaled = wanted.map(|wanted| Scaled { wanted, hold: None });
+        }
     }
 
     /// The statuses that the next probes answer, in turn; those after them are answered as ever.
@@ -169,7 +212,8 @@ impl Target for MemoryTarget {
                         revision: revision.clone(),
                         loading: 2,
                         draining: false,
-                        instances: u32::from(!needs_scaling),
+                        instances: if needs_scaling { 0 } else { revision.instances },
+                        scaled: None,
                         live: Tallied::default(),
                         shadow: Tallied::default(),
                     });
@@ -230,6 +274,44 @@ impl Target for MemoryTarget {
                 } else {
                     Progress::again(POLL, SOON)
                 })
+            })
+            .await
+    }
+
+    async fn autoscale(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        wanted: Option<&Autoscaling>,
+        hold: Option<u32>,
+    ) -> Result<Progress<()>> {
+        self.0
+            .call("autoscale", |state| {
+                let loaded = state.server(server)?.revisions.get_mut(revision);
+                let loaded = loaded.ok_or_else(|| {
+                    Error::not_found(format!("revision {revision} is not loaded"))
+                })?;
+                let wanted = wanted.cloned();
+                loaded.scaled = wanted.map(|wanted| Scaled { wanted, hold });
+                state.follow();
+                Ok(Progress::Done(()))
+            })
+            .await
+    }
+
+    async fn autoscaling(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+    ) -> Result<Option<Autoscaling>> {
+        self.0
+            .call("autoscaling", |state| {
+                let Ok(server) = state.server(server) else {
+                    return Ok(None);
+                };
+                let loaded = server.revisions.get(revision);
+                let scaled = loaded.and_then(|loaded| loaded.scaled.as_ref());
+                Ok(scaled.map(|scaled| scaled.wanted.clone()))
             })
             .await
     }

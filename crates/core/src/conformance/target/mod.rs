@@ -12,4 +12,4 @@ pub use memory::MemoryTarget;
 pub use suite::{
     a_server_serves_shifts_and_leaves_nothing, provision_can_be_repeated_and_taken_back,
 };
-pub use world::{Behaviour, RevisionView, ServerView, WorldView};
+pub use world::{Behaviour, RevisionView, Scaled, ServerView, WorldView};

@@ -226,6 +226,7 @@ mod tests {
             container: asked.container.clone(),
             placement: None,
             smoke: None,
+            instances: 1,
             startup_timeout: asked.startup_timeout,
         }
     }

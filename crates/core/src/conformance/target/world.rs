@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::calls::Script;
+use crate::endpoint::spec::Autoscaling;
 use crate::error::{Error, Result};
 use crate::serving::{Counters, LATENCY_BOUNDS_MICROS, WHOLE};
 use crate::target::{Revision, RevisionName, Routing, Server};
@@ -86,8 +87,18 @@ pub(super) struct Loaded {
     pub(super) loading: u32,
     pub(super) draining: bool,
     pub(super) instances: u32,
+    pub(super) scaled: Option<Scaled>,
     pub(super) live: Tallied,
     pub(super) shadow: Tallied,
+}
+
+/// What the number of instances follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaled {
+    /// As it was asked for.
+    pub wanted: Autoscaling,
+    /// Whether, while traffic moves, none is taken away, and how many there may be.
+    pub hold: Option<u32>,
 }
 
 /// Counters with fractions, so that small shares add up.
@@ -108,6 +119,9 @@ pub(super) struct State {
     pub(super) lost: f64,
     pub(super) script: Script,
     pub(super) needs_scaling: bool,
+    /// Instances that all requests together need.
+    pub(super) demand: u32,
+    pub(super) starved: Vec<String>,
     pub(super) probes: VecDeque<u16>,
     pub(super) probes_revisions: bool,
 }
@@ -176,6 +190,8 @@ impl State {
     pub(super) fn load_until(&mut self, now: Duration) {
         let requests = now.saturating_sub(self.ticked).as_secs_f64() * self.requests_per_second;
         self.ticked = now.max(self.ticked);
+        self.note_starved();
+        self.follow();
         if requests <= 0.0 {
             return;
         }
@@ -203,6 +219,40 @@ impl State {
                         None => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// Notes what answers more than its instances can.
+    fn note_starved(&mut self) {
+        let demand = self.demand;
+        for server in self.servers.values() {
+            for (name, loaded) in &server.revisions {
+                let needed = needed(demand, server.routing.share_of(name));
+                if loaded.instances < needed {
+                    let has = loaded.instances;
+                    self.starved
+                        .push(format!("{name} has {has} instances and needs {needed}"));
+                }
+            }
+        }
+    }
+
+    /// Autoscalers look at the load, and at nothing else.
+    pub(super) fn follow(&mut self) {
+        let demand = self.demand;
+        for server in self.servers.values_mut() {
+            for (name, loaded) in &mut server.revisions {
+                let Some(Scaled { wanted, hold }) = &loaded.scaled else {
+                    continue;
+                };
+                let most = wanted.max.max(hold.unwrap_or(0));
+                let asked = needed(demand, server.routing.share_of(name));
+                let within = asked.clamp(wanted.min, most);
+                loaded.instances = match hold {
+                    Some(_) => loaded.instances.clamp(within, most),
+                    None => within,
+                };
             }
         }
     }
@@ -238,6 +288,12 @@ impl Tallied {
             buckets,
         }
     }
+}
+
+/// Instances that this share, out of `WHOLE * WHOLE`, of all requests needs.
+fn needed(demand: u32, share: u64) -> u32 {
+    let whole = u64::from(WHOLE) * u64::from(WHOLE);
+    u32::try_from((u64::from(demand) * share).div_ceil(whole)).unwrap_or(u32::MAX)
 }
 
 /// By which a revision's behaviour is told; images are all alike here, and no version has number 0.

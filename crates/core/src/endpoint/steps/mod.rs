@@ -1,5 +1,6 @@
 //! The endpoint saga's steps that are not the target's own and not the rollout.
 
+mod capacity;
 mod ensure;
 mod health;
 mod hold;
@@ -7,6 +8,7 @@ mod prove;
 mod retire;
 mod teardown;
 
+pub use capacity::{Autoscale, AutoscaleInput, HoldCapacity, HoldCapacityInput, Scaled};
 pub use ensure::{EnsureInput, EnsureRevisions};
 pub use health::{CheckHealth, HealthInput, HealthSince};
 pub use hold::{Hold, HoldInput, HoldUntil};

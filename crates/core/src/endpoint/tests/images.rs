@@ -12,7 +12,7 @@ fn image(digit: char) -> Workload {
 }
 
 /// `digits` on ECS, whose one variant runs `workload`; 10 % for 5 s, then all.
-fn on_ecs(workload: &Workload) -> EndpointSpec {
+pub(super) fn on_ecs(workload: &Workload) -> EndpointSpec {
     let mut spec = spec(1, RolloutSpec::default()).unwrap();
     spec.variants.values_mut().next().unwrap().workload = workload.clone();
     spec.target = serde_json::from_value(serde_json::json!({ "ecs": {
@@ -34,7 +34,7 @@ fn on_ecs(workload: &Workload) -> EndpointSpec {
     spec
 }
 
-fn version(number: u64) -> Workload {
+pub(super) fn version(number: u64) -> Workload {
     let model = crate::names::ModelName::new("digits").unwrap();
     Workload::version(model, number, format!("digest-{number}"))
 }
