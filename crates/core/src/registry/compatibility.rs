@@ -3,11 +3,13 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::sessions::FRESH;
 use super::{ModelSpec, Registry};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
 use crate::signature::{self, Compatibility, Signature};
+
+/// For how long plans trust what they saw: a thousand resources ask within a few seconds.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The newest signature of a model, as seen at a time.
 pub(super) struct Newest {

@@ -90,7 +90,7 @@ struct Inner {
     /// How the session shows that it lives; `None` where the process itself can be seen by all who use the registry.
     heartbeat: Option<Heartbeat>,
     pulse: pulse::Pulse,
-    others: Mutex<Option<sessions::OtherSessions>>,
+    others: sessions::OtherSessions,
     watch: Mutex<watch::Watch>,
     last_event: std::sync::atomic::AtomicI64,
 }
@@ -127,7 +127,7 @@ impl Registry {
                 opened: tokio::sync::OnceCell::new(),
                 heartbeat: None,
                 pulse: pulse::Pulse::default(),
-                others: Mutex::default(),
+                others: sessions::OtherSessions::default(),
                 watch: Mutex::default(),
                 last_event: std::sync::atomic::AtomicI64::new(0),
             }),
@@ -169,7 +169,7 @@ impl Registry {
             opened: tokio::sync::OnceCell::new(),
             heartbeat: old.heartbeat,
             pulse: pulse::Pulse::default(),
-            others: Mutex::default(),
+            others: sessions::OtherSessions::default(),
             watch: Mutex::default(),
             last_event: std::sync::atomic::AtomicI64::new(0),
         };

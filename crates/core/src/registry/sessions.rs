@@ -139,17 +139,21 @@ pub(super) struct CreatedRow {
     nonce: String,
 }
 
-/// The other sessions, as seen a moment ago.
-pub(super) struct OtherSessions {
-    seen: Duration,
+/// The other sessions, as seen a moment ago: the one who looks holds the lock, and the others wait for what he sees.
+pub(super) type OtherSessions = tokio::sync::Mutex<Option<Seen>>;
+
+pub(super) struct Seen {
+    /// When it was asked for.
+    at: Duration,
     records: Arc<Vec<Document<SessionRecord>>>,
 }
 
 /// What a session that died had made, and nobody came for, is given up after so many days: it counts as acknowledged then.
 const UNCLAIMED_DAYS: i64 = 30;
 
-/// For how long refreshes and registrations trust what they saw: a thousand resources ask within a few seconds.
-pub(super) const FRESH: Duration = Duration::from_secs(1);
+/// For how long refreshes and registrations trust which other sessions they saw: a thousand resources ask within a few
+/// seconds. A session that matters to a refresh made what a state held when the run began, so it is older than that.
+const LATELY: Duration = Duration::from_secs(5);
 
 /// What an object is called in a session's rows.
 pub(super) fn object(kind: &str, id: impl std::fmt::Display) -> String {
@@ -294,19 +298,18 @@ impl Registry {
 
     /// As [`Self::session_records`], a moment ago.
     async fn session_records_lately(&self) -> Result<Arc<Vec<Document<SessionRecord>>>> {
-        let lock = || {
-            let others = self.inner.others.lock();
-            others.unwrap_or_else(PoisonError::into_inner)
-        };
-        let now = self.inner.clock.elapsed();
-        if let Some(others) = lock().as_ref()
-            && now.saturating_sub(others.seen) < FRESH
+        // By when the caller asked, not when his turn came: a slow store is not asked by one after the other.
+        let asked = self.inner.clock.elapsed();
+        let mut others = self.inner.others.lock().await;
+        if let Some(seen) = others.as_ref()
+            && asked.saturating_sub(seen.at) < LATELY
         {
-            return Ok(others.records.clone());
+            return Ok(seen.records.clone());
         }
+        let at = self.inner.clock.elapsed();
         let records = Arc::new(self.session_records().await?);
-        *lock() = Some(OtherSessions {
-            seen: now,
+        *others = Some(Seen {
+            at,
             records: records.clone(),
         });
         Ok(records)

@@ -7,6 +7,7 @@ mod migrate;
 mod model_check;
 mod models;
 mod pending;
+mod sessions;
 mod sweep;
 mod sweep_races;
 
