@@ -70,11 +70,12 @@ pub(crate) fn at_least(measured: f64, bound: f64) -> &'static str {
     if measured >= bound { "ok" } else { "MISS" }
 }
 
-/// The middle of some measurements; of an even number, the lower of the two in the middle.
+/// The middle of some measurements; of an even number, halfway between the two in the middle.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     assert!(!values.is_empty(), "a median of nothing");
     values.sort_by(f64::total_cmp);
-    values[(values.len() - 1) / 2]
+    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(low, high)
 }
 
 #[cfg(test)]
@@ -101,6 +102,6 @@ mod tests {
     #[test]
     fn the_median_ignores_order_and_outliers() {
         assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![100.0, 1.0]), 1.0);
+        assert_eq!(median(vec![100.0, 1.0, 3.0, 2.0]), 2.5);
     }
 }

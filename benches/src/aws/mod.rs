@@ -5,6 +5,7 @@ mod calls;
 mod cli;
 mod counter;
 mod part;
+mod project;
 mod race;
 mod upload;
 mod versions;

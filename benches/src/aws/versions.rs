@@ -5,119 +5,27 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::counter::Counter;
-use super::part::Part;
-use super::{BUCKET, cli, head};
+use super::project::{Project, Servers};
 use crate::artifact::{MIB, noise, write_noise};
 use crate::builds::Builds;
 use crate::table::{Table, at_most, median};
-use crate::terraform::{Provider, Spent, Workspace};
+use crate::terraform::Spent;
 
 /// Percent of the file that a small change may send.
 const SENT: f64 = 3.0;
-/// Percent that a version which changed everywhere may take longer than the first.
+/// Percent that a version which changed everywhere may take longer than a first version.
 const SLOWER: f64 = 2.0;
-/// Versions that the server holds at the same time, at most.
-const VERSIONS: u64 = 2;
-/// How often both are timed.
-const ROUNDS: usize = 5;
+/// How often both are timed; even, because they take turns.
+const ROUNDS: usize = 6;
 /// Calls of the provider that carry bytes at the same time.
 const WORKERS: u64 = 10;
 /// A part has 8 MiB at least, and a chunk of 4 MiB more at most.
 const PART: u64 = 12 * MIB;
 const PERCENT: u64 = 100;
-
-/// Servers, and a registered artifact with one large file.
-struct World {
-    _records: Part,
-    objects: Part,
-    counter: Counter,
-    workspace: Workspace,
-    weights: PathBuf,
-}
-
-impl World {
-    /// Everything is there, and nothing is registered yet of a file of this size.
-    fn new(builds: &Builds, size: u64, counted: bool) -> Result<Self> {
-        let provider = Provider {
-            name: "mlops",
-            binary: builds.provider()?,
-        };
-        let records = Part::start(builds, "ministack")?;
-        let objects = Part::start_with_room(builds, "versitygw", VERSIONS * size)?;
-        cli::make_table(builds, &records.url)?;
-        cli::make_bucket(builds, &objects.url)?;
-        let counter = Counter::before(&objects.url)?;
-        let url = if counted { &counter.url } else { &objects.url };
-        let head = head(&records.url, url);
-        let config = format!(
-            "{head}resource \"mlops_model\" \"big\" {{\n  name = \"big\"\n}}\n\n\
-             resource \"mlops_model_version\" \"big\" {{\n  model  = mlops_model.big.name\n  source = \"${{path.module}}/artifact\"\n}}\n\n\
-             output \"uri\" {{\n  value = mlops_model_version.big.artifact_uri\n}}\n"
-        );
-        let workspace = Workspace::new(builds, Some(&provider), &config)?;
-        let artifact = workspace.path().join("artifact");
-        fs::create_dir(&artifact).with_context(|| format!("cannot make {}", artifact.display()))?;
-        let graph = builds.quickstart("models/digits-v2.onnx")?;
-        fs::copy(&graph, artifact.join("model.onnx"))
-            .with_context(|| format!("cannot copy {}", graph.display()))?;
-        let weights = artifact.join("weights.bin");
-        Ok(Self {
-            _records: records,
-            objects,
-            counter,
-            workspace,
-            weights,
-        })
-    }
-
-    /// Registers what is there: what it cost.
-    fn apply(&self) -> Result<Spent> {
-        // What was written before is not written to the disk during the measurement.
-        cli::timed(&mut Command::new("sync"))?;
-        self.counter.take_bytes();
-        self.workspace
-            .run(&["apply", "-input=false", "-auto-approve"])
-    }
-
-    /// Where the file of the version that was registered last lies.
-    fn place(&self) -> Result<String> {
-        let uri = self.workspace.output("uri")?;
-        ensure!(uri.starts_with(&format!("s3://{BUCKET}/")), "{uri}");
-        Ok(format!("{}/", uri.trim_end_matches('/')))
-    }
-
-    /// Fails unless what lies there is the file, byte for byte.
-    fn compare(&self, builds: &Builds) -> Result<()> {
-        let from = format!("{}files/weights.bin", self.place()?);
-        let arguments = ["s3", "cp", "--quiet", &from, "-"];
-        let mut download = cli::aws(builds, &self.objects.url, &arguments)?
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot run the AWS command line")?;
-        let sent = download.stdout.take().context("no output")?;
-        let same = Command::new("cmp")
-            .arg("-")
-            .arg(&self.weights)
-            .stdin(sent)
-            .status()
-            .context("cannot run cmp")?;
-        let done = download.wait()?;
-        ensure!(same.success() && done.success(), "{from} is not the file");
-        Ok(())
-    }
-
-    /// Makes room on the disk.
-    fn forget(&self, builds: &Builds, place: &str) -> Result<()> {
-        let arguments = ["s3", "rm", "--quiet", "--recursive", place];
-        cli::timed(&mut cli::aws(builds, &self.objects.url, &arguments)?).map(drop)
-    }
-}
 
 /// Measures and prints.
 pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
@@ -138,14 +46,15 @@ pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
 
 /// Small changes.
 fn changed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
-    let world = World::new(builds, size, true)?;
-    write_noise(&world.weights, size)?;
-    world.apply()?;
-    let first = world.place()?;
+    let servers = Servers::start(builds, 2 * size)?;
+    let project = servers.counted("big")?;
+    write_noise(&project.weights, size)?;
+    project.apply()?;
+    let first = project.place()?;
     let mut row = |what: &str| -> Result<()> {
-        let took = world.apply()?;
-        let sent = world.counter.take_bytes();
-        world.compare(builds)?;
+        let took = project.apply()?;
+        let sent = servers.counter.take_bytes();
+        project.compare()?;
         let percent = (sent * PERCENT) as f64 / size as f64;
         table.row(vec![
             what.to_owned(),
@@ -159,43 +68,60 @@ fn changed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
         ]);
         Ok(())
     };
-    overwrite(&world.weights, size / 2, size / PERCENT)?;
+    overwrite(&project.weights, size / 2, size / PERCENT)?;
     row("1 % changed in one place")?;
-    world.forget(builds, &first)?;
-    insert(&world.weights, MIB / 3, MIB)?;
+    servers.forget(&first)?;
+    insert(&project.weights, MIB / 3, MIB)?;
     row("1 MiB inserted near the front")
 }
 
-/// Nothing is left of what was.
+/// Nothing is left of what was, against the first large version of another model on the same servers. Which of the two comes
+/// first takes turns, so that what makes the later of two uploads slower or faster is not counted.
 fn changed_everywhere(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let (mut plain, mut changed) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let world = World::new(builds, size, false)?;
-        // The registry and the model are made before.
-        write_noise(&world.weights, 1024)?;
-        world.apply()?;
-        for (seed, spent) in [(1, &mut first), (2, &mut second)] {
-            let seed = seed + 2 * round as u64;
-            write(&world.weights, |file| noise(seed, size, file))?;
-            spent.push(world.apply()?);
+        let servers = Servers::start(builds, 3 * size)?;
+        let (trained, other) = (servers.project("trained")?, servers.project("other")?);
+        for project in [&trained, &other] {
+            // The registry and the model are made before.
+            write_noise(&project.weights, 1024)?;
+            project.apply()?;
+        }
+        let seed = 3 * round as u64;
+        let register = |project: &Project<'_>, seed| {
+            write(&project.weights, |file| noise(seed, size, file))?;
+            let spent = project.apply()?;
+            fs::remove_file(&project.weights).context("a file that was registered")?;
+            Ok::<_, anyhow::Error>(spent)
+        };
+        register(&trained, seed)?;
+        let mut both = [(&other, &mut plain), (&trained, &mut changed)];
+        if round % 2 == 1 {
+            both.reverse();
+        }
+        for (seed, (project, spent)) in (seed + 1..).zip(both) {
+            spent.push(register(project, seed)?);
         }
     }
     let each = |of: fn(&Spent) -> f64| {
-        let ratios = second.iter().zip(&first);
-        let slower = median(
-            ratios
-                .map(|(second, first)| of(second) / of(first) - 1.0)
-                .collect(),
-        );
+        let pairs = changed.iter().zip(&plain);
+        let slower: Vec<_> = pairs
+            .map(|(one, other)| of(one) / of(other) - 1.0)
+            .collect();
+        println!("aws: changed everywhere, each pair: {slower:+.3?}");
         let cost = |spent: &[Spent]| median(spent.iter().map(of).collect());
-        (slower * PERCENT as f64, cost(&second), cost(&first))
+        (
+            median(slower) * PERCENT as f64,
+            cost(&changed),
+            cost(&plain),
+        )
     };
-    let (slower, second_wall, first_wall) = each(|spent| spent.wall.as_secs_f64());
-    let (more, second_cpu, first_cpu) = each(|spent| spent.provider.cpu);
+    let (slower, changed_wall, plain_wall) = each(|spent| spent.wall.as_secs_f64());
+    let (more, changed_cpu, plain_cpu) = each(|spent| spent.provider.cpu);
     table.row(vec![
-        "changed everywhere, against the first version".to_owned(),
+        "changed everywhere, against a first version".to_owned(),
         format!(
-            "{second_wall:.2} s against {first_wall:.2} s, {slower:+.1} %; client CPU {second_cpu:.2} against {first_cpu:.2} s, {more:+.1} % \
+            "{changed_wall:.2} s against {plain_wall:.2} s, {slower:+.1} %; client CPU {changed_cpu:.2} against {plain_cpu:.2} s, {more:+.1} % \
              (medians of {ROUNDS} pairs)"
         ),
         format!("at most +{SLOWER} %"),
@@ -206,15 +132,16 @@ fn changed_everywhere(builds: &Builds, size: u64, table: &mut Table) -> Result<(
 
 /// Killed when half of it was sent.
 fn killed(builds: &Builds, size: u64, table: &mut Table) -> Result<()> {
-    let world = World::new(builds, size, true)?;
-    write_noise(&world.weights, size)?;
-    let sent = || world.counter.bytes();
+    let servers = Servers::start(builds, 2 * size)?;
+    let project = servers.counted("big")?;
+    write_noise(&project.weights, size)?;
+    let sent = || servers.counter.bytes();
     let arguments = ["apply", "-input=false", "-auto-approve"];
-    world.workspace.kill(&arguments, || sent() >= size / 2)?;
+    project.workspace.kill(&arguments, || sent() >= size / 2)?;
     let before = sent();
-    world.workspace.run(&arguments)?;
+    project.workspace.run(&arguments)?;
     let twice = sent().saturating_sub(size);
-    world.compare(builds)?;
+    project.compare()?;
     let bound = WORKERS * PART;
     table.row(vec![
         "kill -9 amid the upload, applied again".to_owned(),
