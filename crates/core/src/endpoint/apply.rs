@@ -116,18 +116,15 @@ async fn apply_under_lease(
         .as_ref()
         .is_none_or(|prior| deps.target.satisfies(&prior.server, &request.spec));
     let mut plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
-    if let (Action::None, Some(record)) = (plan.action, &prior)
-        && !autoscaling_drift(deps.target.as_ref(), record)
-            .await?
-            .is_empty()
-    {
-        plan.action = Action::Update;
-    }
     if let (Action::None, Some(record)) = (plan.action, &prior) {
-        return Ok(Outcome::Succeeded {
-            record: Box::new(record.clone()),
-            deployed: false,
-        });
+        let drift = autoscaling_drift(deps.target.as_ref(), record).await?;
+        if drift.is_empty() {
+            return Ok(Outcome::Succeeded {
+                record: Box::new(record.clone()),
+                deployed: false,
+            });
+        }
+        plan.action = Action::Update;
     }
     // Before anything is made: a candidate that nobody can judge would only be taken back again.
     check_sources(deps.meter.as_ref(), &request.spec.rollout)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::wait::Wait;
 use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::spec::Autoscaling;
 use crate::error::Result;
@@ -76,7 +77,7 @@ impl Step for HoldCapacity {
                 wait.add(target.scale(server, &scaled.revision, wanted.min).await?);
             }
         }
-        Ok(wait.progress())
+        Ok(wait.progress(LIMIT))
     }
 
     /// The old ones are the autoscaler's again. The new ones are taken away by the step that made them.
@@ -127,7 +128,7 @@ impl Step for Autoscale {
                 .autoscale(&input.server, revision, wanted, None);
             wait.add(followed.await?);
         }
-        Ok(wait.progress())
+        Ok(wait.progress(LIMIT))
     }
 
     async fn undo(
@@ -151,24 +152,5 @@ async fn follow(ports: &EndpointPorts, server: &Server, all: &[Scaled]) -> Resul
             Err(error) => return Err(error),
         }
     }
-    Ok(wait.progress())
-}
-
-/// Until when several calls have to be made again.
-#[derive(Default)]
-struct Wait(Option<Duration>);
-
-impl Wait {
-    fn add(&mut self, progress: Progress<()>) {
-        if let Progress::Pending { poll_after, .. } = progress {
-            self.0 = Some(self.0.map_or(poll_after, |wait| wait.min(poll_after)));
-        }
-    }
-
-    fn progress(self) -> Progress<()> {
-        match self.0 {
-            Some(poll_after) => Progress::again(poll_after, LIMIT),
-            None => Progress::Done(()),
-        }
-    }
+    Ok(wait.progress(LIMIT))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::wait::Wait;
 use crate::endpoint::Period;
 use crate::endpoint::ports::EndpointPorts;
 use crate::saga::{Progress, Step, StepError, UndoError};
@@ -42,15 +43,10 @@ impl Step for EnsureRevisions {
         input: EnsureInput,
         _: Option<()>,
     ) -> Result<Progress<()>, StepError> {
-        let mut wait: Option<Duration> = None;
+        let mut wait = Wait::default();
         for revision in &input.revisions {
-            if let Progress::Pending { poll_after, .. } = ports
-                .target
-                .ensure_revision(&input.server, revision)
-                .await?
-            {
-                wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
-            }
+            let ensured = ports.target.ensure_revision(&input.server, revision);
+            wait.add(ensured.await?);
         }
         let longest = input
             .revisions
@@ -58,10 +54,7 @@ impl Step for EnsureRevisions {
             .map(|r| r.startup_timeout)
             .max()
             .unwrap_or(Period::ZERO);
-        Ok(match wait {
-            Some(poll_after) => Progress::again(poll_after, longest.duration() + SLACK),
-            None => Progress::Done(()),
-        })
+        Ok(wait.progress(longest.duration() + SLACK))
     }
 
     /// By now no weight is on them, but requests may still be inside.

@@ -7,6 +7,7 @@ mod hold;
 mod prove;
 mod retire;
 mod teardown;
+mod wait;
 
 pub use capacity::{Autoscale, AutoscaleInput, HoldCapacity, HoldCapacityInput, Scaled};
 pub use ensure::{EnsureInput, EnsureRevisions};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::wait::Wait;
 use crate::endpoint::events::Note;
 use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::record::Leftovers;
@@ -123,21 +124,13 @@ pub(super) async fn take_away(
     revisions: &[RevisionName],
     drain_seconds: u64,
 ) -> Result<Progress<()>> {
-    let mut wait: Option<Duration> = None;
+    let mut wait = Wait::default();
     for revision in revisions {
         let mut progress = ports.target.drain(server, revision, drain_seconds).await?;
         if matches!(progress, Progress::Done(())) {
             progress = ports.target.remove(server, revision).await?;
         }
-        if let Progress::Pending { poll_after, .. } = progress {
-            wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
-        }
+        wait.add(progress);
     }
-    Ok(match wait {
-        Some(poll_after) => Progress::again(
-            poll_after,
-            Duration::from_secs(drain_seconds) + ports.target.patience(),
-        ),
-        None => Progress::Done(()),
-    })
+    Ok(wait.progress(Duration::from_secs(drain_seconds) + ports.target.patience()))
 }

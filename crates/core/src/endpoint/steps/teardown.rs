@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::wait::Wait;
 use crate::endpoint::ports::EndpointPorts;
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::Server;
@@ -36,17 +37,12 @@ impl Step for Teardown {
         input: TeardownInput,
         _: Option<()>,
     ) -> Result<Progress<()>, StepError> {
-        let mut wait: Option<Duration> = None;
+        let mut wait = Wait::default();
         for server in &input.servers {
-            let progress = ports.target.teardown(server, input.drain_seconds).await?;
-            if let Progress::Pending { poll_after, .. } = progress {
-                wait = Some(wait.map_or(poll_after, |wait| wait.min(poll_after)));
-            }
+            wait.add(ports.target.teardown(server, input.drain_seconds).await?);
         }
         let deadline = Duration::from_secs(input.drain_seconds) + ports.target.patience();
-        Ok(wait.map_or(Progress::Done(()), |poll_after| {
-            Progress::again(poll_after, deadline)
-        }))
+        Ok(wait.progress(deadline))
     }
 
     /// Never called: this step is a pivot. A delete is not taken back, it is tried again.
