@@ -304,7 +304,7 @@ fn failed(
     failure: Failure,
 ) -> Call {
     let reason = failure.to_string();
-    let document = (failure.evidence.map(serde_json::to_value).transpose())
+    let document = (failure.evidence().map(serde_json::to_value).transpose())
         .map_err(|e| Error::bug("an analysis' evidence could not be written as JSON").because(e))?;
     let mut note = Note::new("rollout.failed", reason.clone());
     if let Some(document) = &document {

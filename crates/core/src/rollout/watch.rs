@@ -28,25 +28,36 @@ pub(super) enum Verdict {
 }
 
 /// Why a stage failed.
-pub(super) struct Failure {
-    /// Where there is no measurement to tell.
-    reason: String,
-    /// What was measured, if that is why.
-    pub(super) evidence: Option<Evidence>,
+pub(super) enum Failure {
+    /// What was measured is not what must hold.
+    Measured(Evidence),
+    /// There is no measurement to judge by, for this reason.
+    Unjudged(String),
 }
 
 impl Failure {
     /// With who got answers of the candidate.
     pub(super) fn exposed(self, exposure: Exposure) -> Self {
-        let evidence = self.evidence.map(|found| Evidence { exposure, ..found });
-        Self { evidence, ..self }
+        match self {
+            Self::Measured(found) => Self::Measured(Evidence { exposure, ..found }),
+            Self::Unjudged(reason) => Self::Unjudged(reason),
+        }
+    }
+
+    /// What was measured, if that is why.
+    pub(super) fn evidence(&self) -> Option<&Evidence> {
+        match self {
+            Self::Measured(found) => Some(found),
+            Self::Unjudged(_) => None,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(found) = &self.evidence else {
-            return f.write_str(&self.reason);
+        let found = match self {
+            Self::Measured(found) => found,
+            Self::Unjudged(reason) => return f.write_str(reason),
         };
         write!(
             f,
@@ -137,10 +148,7 @@ impl<'a> Look<'a> {
             let why = nothing(&measured);
             tally.fall_silent(self.now, true, Some("query".to_owned()), why);
         }
-        evidence.map(|evidence| Failure {
-            reason: String::new(),
-            evidence: Some(evidence),
-        })
+        evidence.map(Failure::Measured)
     }
 
     /// `None` where the counters that it goes by are not there.
@@ -172,14 +180,11 @@ impl<'a> Look<'a> {
             tally.at = self.now;
             return None;
         }
-        Some(Failure {
-            reason: format!(
-                "analysis {name:?} cannot judge step {}: {why}; see {}",
-                self.index + 1,
-                path(name, attribute.as_deref().unwrap_or("source")),
-            ),
-            evidence: None,
-        })
+        Some(Failure::Unjudged(format!(
+            "analysis {name:?} cannot judge step {}: {why}; see {}",
+            self.index + 1,
+            path(name, attribute.as_deref().unwrap_or("source")),
+        )))
     }
 
     /// Why it is not waited for any longer.
@@ -199,16 +204,13 @@ impl<'a> Look<'a> {
             None => ("it was not asked", None),
         };
         let after = if has_gone { "" } else { " after its bake" };
-        Some(Failure {
-            reason: format!(
-                "analysis {name:?} could not judge step {} in the {} that {} allows{after}: {what}; see {}",
-                self.index + 1,
-                analysis.max_wait,
-                path(name, "max_wait"),
-                path(name, attribute.unwrap_or("source")),
-            ),
-            evidence: None,
-        })
+        Some(Failure::Unjudged(format!(
+            "analysis {name:?} could not judge step {} in the {} that {} allows{after}: {what}; see {}",
+            self.index + 1,
+            analysis.max_wait,
+            path(name, "max_wait"),
+            path(name, attribute.unwrap_or("source")),
+        )))
     }
 
     /// The first time that the stage outlasts its bake.
