@@ -245,21 +245,14 @@ pub(super) fn state(wanted: &Autoscaling) -> Scaling {
     Scaling {
         min: wanted.min.into(),
         max: wanted.max.into(),
-        policies: some(policies.collect()),
-        schedules: some(schedules.collect()),
+        policies: unless(policies.collect(), &BTreeMap::new()),
+        schedules: unless(schedules.collect(), &BTreeMap::new()),
     }
 }
 
 /// The same for a variant or an endpoint that may have none.
 pub(super) fn state_of(wanted: Option<&Autoscaling>) -> Attr<Scaling> {
     wanted.map_or(Attr::Null, |wanted| Attr::Known(state(wanted)))
-}
-
-fn some<T>(map: BTreeMap<String, T>) -> Attr<BTreeMap<String, T>> {
-    match map.is_empty() {
-        true => Attr::Null,
-        false => Attr::Known(map),
-    }
 }
 
 /// Puts into `state` what variants follow that do not follow what was asked for.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mlops_core::Error;
+use mlops_core::endpoint::record::Leftovers;
 use mlops_core::endpoint::{self, ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome};
 use mlops_core::names::{EndpointId, VariantName};
 use mlops_core::registry::Smoke;
@@ -59,7 +60,8 @@ pub(crate) async fn deploy(
     let outcome = Box::pin(endpoint::apply(&deps(client, &id)?, request)).await;
     match outcome.map_err(|error| failed(&id.name, &error))? {
         Outcome::Succeeded { record, deployed } => {
-            if let Some(warning) = left_over(&record).filter(|_| deployed) {
+            let warning = left_over(&record.identity(), &record.leftovers);
+            if let Some(warning) = warning.filter(|_| deployed) {
                 cx.warn(warning);
             }
             Ok(*record)
@@ -180,8 +182,7 @@ fn stopped(outcome: &Outcome) -> Diagnostics {
 }
 
 /// A warning of what the deployment could not take away: it serves, and its capacity is paid for.
-fn left_over(record: &EndpointRecord) -> Option<Diagnostic> {
-    let left = &record.leftovers;
+fn left_over(endpoint: &str, left: &Leftovers) -> Option<Diagnostic> {
     let revisions = left.revisions.iter().map(|name| format!("revision {name}"));
     let servers = left.servers.iter();
     let servers = servers.map(|server| format!("the server at {}", server.invoke_url));
@@ -190,9 +191,8 @@ fn left_over(record: &EndpointRecord) -> Option<Diagnostic> {
         return None;
     }
     let detail = format!(
-        "Endpoint {} serves as asked for, but {} of the deployment before could not be taken away: {}. It gets no traffic and still costs what it \
+        "Endpoint {endpoint} serves as asked for, but {} of the deployment before could not be taken away: {}. It gets no traffic and still costs what it \
          runs on. Remove the cause; the next deployment of the endpoint tries again, and so does its destroy.",
-        record.identity(),
         what.join(" and "),
         left.why.as_deref().unwrap_or("the reason is in its events"),
     );
@@ -213,43 +213,17 @@ pub(crate) fn settled(state: State) -> State {
 
 #[cfg(test)]
 mod tests {
-    use mlops_core::target::RevisionName;
-
     use super::*;
 
     #[test]
     fn what_could_not_be_taken_away_is_a_warning_that_names_it_and_the_cause() {
-        let mut record: EndpointRecord = serde_json::from_value(serde_json::json!({
-            "id": "00000000-0000-0000-0000-000000000001",
-            "name": "digits",
-            "revision": 4,
-            "spec": {
-                "name": "digits", "variants": {}, "target": { "local": { "port": null, "port_range": null } },
-                "health_check": {
-                    "path": null, "interval": null, "timeout": null, "healthy_threshold": null,
-                    "unhealthy_threshold": null, "start_period": null,
-                },
-                "rollout": {
-                    "strategy": "ALL_AT_ONCE", "steps": [], "analysis": {}, "on_failure": "rollback",
-                    "on_interrupt": "rollback", "max_duration": "1h", "terminate_after": "0s",
-                },
-                "drain_seconds": 5, "deletion_policy": "DELETE", "tags": {},
-            },
-            "running": {},
-            "server": { "invoke_url": "http://127.0.0.1:18080", "port": 18080, "handle": {} },
-            "deployment": { "id": "0123456789abcdef0123456789abcdef", "attempt": 1 },
-            "created_at": "2026-11-01T00:00:00Z",
-            "updated_at": "2026-11-02T00:00:00Z",
+        assert_eq!(left_over("local/digits", &Leftovers::default()), None);
+        let left: Leftovers = serde_json::from_value(serde_json::json!({
+            "revisions": ["main-v3-01234567.1"],
+            "why": "ecs:DeleteService is denied",
         }))
         .unwrap();
-        assert_eq!(left_over(&record), None);
-        record.leftovers.revisions = vec![RevisionName::new(
-            &"main".parse().unwrap(),
-            3,
-            &record.deployment,
-        )];
-        record.leftovers.why = Some("ecs:DeleteService is denied".to_owned());
-        let warning = left_over(&record).unwrap();
+        let warning = left_over("local/digits", &left).unwrap();
         for part in [
             "Endpoint local/digits serves as asked for",
             "but revision main-v3-01234567",

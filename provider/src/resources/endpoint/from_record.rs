@@ -162,16 +162,8 @@ fn rollout_state(rollout: &RolloutSpec, default: &RolloutSpec) -> Attr<schema::R
         |period: Period, default: Period| unless(period, &default).map(|period| period.to_string());
     Attr::Known(schema::Rollout {
         strategy: rollout.strategy.as_str().into(),
-        steps: if steps.is_empty() {
-            Attr::Null
-        } else {
-            steps.into()
-        },
-        analysis: if analysis.is_empty() {
-            Attr::Null
-        } else {
-            analysis.into()
-        },
+        steps: unless(steps, &Vec::new()),
+        analysis: unless(analysis, &BTreeMap::new()),
         on_failure: unless(rollout.on_failure, &default.on_failure)
             .map(|word| convert::text(&word)),
         on_interrupt: unless(rollout.on_interrupt, &default.on_interrupt)
