@@ -8,6 +8,7 @@ mod failures;
 mod kills;
 mod life;
 mod ownership;
+mod scaled;
 mod seen;
 mod world;
 

@@ -68,7 +68,7 @@ pub(super) async fn follow(
         });
         scalable.register(bounds, tags).await?;
     }
-    let policies = scalable.policies(label.as_deref()).await?;
+    let policies = read::policies(&scalable.policies().await?, label.as_deref());
     for name in policies
         .keys()
         .filter(|name| !wanted.policies.contains_key(*name))
@@ -105,16 +105,21 @@ pub(super) async fn followed(
     let Some(found) = scalable.find().await? else {
         return Ok(None);
     };
-    // A front that is gone counts no requests either.
-    let label = match account.label(handle, revision).await {
-        Ok(label) => Some(label),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(error),
-    };
+    let policies = scalable.policies().await?;
+    let mut label = None;
+    // Every refresh comes here, and has asked the load balancer enough.
+    if read::counts_requests(&policies) {
+        label = match account.label(handle, revision).await {
+            Ok(label) => Some(label),
+            // A front that is gone counts no requests either.
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+    }
     Ok(Some(Autoscaling {
         min: found.min,
         max: found.max,
-        policies: scalable.policies(label.as_deref()).await?,
+        policies: read::policies(&policies, label.as_deref()),
         schedules: scalable.schedules().await?,
     }))
 }

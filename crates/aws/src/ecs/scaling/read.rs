@@ -1,5 +1,7 @@
 //! What Application Auto Scaling answers, in the core's words. Pure.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_applicationautoscaling::types::{
     MetricType, ScalableTarget, ScalingPolicy as TheirPolicy, ScheduledAction,
     TargetTrackingScalingPolicyConfiguration,
@@ -23,6 +25,26 @@ pub(super) fn bounds(target: &ScalableTarget) -> Bounds {
         held: is(scale_in) && is(scheduled),
         odd: is(scale_out) || is(scale_in) != is(scheduled),
     }
+}
+
+/// Whether one of them counts requests, be they others'.
+pub(super) fn counts_requests(policies: &[TheirPolicy]) -> bool {
+    policies
+        .iter()
+        .filter_map(|policy| policy.target_tracking_scaling_policy_configuration())
+        .filter_map(|tracking| tracking.predefined_metric_specification())
+        .any(|metric| *metric.predefined_metric_type() == MetricType::AlbRequestCountPerTarget)
+}
+
+/// By name. Requests are counted by `label`.
+pub(super) fn policies(
+    policies: &[TheirPolicy],
+    label: Option<&str>,
+) -> BTreeMap<String, ScalingPolicy> {
+    policies
+        .iter()
+        .map(|one| (one.policy_name().to_owned(), policy(one, label)))
+        .collect()
 }
 
 /// A policy that could not have been asked for measures [`ScalingMetric::Other`].

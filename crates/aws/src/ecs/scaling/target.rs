@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTargetAction,
-    ServiceNamespace, SuspendedState, TargetTrackingScalingPolicyConfiguration,
+    ScalingPolicy as TheirPolicy, ServiceNamespace, SuspendedState,
+    TargetTrackingScalingPolicyConfiguration,
 };
 use futures::future::BoxFuture;
 use mlops_core::endpoint::Period;
@@ -131,14 +132,11 @@ impl<'a> Scalable<'a> {
         calls::or_missing(answer, ())
     }
 
-    /// Its policies, by name. Requests are counted by `label`.
-    pub(super) async fn policies(
-        &self,
-        label: Option<&str>,
-    ) -> Result<BTreeMap<String, ScalingPolicy>> {
+    /// Its policies, as they are told: what they say depends on how its requests are counted.
+    pub(super) async fn policies(&self) -> Result<Vec<TheirPolicy>> {
         let client = self.clients.scaling().await?;
         let call = self.call("DescribeScalingPolicies");
-        let (mut all, mut next) = (BTreeMap::new(), None);
+        let (mut all, mut next) = (Vec::new(), None);
         loop {
             let page = calls::run(self.clients, &call, || {
                 Box::pin(
@@ -153,10 +151,7 @@ impl<'a> Scalable<'a> {
             })
             .await
             .map_err(Failure::into_error)?;
-            let policies = page.scaling_policies().iter();
-            all.extend(
-                policies.map(|one| (one.policy_name().to_owned(), read::policy(one, label))),
-            );
+            all.extend(page.scaling_policies.unwrap_or_default());
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(all);
