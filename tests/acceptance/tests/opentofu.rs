@@ -13,11 +13,12 @@ use std::{env, fs};
 use mlops_acceptance::{builds, skip};
 
 /// The test programs that drive an engine: the provider's, and those named `terraform`, of the plugin layer and of the stub.
-const PROGRAMS: [&str; 16] = [
+const PROGRAMS: [&str; 17] = [
     "aws_registry",
     "cli",
     "data_sources",
     "documentation",
+    "endpoint_refusals",
     "health_check",
     "interrupts",
     "mlops_endpoint",
