@@ -1,10 +1,12 @@
 //! A world in which ECS runs real containers, behind a load balancer whose listeners listen.
 //!
 //! `scripts/parts/ecs-world` starts it: a dockerd of its own, and ministack on it. [`EcsWorld::start`] makes what a platform team has before the
-//! first endpoint: a network, a cluster, a load balancer, roles. Nothing of what an endpoint is made of is there yet: [`EcsWorld::everything`] is empty.
+//! first endpoint: a network, a cluster, a load balancer, roles, a registry. Nothing of what an endpoint is made of is there yet:
+//! [`EcsWorld::everything`] is empty.
 
 mod api;
 mod docker;
+mod written;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,6 +17,8 @@ use serde_json::{Value, json};
 use crate::builds::{self, Builds};
 use crate::part::{self, Part};
 use crate::wait;
+
+pub use self::written::server_image;
 
 /// The world. It ends with the test, and leaves nothing.
 #[derive(Debug)]
@@ -44,37 +48,6 @@ pub struct EcsWorld {
 }
 
 impl EcsWorld {
-    /// The blocks of an endpoint in this world, with this `ingress`: `ecs`, `network`, `ingress`, and a quick `health_check`.
-    pub fn blocks(&self, ingress: &str) -> String {
-        let Self {
-            cluster,
-            subnets,
-            security_group,
-            execution_role,
-            task_role,
-            ..
-        } = self;
-        format!(
-            r#"ecs {{
-    cluster_arn        = "{cluster}"
-    execution_role_arn = "{execution_role}"
-    task_role_arn      = "{task_role}"
-  }}
-  network {{
-    subnets         = {subnets:?}
-    security_groups = ["{security_group}"]
-  }}
-  ingress {{
-    {ingress}
-  }}
-  health_check {{
-    interval          = "5s"
-    timeout           = "2s"
-    healthy_threshold = 2
-  }}"#
-        )
-    }
-
     /// Starts a world; the reason, where this machine cannot run one.
     ///
     /// # Errors
@@ -126,6 +99,7 @@ impl EcsWorld {
     /// # Panics
     /// If the world refuses.
     pub fn furnish(&mut self) {
+        self.part.make_registry();
         self.vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/16")], "vpcId");
         for zone in ["a", "b"] {
             let third = self.subnets.len();

@@ -1,5 +1,7 @@
 //! Servers that stand in for AWS. `scripts/parts` puts them there and starts them.
 
+pub mod registry;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::ecs_world::{EcsWorld, server_image};
 use mlops_acceptance::iam::{Gate, Policy};
+use mlops_acceptance::part::registry;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, builds, http, part, skip};
+use mlops_acceptance::{Workspace, builds, http, skip};
 
 /// Registry and models may be anybody's here: `aws_access.rs` is about them.
 const REGISTRY: &str =
@@ -48,15 +49,7 @@ struct World {
 
 impl World {
     fn start(test: &str) -> Option<Self> {
-        let ecs = match EcsWorld::on_paper() {
-            Ok(ecs) => ecs,
-            Err(reason) => {
-                skip(test, &reason);
-                return None;
-            }
-        };
-        ecs.part.make_table("acme-mlops");
-        ecs.part.make_bucket("acme-models");
+        let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
         Some(Self {
             listener: ecs.listener(free_port()),
             gate: Gate::before(http::address(&ecs.part.url)),
@@ -71,22 +64,14 @@ impl World {
     }
 
     fn workspace(&self) -> Workspace {
-        let mut work = Workspace::new();
-        let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-        let provider = part::provider(&self.gate.url, place);
         let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
-        work.provider(&format!(
-            "{provider}\n  server_image {{\n    uri = \"{image}\"\n  }}"
-        ));
+        let work = registry::workspace(&self.gate.url, &server_image(&image));
         work.copy_model("digits-v1", "model.onnx");
         work
     }
 
     fn on_a_listener(&self, environment: &str) -> String {
-        let ingress = format!(
-            "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
-            self.ecs.load_balancer_arn
-        );
+        let ingress = self.ecs.own_listener();
         self.endpoint("listener", &ingress, environment, SCALED)
     }
 

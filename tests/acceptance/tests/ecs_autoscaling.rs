@@ -2,7 +2,7 @@
 //! others made it.
 
 use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::{Workspace, part, skip};
+use mlops_acceptance::skip;
 use serde_json::{Value, json};
 
 const ENDPOINT: &str = "mlops_endpoint.fraud";
@@ -23,32 +23,11 @@ const SCALED: &str = r#"
 "#;
 
 fn world(test: &str) -> Option<EcsWorld> {
-    match EcsWorld::on_paper() {
-        Ok(world) => {
-            world.part.make_table("acme-mlops");
-            world.part.make_bucket("acme-models");
-            Some(world)
-        }
-        Err(reason) => {
-            skip(test, &reason);
-            None
-        }
-    }
-}
-
-fn workspace(world: &EcsWorld) -> Workspace {
-    let mut work = Workspace::new();
-    let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-    work.provider(&part::provider(&world.part.url, place));
-    work
+    EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()
 }
 
 /// An endpoint with this block, of which a variable tells revisions apart.
 fn endpoint(world: &EcsWorld, scaled: &str, revision: u32) -> String {
-    let ingress = format!(
-        "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
-        world.load_balancer_arn
-    );
     format!(
         r#"
 resource "mlops_endpoint" "fraud" {{
@@ -69,7 +48,7 @@ resource "mlops_endpoint" "fraud" {{
   }}
 }}
 "#,
-        world.blocks(&ingress)
+        world.blocks(&world.own_listener())
     )
 }
 
@@ -133,7 +112,7 @@ fn tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms() {
     let name = "tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms";
     let Some(world) = world(name) else { return };
     let before = world.everything();
-    let mut work = workspace(&world);
+    let mut work = world.workspace("");
     work.config(&endpoint(&world, SCALED, 1));
     work.apply();
     let (first, desired) = service(&world);
@@ -214,7 +193,7 @@ fn what_somebody_changed_is_seen_and_set_again() {
         return;
     };
     let before = world.everything();
-    let mut work = workspace(&world);
+    let mut work = world.workspace("");
     work.config(&endpoint(&world, SCALED, 1));
     work.apply();
     let resource = resource(&world);
@@ -256,7 +235,7 @@ fn what_somebody_changed_is_seen_and_set_again() {
 fn what_is_wrong_with_autoscaling_is_an_error_of_the_plan_that_names_its_attribute() {
     let name = "what_is_wrong_with_autoscaling_is_an_error_of_the_plan_that_names_its_attribute";
     let Some(world) = world(name) else { return };
-    let mut work = workspace(&world);
+    let mut work = world.workspace("");
     let block = |text: &str| format!("autoscaling {{\n {text}\n }}");
     let cpu = "policies = { cpu = { metric = \"cpu\", target = 60 } }";
     let policy = |text: &str| {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mlops_acceptance::digits::Digits;
-use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::ecs_world::{EcsWorld, server_image};
 use mlops_acceptance::http::Client;
 use mlops_acceptance::load::{Load, Outcome};
+use mlops_acceptance::part::registry;
 use mlops_acceptance::stack::{ENDPOINT, who_answers};
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, part, skip, wait};
+use mlops_acceptance::{Workspace, skip, wait};
 
 /// A configuration whose endpoint runs in this world.
 struct OnEcs {
@@ -25,13 +26,8 @@ impl OnEcs {
     fn start(test: &str) -> Option<Self> {
         match EcsWorld::start() {
             Ok(world) => {
-                world.part.make_table("acme-mlops");
-                world.part.make_bucket("acme-models");
                 let image = world.server();
-                let ingress = format!(
-                    "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
-                    world.load_balancer_arn
-                );
+                let ingress = world.own_listener();
                 Some(Self {
                     world,
                     image,
@@ -87,17 +83,8 @@ impl OnEcs {
         for (name, value) in self.world.environment() {
             reader.env(name, &value);
         }
-        let ended = reader.mlops([
-            "endpoint",
-            "status",
-            "ecs/models/digits",
-            "--json",
-            "--table",
-            "acme-mlops",
-            "--bucket",
-            "acme-models",
-            "--s3-use-path-style",
-        ]);
+        let asked = ["endpoint", "status", "ecs/models/digits", "--json"];
+        let ended = reader.mlops(asked.iter().chain(&registry::OPTIONS));
         assert!(
             ended.output.contains(r#""status":"serving""#),
             "{}",
@@ -117,14 +104,7 @@ impl OnEcs {
 
     /// A workspace on this world's registry, without a configuration.
     fn outsider(&self) -> Workspace {
-        let mut work = Workspace::new();
-        let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-        let provider = part::provider(&self.world.part.url, place);
-        work.provider(&format!(
-            "{provider}\n  server_image {{\n    uri = \"{}\"\n  }}",
-            self.image
-        ));
-        work
+        self.world.workspace(&server_image(&self.image))
     }
 
     fn workspace(&self, model: &str) -> Workspace {

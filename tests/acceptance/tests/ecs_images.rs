@@ -7,8 +7,9 @@ use mlops_acceptance::digits::Digits;
 use mlops_acceptance::ecs_world::EcsWorld;
 use mlops_acceptance::http::Client;
 use mlops_acceptance::load::{Load, Outcome};
+use mlops_acceptance::part::registry;
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, part, skip};
+use mlops_acceptance::{Workspace, skip};
 use serde_json::json;
 
 /// A configuration whose endpoint runs images in this world. No model and no `server_image` is in it.
@@ -20,17 +21,8 @@ struct Images {
 impl Images {
     fn start() -> Result<Self, String> {
         let world = EcsWorld::start()?;
-        world.part.make_table("acme-mlops");
-        world.part.make_bucket("acme-models");
-        let work = Self::outsider(&world);
+        let work = world.workspace("");
         Ok(Self { world, work })
-    }
-
-    fn outsider(world: &EcsWorld) -> Workspace {
-        let mut work = Workspace::new();
-        let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-        work.provider(&part::provider(&world.part.url, place));
-        work
     }
 
     /// An image of the fixture that is started with these variables.
@@ -46,10 +38,7 @@ impl Images {
     }
 
     fn blocks(&self, variant: &str) -> String {
-        let load_balancer_arn = &self.world.load_balancer_arn;
-        let blocks = self.world.blocks(&format!(
-            "load_balancer_arn = \"{load_balancer_arn}\"\n    port_range = \"20000-20099\""
-        ));
+        let blocks = self.world.blocks(&self.world.own_listener());
         format!(
             r#"
 resource "mlops_endpoint" "digits" {{
@@ -97,7 +86,7 @@ output "target_versions" {{
     /// Data sources, an import and the command line know the image, and no version.
     #[track_caller]
     fn seen_from_elsewhere(&self, image: &str) {
-        let mut reader = Self::outsider(&self.world);
+        let mut reader = self.world.workspace("");
         let asked = [
             "mlops_endpoint",
             "mlops_endpoint_status",
@@ -123,7 +112,7 @@ output "target_versions" {{
         assert_ne!(told[0]["images"]["main"], image);
         assert_eq!(told[1]["images"]["main"], image, "{told}");
 
-        let mut importer = Self::outsider(&self.world);
+        let mut importer = self.world.workspace("");
         importer.config(&self.blocks(&format!("image = \"{image}\"")));
         importer.import(ENDPOINT, "ecs/models/digits");
         let (ours, theirs) = (self.work.state(), importer.state());
@@ -136,9 +125,8 @@ output "target_versions" {{
         for (name, value) in self.world.environment() {
             reader.env(name, &value);
         }
-        let place = ["--table", "acme-mlops", "--bucket", "acme-models"];
         let asked = ["endpoint", "status", "ecs/models/digits"];
-        let ended = reader.mlops(asked.iter().chain(&place).chain(&["--s3-use-path-style"]));
+        let ended = reader.mlops(asked.iter().chain(&registry::OPTIONS));
         let expected = format!("main: {image} serves, 100 % of the traffic");
         assert!(ended.output.contains(&expected), "{}", ended.story());
     }

@@ -5,7 +5,7 @@ use std::thread;
 
 use mlops_acceptance::ecs_world::EcsWorld;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, part, skip};
+use mlops_acceptance::{Workspace, skip};
 
 const PROCESSES: usize = 8;
 /// Of each process.
@@ -15,9 +15,7 @@ const FOREIGN: [u16; 3] = [1, 57, 203];
 
 /// A workspace with this many endpoints that run an image, each behind a rule: there are just enough priorities for all.
 fn workspace(world: &EcsWorld, listener: &str, process: usize) -> Workspace {
-    let mut work = Workspace::new();
-    let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-    work.provider(&part::provider(&world.part.url, place));
+    let mut work = world.workspace("");
     let last = PROCESSES * ENDPOINTS + FOREIGN.len();
     let blocks = world.blocks(&format!(
         "listener_arn = \"{listener}\"\n    path_patterns = [\"/p{process}-${{count.index}}/*\"]\n    priority_range = \"1-{last}\""
@@ -63,8 +61,6 @@ fn two_hundred_endpoints_of_eight_processes_share_one_listener() {
         Ok(world) => world,
         Err(reason) => return skip(name, &reason),
     };
-    world.part.make_table("acme-mlops");
-    world.part.make_bucket("acme-models");
     let listener = world.listener(free_port());
     for priority in FOREIGN {
         world.rule(&listener, priority);

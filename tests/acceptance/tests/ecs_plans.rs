@@ -1,7 +1,8 @@
 //! What a plan of an endpoint on ECS says, before anything is asked of ECS: its id, and what can never work.
 
+use mlops_acceptance::part::registry;
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Part, Workspace, part, skip};
+use mlops_acceptance::{Part, Workspace, skip};
 
 const ACCOUNT: &str = "000000000000";
 /// A variant that runs a model.
@@ -86,29 +87,15 @@ resource "mlops_endpoint" "digits" {{
 }
 
 /// A part with a registry, or the reason why the test is skipped.
-fn registry(test: &str) -> Option<Part> {
-    match Part::start("ministack") {
-        Ok(part) => {
-            part.make_table("acme-mlops");
-            part.make_bucket("acme-models");
-            Some(part)
-        }
-        Err(reason) => {
-            skip(test, &reason);
-            None
-        }
-    }
+fn ministack(test: &str) -> Option<Part> {
+    let part = Part::start("ministack");
+    let part = part.map_err(|why| skip(test, &why)).ok()?;
+    part.make_registry();
+    Some(part)
 }
 
 fn workspace(part: &Part, written: &Written) -> Workspace {
-    let mut work = Workspace::new();
-    let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-    let provider = format!(
-        "{}\n  {}",
-        part::provider(&part.url, place),
-        written.provider
-    );
-    work.provider(&provider);
+    let mut work = registry::workspace(&part.url, &written.provider);
     work.copy_model("digits-v1", "model.onnx");
     work.config(&written.text());
     work
@@ -116,7 +103,7 @@ fn workspace(part: &Part, written: &Written) -> Workspace {
 
 #[test]
 fn a_plan_knows_the_id_and_asks_nothing_of_ecs() {
-    let Some(part) = registry("a_plan_knows_the_id_and_asks_nothing_of_ecs") else {
+    let Some(part) = ministack("a_plan_knows_the_id_and_asks_nothing_of_ecs") else {
         return;
     };
     // Nothing of the cluster, the balancer or the roles is there.
@@ -128,7 +115,7 @@ fn a_plan_knows_the_id_and_asks_nothing_of_ecs() {
 #[test]
 fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
     let name = "what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute";
-    let Some(part) = registry(name) else { return };
+    let Some(part) = ministack(name) else { return };
     let right = Written::default();
     let none = String::new;
     let wrong: [(Written, &[&str]); 11] = [
@@ -244,7 +231,7 @@ fn image(more: &str) -> Written {
 #[test]
 fn an_image_needs_neither_a_model_nor_a_server_and_has_no_version() {
     let name = "an_image_needs_neither_a_model_nor_a_server_and_has_no_version";
-    let Some(part) = registry(name) else { return };
+    let Some(part) = ministack(name) else { return };
     let more = "port = 9000\n command = [\"serve\"]\n architecture = \"ARM64\"\n environment = { MLOPS_TASK = \"mine\" }\n \
                 secrets = { TOKEN = \"arn:aws:ssm:eu-west-1:111122223333:parameter/token\" }";
     let mut work = workspace(&part, &image(more));
@@ -280,7 +267,7 @@ fn an_image_needs_neither_a_model_nor_a_server_and_has_no_version() {
 #[test]
 fn what_is_wrong_with_an_image_is_an_error_of_the_plan_that_names_its_attribute() {
     let name = "what_is_wrong_with_an_image_is_an_error_of_the_plan_that_names_its_attribute";
-    let Some(part) = registry(name) else { return };
+    let Some(part) = ministack(name) else { return };
     let runs = |runs: &str| Written {
         runs: runs.to_owned(),
         ..Written::default()

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mlops_acceptance::digits::Digits;
-use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::ecs_world::{EcsWorld, server_image};
 use mlops_acceptance::load::Load;
 use mlops_acceptance::stack::{ENDPOINT, who_answers};
-use mlops_acceptance::{Workspace, part, skip};
+use mlops_acceptance::{Workspace, skip};
 
 /// So many updates back and forth.
 const UPDATES: usize = 50;
@@ -21,20 +21,8 @@ struct World {
 }
 
 impl World {
-    fn new(ecs: EcsWorld, image: String) -> Self {
-        ecs.part.make_table("acme-mlops");
-        ecs.part.make_bucket("acme-models");
-        Self { ecs, image }
-    }
-
     fn workspace(&self) -> Workspace {
-        let mut work = Workspace::new();
-        let place = "table = \"acme-mlops\"\n    bucket = \"acme-models\"";
-        work.provider(&format!(
-            "{}\n  server_image {{\n    uri = \"{}\"\n  }}",
-            part::provider(&self.ecs.part.url, place),
-            self.image
-        ));
+        let work = self.ecs.workspace(&server_image(&self.image));
         work.copy_model("digits-v1", "1.onnx");
         work.copy_model("digits-v2", "2.onnx");
         work
@@ -42,11 +30,7 @@ impl World {
 
     /// An endpoint that serves one of two versions, which are both there.
     fn serving(&self, version: usize, rollout: &str) -> String {
-        let ingress = format!(
-            "load_balancer_arn = \"{}\"\n    port_range = \"20000-20099\"",
-            self.ecs.load_balancer_arn
-        );
-        let blocks = self.ecs.blocks(&ingress);
+        let blocks = self.ecs.blocks(&self.ecs.own_listener());
         format!(
             r#"
 resource "mlops_model" "digits" {{
@@ -94,7 +78,7 @@ fn an_endpoint_goes_back_and_forth_as_often_as_it_is_told_to() {
     let name = "an_endpoint_goes_back_and_forth_as_often_as_it_is_told_to";
     let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
     let world = match EcsWorld::on_paper() {
-        Ok(ecs) => World::new(ecs, image),
+        Ok(ecs) => World { ecs, image },
         Err(reason) => return skip(name, &reason),
     };
     let before = world.ecs.everything();
@@ -129,7 +113,7 @@ fn no_strategy_loses_one_of_ten_thousand_requests() {
     let world = match EcsWorld::start() {
         Ok(ecs) => {
             let image = ecs.server();
-            World::new(ecs, image)
+            World { ecs, image }
         }
         Err(reason) => return skip(name, &reason),
     };

@@ -9,11 +9,9 @@
 use std::process::ExitCode;
 use std::{env, fs};
 
+use mlops_acceptance::part::registry::{BUCKET, TABLE};
 use mlops_acceptance::{EcsWorld, Part};
 use serde_json::{Value, json};
-
-const TABLE: &str = "acme-mlops";
-const BUCKET: &str = "acme-models";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -22,8 +20,6 @@ fn main() -> ExitCode {
         ["furnish", world] => {
             let mut world = bare(world);
             world.furnish();
-            world.part.make_table(TABLE);
-            world.part.make_bucket(BUCKET);
             println!("{:#}", variables(&world));
             ExitCode::SUCCESS
         }

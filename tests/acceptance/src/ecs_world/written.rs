@@ -1,0 +1,60 @@
+//! What a configuration says, so that an endpoint runs in this world.
+
+use super::EcsWorld;
+use crate::Workspace;
+use crate::part::registry;
+
+impl EcsWorld {
+    /// A workspace on this world's registry, with `more` in its provider block, and without a configuration.
+    #[must_use]
+    pub fn workspace(&self, more: &str) -> Workspace {
+        registry::workspace(&self.part.url, more)
+    }
+
+    /// What an `ingress` block says of an endpoint with a listener of its own, on a port of a range.
+    #[must_use]
+    pub fn own_listener(&self) -> String {
+        format!(
+            "load_balancer_arn = {:?}\n    port_range = \"20000-20099\"",
+            self.load_balancer_arn
+        )
+    }
+
+    /// The blocks of an endpoint in this world, with this `ingress`: `ecs`, `network`, `ingress`, and a quick `health_check`.
+    #[must_use]
+    pub fn blocks(&self, ingress: &str) -> String {
+        let Self {
+            cluster,
+            subnets,
+            security_group,
+            execution_role,
+            task_role,
+            ..
+        } = self;
+        format!(
+            r#"ecs {{
+    cluster_arn        = "{cluster}"
+    execution_role_arn = "{execution_role}"
+    task_role_arn      = "{task_role}"
+  }}
+  network {{
+    subnets         = {subnets:?}
+    security_groups = ["{security_group}"]
+  }}
+  ingress {{
+    {ingress}
+  }}
+  health_check {{
+    interval          = "5s"
+    timeout           = "2s"
+    healthy_threshold = 2
+  }}"#
+        )
+    }
+}
+
+/// What the provider block says of the image of the model server.
+#[must_use]
+pub fn server_image(uri: &str) -> String {
+    format!("server_image {{\n    uri = {uri:?}\n  }}")
+}
