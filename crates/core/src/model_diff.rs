@@ -43,7 +43,8 @@ impl<'a> Side<'a> {
 }
 
 /// What differs, by subject (`metrics.accuracy`, `size`, `signature.inputs.x`, ...); always with a
-/// `base` line that names the old side. Equal versions give only that line.
+/// `base` line that names the old side. Equal versions give only that line. Of parameters and lineage, free text that may be
+/// sensitive, only the names are told.
 pub fn model_diff(
     old: &Side<'_>,
     new: &Side<'_>,
@@ -78,10 +79,10 @@ pub fn model_diff(
         signature(old, new, &mut lines);
     }
     if let (Some(old), Some(new)) = (old.params, new.params) {
-        texts("params", old, new, &mut lines);
+        texts("params", old, new, named, &mut lines);
     }
     if let (Some(old), Some(new)) = (old.lineage, new.lineage) {
-        texts("lineage", &flat(old), &flat(new), &mut lines);
+        texts("lineage", &flat(old), &flat(new), named, &mut lines);
     }
     lines
 }
@@ -144,12 +145,14 @@ fn signature(
         "signature.inputs",
         &tensors(&old.inputs),
         &tensors(&new.inputs),
+        shown,
         lines,
     );
     texts(
         "signature.outputs",
         &tensors(&old.outputs),
         &tensors(&new.outputs),
+        shown,
         lines,
     );
 }
@@ -176,22 +179,36 @@ fn flat(lineage: Option<&Lineage>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Lines for the names whose values are not the same.
 fn texts(
     subject: &str,
     old: &BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
+    say: fn(Option<&String>, Option<&String>) -> String,
     lines: &mut BTreeMap<String, String>,
 ) {
-    let show = |value: Option<&String>| value.map_or("none".to_owned(), |value| single_line(value));
     for name in union(old, new) {
         let (old, new) = (old.get(name), new.get(name));
         if old != new {
-            lines.insert(
-                format!("{subject}.{name}"),
-                format!("{} -> {}", show(old), show(new)),
-            );
+            lines.insert(format!("{subject}.{name}"), say(old, new));
         }
     }
+}
+
+fn shown(old: Option<&String>, new: Option<&String>) -> String {
+    let show = |value: Option<&String>| value.cloned().unwrap_or_else(|| "none".to_owned());
+    format!("{} -> {}", show(old), show(new))
+}
+
+/// What became of a value that somebody may have marked as sensitive: a provider is not told, and a plan shows what a
+/// provider computed from it in clear.
+fn named(old: Option<&String>, new: Option<&String>) -> String {
+    match (old, new) {
+        (None, _) => "added",
+        (_, None) => "removed",
+        _ => "changed",
+    }
+    .to_owned()
 }
 
 fn union<'a, T>(
@@ -199,19 +216,6 @@ fn union<'a, T>(
     new: &'a BTreeMap<String, T>,
 ) -> BTreeSet<&'a String> {
     old.keys().chain(new.keys()).collect()
-}
-
-/// A plan shows it on one line: control characters become spaces, and a long value is cut.
-fn single_line(value: &str) -> String {
-    const LONGEST: usize = 60;
-    let clean: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if clean.chars().count() <= LONGEST {
-        return clean;
-    }
-    clean.chars().take(LONGEST).chain("...".chars()).collect()
 }
 
 /// Cuts the noise that a subtraction of decimals leaves.
@@ -263,19 +267,25 @@ mod tests {
             outputs: vec![],
         };
         let (old_signature, new_signature) = (tensor(64), tensor(65));
-        let params = BTreeMap::from([("note".to_owned(), "two\nlines".to_owned())]);
+        let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
+        };
+        let old_params = map(&[("epochs", "3"), ("seed", "1"), ("same", "x")]);
+        let params = map(&[("epochs", "4"), ("note", "two\nlines"), ("same", "x")]);
         let lineage = Lineage {
             git_commit: Some("abc".into()),
             ..Lineage::default()
         };
-        let none = BTreeMap::new();
         let old = Side {
             name: "fraud/3".into(),
             metrics: Some(&old_metrics),
             size: Some(1000),
             framework: Some("onnx"),
             signature: Some(Some(&old_signature)),
-            params: Some(&none),
+            params: Some(&old_params),
             lineage: Some(None),
             digest: None,
         };
@@ -292,18 +302,16 @@ mod tests {
         let diff = model_diff(&old, &new, &declared);
         let expected = [
             ("base", "fraud/3"),
-            ("lineage.git_commit", "none -> abc"),
+            ("lineage.git_commit", "added"),
             ("metrics.accuracy", "0.912 -> 0.981 (+0.069, better)"),
             ("metrics.loss", "0.4 -> none"),
-            ("params.note", "none -> two lines"),
+            ("params.epochs", "changed"),
+            ("params.note", "added"),
+            ("params.seed", "removed"),
             ("signature.inputs.x", "FP32[-1, 64] -> FP32[-1, 65]"),
             ("size", "1000 -> 1500 bytes (+50.0%)"),
         ];
-        let expected: BTreeMap<String, String> = expected
-            .into_iter()
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .collect();
-        assert_eq!(diff, expected);
+        assert_eq!(diff, map(&expected));
     }
 
     #[test]

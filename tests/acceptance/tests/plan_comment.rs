@@ -217,6 +217,54 @@ fn a_change_of_one_line_among_a_hundred_endpoints_is_one_screen_of_a_pull_reques
     }
 }
 
+/// A version and an endpoint tell what differs from what is served.
+#[test]
+fn what_differs_between_versions_shows_no_value_that_may_be_sensitive() {
+    let work = &mut Workspace::new();
+    work.copy_model("digits-v1", "digits-v1.onnx");
+    let config = |secret: &str| {
+        format!(
+            r#"
+resource "mlops_model" "fraud" {{
+  name = "fraud"
+}}
+resource "mlops_model_version" "new" {{
+  model   = mlops_model.fraud.name
+  source  = "digits-v1.onnx"
+  params  = {{ token = sensitive("{secret}"), epochs = "3" }}
+  lineage = {{
+    git_repo = sensitive("https://ci:{secret}@git.example.com/fraud")
+    datasets = {{ train = sensitive("s3://data/{secret}") }}
+  }}
+  lifecycle {{
+    create_before_destroy = true
+  }}
+}}
+resource "mlops_model_alias" "champion" {{
+  model   = mlops_model.fraud.name
+  name    = "champion"
+  version = mlops_model_version.new.version
+}}
+"#
+        )
+    };
+    work.config(&config(SECRET)).init();
+    let applied = work.run(["apply", "-auto-approve", "-input=false", "-no-color"]);
+    applied.succeeded();
+    work.config(&config(OTHER_SECRET));
+    let plan = planned(work);
+    for name in ["params.token", "lineage.git_repo", "lineage.datasets.train"] {
+        let line = plan.lines().find(|line| line.contains(name));
+        let line = line.unwrap_or_else(|| panic!("{name} is not told:\n{plan}"));
+        assert!(line.contains("changed"), "{line}");
+    }
+    assert!(!plan.contains("params.epochs"), "{plan}");
+    for secret in [SECRET, OTHER_SECRET] {
+        assert!(!plan.contains(secret), "a secret is shown:\n{plan}");
+        assert!(!applied.output.contains(secret));
+    }
+}
+
 #[test]
 fn elements_of_lists_and_lines_of_the_refresh_are_told_from_attributes() {
     let plan = "x: Refreshing state... [id=1]\n\n  # mlops_model.x will be updated in-place\n  ~ y = [\n      - \"a\",\n      + 1,\n      + {\n          + name = \"b\"\n        },\n    ]\n  + block {\n  - gone = \"c\" -> null\n\nPlan: 0 to add, 1 to change, 0 to destroy.\n\nSaved the plan to: x\n";

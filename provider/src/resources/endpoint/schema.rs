@@ -244,7 +244,7 @@ pub(crate) fn schema() -> Schema {
                  A variant that runs an `image` has no key here, so an alias that reads one is an error of the plan.",
             ))
             .attribute("model_diff", Attribute::map(Type::String).computed().describe(
-                "What differs between what runs and what is planned, by variant and aspect.",
+                "What differs between what runs and what is planned, by variant and aspect; of parameters and lineage only the names.",
             ))
             .single("local", local())
             .single("ecs", ecs::ecs())

@@ -195,7 +195,7 @@ pub(crate) fn schema() -> Schema {
                 "How the gates of the aliases in `gate_for` judge this version, by metric. Known at plan.",
             ))
             .attribute("model_diff", kept(Attribute::map(Type::String)).describe(
-                "What differs from the version that `champion` points to. Known at plan.",
+                "What differs from the version that `champion` points to; of parameters and lineage, which may be sensitive, only the names. Known at plan.",
             ))
             .single("timeouts", timeouts::block([Operation::Create])),
     )
