@@ -107,6 +107,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             sts: own.sts,
             ecs: own.ecs,
             elbv2: own.elbv2,
+            cloudwatch: own.cloudwatch,
             logs: own.logs,
         });
     Ok(AwsSettings {

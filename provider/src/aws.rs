@@ -74,6 +74,8 @@ tfplugin::object! {
         pub(crate) ecs: Option<String>,
         /// Of Elastic Load Balancing.
         pub(crate) elbv2: Option<String>,
+        /// Of CloudWatch.
+        pub(crate) cloudwatch: Option<String>,
         /// Of CloudWatch Logs.
         pub(crate) logs: Option<String>,
     }
@@ -237,6 +239,10 @@ fn endpoints() -> Block {
         .attribute(
             "elbv2",
             text("Environment: `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "cloudwatch",
+            text("Environment: `AWS_ENDPOINT_URL_CLOUDWATCH`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
             "logs",

@@ -16,8 +16,10 @@ use futures::future::BoxFuture;
 use mlops_core::{Error, Result};
 use tokio::sync::OnceCell;
 
+use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
+use crate::query::QueryClient;
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
 use crate::transport;
@@ -40,6 +42,7 @@ struct Inner {
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
     elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
     ecs: OnceCell<aws_sdk_ecs::Client>,
+    cloudwatch: OnceCell<QueryClient>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
@@ -77,6 +80,7 @@ impl AwsClients {
                 dynamodb: OnceCell::new(),
                 elbv2: OnceCell::new(),
                 ecs: OnceCell::new(),
+                cloudwatch: OnceCell::new(),
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
                 s3: OnceCell::new(),
@@ -161,6 +165,17 @@ impl AwsClients {
                 own = own.endpoint_url(url);
             }
             Ok(aws_sdk_ecs::Client::from_conf(own.build()))
+        });
+        made.await
+    }
+
+    /// CloudWatch, once the account is known to be right.
+    pub(crate) async fn cloudwatch(&self) -> Result<&QueryClient> {
+        let made = self.inner.cloudwatch.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let endpoint = self.inner.settings.endpoints.cloudwatch.as_deref();
+            QueryClient::new(&cloudwatch::SERVICE, config, endpoint, self.short_calls()).await
         });
         made.await
     }

@@ -267,6 +267,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
     let prefix = match call.service {
         "ECS" => "ecs",
         "Elastic Load Balancing" => "elasticloadbalancing",
+        "CloudWatch" => "cloudwatch",
         "CloudWatch Logs" => "logs",
         "Application Auto Scaling" => "application-autoscaling",
         _ => return None,

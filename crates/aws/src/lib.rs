@@ -5,11 +5,13 @@
 //! them. No type of the AWS SDK is in what this crate offers.
 
 mod clients;
+mod cloudwatch;
 mod credentials;
 pub mod dynamodb;
 pub mod ecs;
 mod elb;
 mod fault;
+mod query;
 pub mod read_ahead;
 mod retry;
 pub mod s3;

@@ -92,6 +92,8 @@ pub struct Endpoints {
     pub elbv2: Option<String>,
     /// ECS. Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`.
     pub ecs: Option<String>,
+    /// CloudWatch. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH`, `AWS_ENDPOINT_URL`.
+    pub cloudwatch: Option<String>,
     /// CloudWatch Logs. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`.
     pub logs: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
@@ -188,6 +190,7 @@ impl AwsSettings {
                 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
             ),
             (&mut endpoints.ecs, "AWS_ENDPOINT_URL_ECS"),
+            (&mut endpoints.cloudwatch, "AWS_ENDPOINT_URL_CLOUDWATCH"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
             (&mut endpoints.sts, "AWS_ENDPOINT_URL_STS"),
@@ -281,6 +284,7 @@ impl AwsSettings {
             ("endpoints.dynamodb", &self.endpoints.dynamodb),
             ("endpoints.elbv2", &self.endpoints.elbv2),
             ("endpoints.ecs", &self.endpoints.ecs),
+            ("endpoints.cloudwatch", &self.endpoints.cloudwatch),
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.sts", &self.endpoints.sts),

@@ -176,6 +176,7 @@ pub fn reached(url: &str) -> String {
     s3             = "{url}"
     ecs            = "{url}"
     elbv2          = "{url}"
+    cloudwatch     = "{url}"
     logs           = "{url}"
   }}"#
     )

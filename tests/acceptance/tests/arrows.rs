@@ -45,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates of others that only some members may know.
-const FOREIGN: [(&str, &[&str]); 13] = [
+const FOREIGN: [(&str, &[&str]); 15] = [
     ("tonic", &["tfplugin-proto", "tfplugin"]),
     ("tonic-prost", &["tfplugin-proto", "tfplugin"]),
     ("prost", &["tfplugin-proto", "tfplugin"]),
@@ -58,6 +58,8 @@ const FOREIGN: [(&str, &[&str]); 13] = [
     ("aws-sdk-ecs", &["mlops-aws"]),
     ("aws-sdk-elasticloadbalancingv2", &["mlops-aws"]),
     ("aws-sdk-s3", &["mlops-aws"]),
+    ("aws-smithy-runtime", &["mlops-aws"]),
+    ("xmlparser", &["mlops-aws"]),
     ("tract-onnx", &["mlops-serve", "mlops-bench"]),
     ("axum", &["mlops-api"]),
 ];

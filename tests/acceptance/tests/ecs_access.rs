@@ -16,8 +16,9 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "application-autoscaling:",
+    "cloudwatch:",
     "ecs:",
     "elasticloadbalancing:",
     "iam:",
@@ -50,6 +51,7 @@ struct World {
 impl World {
     fn start(test: &str) -> Option<Self> {
         let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
+        ecs.alarm("models");
         Some(Self {
             listener: ecs.listener(free_port()),
             gate: Gate::before(http::address(&ecs.part.url)),
@@ -103,6 +105,7 @@ resource "mlops_endpoint" "{name}" {{
   rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 20, bake = "1s" }}, {{ traffic = 100 }}]
+    alarms          = ["models"]
     terminate_after = "1s"
   }}
 }}
@@ -215,6 +218,13 @@ fn a_permission_that_another_call_needs_is_named_where_it_is_missing() {
         work.apply_fails(&["was rolled back", call, action, "to perform"]);
         assert_eq!(world.ecs.everything(), before, "without {action}");
     }
+    // Known before anything is made.
+    let action = "cloudwatch:DescribeAlarms";
+    world.admit(&world.policy.without(action));
+    let failed = work.apply_fails(&["CloudWatch DescribeAlarms on alarm models", action]);
+    let told = failed.errors().concat();
+    assert!(!told.contains("rolled back"), "{told}");
+    assert_eq!(world.ecs.everything(), before, "without {action}");
 }
 
 #[test]

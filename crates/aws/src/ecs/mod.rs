@@ -26,7 +26,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,13 +36,14 @@ use mlops_core::records::Records;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
-    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing, Server,
-    Target,
+    Alarm, Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing,
+    Server, Target,
 };
 use mlops_core::{Error, Result};
 
 use self::handle::Handle;
 use crate::clients::AwsClients;
+use crate::cloudwatch::Alarms;
 use crate::elb::{Attached, Balancers};
 
 /// What the ECS target is told of the registry: where tasks find the artifacts of models.
@@ -65,6 +66,7 @@ pub struct EcsTarget {
 struct Account {
     clients: AwsClients,
     balancers: Balancers,
+    alarms: Alarms,
     settings: EcsTargetSettings,
 }
 
@@ -105,6 +107,7 @@ impl EcsTarget {
         Self {
             account: Arc::new(Account {
                 balancers: Balancers::new(clients.clone(), records),
+                alarms: Alarms::new(clients.clone()),
                 clients,
                 settings,
             }),
@@ -232,6 +235,10 @@ impl Target for EcsTarget {
 
     async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>> {
         teardown::teardown(&self.account, &server.handle()?, drain_seconds).await
+    }
+
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>> {
+        self.account.alarms.look(names).await
     }
 
     async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>> {

@@ -24,6 +24,7 @@ fn what_is_set_comes_before_the_environment() {
         region: Some("eu-west-1".into()),
         endpoints: Endpoints {
             appautoscaling: Some("http://all".into()),
+            cloudwatch: Some("http://all".into()),
             dynamodb: Some("http://all".into()),
             ecs: Some("http://all".into()),
             elbv2: Some("http://all".into()),
@@ -44,6 +45,7 @@ fn what_is_set_comes_before_the_environment() {
         region: Some("us-east-1".into()),
         endpoints: Endpoints {
             appautoscaling: Some("http://mine".into()),
+            cloudwatch: Some("http://mine".into()),
             dynamodb: Some("http://mine".into()),
             ecs: Some("http://mine".into()),
             elbv2: Some("http://mine".into()),

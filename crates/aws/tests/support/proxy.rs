@@ -146,7 +146,7 @@ impl Proxy {
         lock(&self.state).targets.clone()
     }
 
-    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, CloudWatch Logs and Application Auto Scaling.
+    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs and Application Auto Scaling.
     pub fn actions(&self) -> Vec<String> {
         lock(&self.state).actions.clone()
     }
@@ -350,12 +350,20 @@ fn action(parts: &Parts, operation: &str) -> String {
     let target = parts.headers.get("x-amz-target");
     let target = target.and_then(|target| target.to_str().ok());
     let service = match target.and_then(|target| target.split('.').next()) {
+        None if is_signed_for(parts, "monitoring") => "cloudwatch",
         None => "elasticloadbalancing",
         Some(target) if target.starts_with("Logs_") => "logs",
         Some("AnyScaleFrontendService") => "application-autoscaling",
         Some(_) => "ecs",
     };
     format!("{service}:{operation}")
+}
+
+/// Whether this service is meant; of forms nothing else tells.
+fn is_signed_for(parts: &Parts, service: &str) -> bool {
+    let signed = parts.headers.get("authorization");
+    let signed = signed.and_then(|signed| signed.to_str().ok());
+    signed.is_some_and(|signed| signed.contains(&format!("/{service}/aws4_request")))
 }
 
 /// As services word it where no policy allows an action.

@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::deployment::{DeploymentId, DeploymentRef};
 use super::drift::autoscaling_drift;
 use super::outcome::Outcome;
-use super::plan::{self, Action};
+use super::plan::{self, Action, VariantChange};
 use super::record::EndpointRecord;
 use super::run::{Deps, Run};
 use super::spec::{DeletionPolicy, EndpointSpec, RolloutSpec};
 use super::{prepare, store, validate};
 use crate::error::{Error, Result};
 use crate::names::{EndpointId, VariantName};
-use crate::rollout::Meter;
+use crate::rollout::{Meter, alarms};
 use crate::serving::SmokeRequest;
 
 /// What is asked for.
@@ -128,6 +128,12 @@ async fn apply_under_lease(
     }
     // Before anything is made: a candidate that nobody can judge would only be taken back again.
     check_sources(deps.meter.as_ref(), &request.spec.rollout)?;
+    // Nor one that an alarm speaks against already.
+    let mut changes = plan.variants.values().copied();
+    if !plan.stages.is_empty() {
+        let replaced = changes.any(|change| change == VariantChange::Shift);
+        alarms::check(deps.target.as_ref(), &request.spec.rollout.alarms, replaced).await?;
+    }
     let who = prepare::Who {
         endpoint: prior
             .as_ref()

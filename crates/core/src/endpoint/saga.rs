@@ -244,6 +244,7 @@ fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<
             deployment: state.request.deployment.clone(),
             plan,
             analysis: state.request.spec.rollout.analysis.clone(),
+            alarms: state.request.spec.rollout.alarms.clone(),
             on_failure: state.request.spec.rollout.on_failure,
             max_duration: state.request.spec.rollout.max_duration,
         })

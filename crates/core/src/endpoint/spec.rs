@@ -4,7 +4,7 @@ mod autoscaling;
 mod ecs;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use autoscaling::{
@@ -334,7 +334,10 @@ pub struct RolloutSpec {
     pub steps: Vec<RolloutStep>,
     /// What must hold of the candidate while it bakes.
     pub analysis: BTreeMap<String, Analysis>,
-    /// What a failed analysis does.
+    /// The alarms that must not go off meanwhile, by name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub alarms: BTreeSet<String>,
+    /// What a failed analysis, or an alarm, does.
     pub on_failure: OnFailure,
     /// What Ctrl-C does.
     pub on_interrupt: OnInterrupt,
@@ -350,6 +353,7 @@ impl Default for RolloutSpec {
             strategy: Strategy::AllAtOnce,
             steps: Vec::new(),
             analysis: BTreeMap::new(),
+            alarms: BTreeSet::new(),
             on_failure: OnFailure::Rollback,
             on_interrupt: OnInterrupt::Rollback,
             max_duration: Period::seconds(3600),

@@ -1,5 +1,6 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
+mod alarms;
 mod arn;
 mod autoscaling;
 mod change;
@@ -29,10 +30,12 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
             problems.extend(local(target));
             problems.extend(tasks::none(spec));
             problems.extend(autoscaling::none(spec));
+            problems.extend(alarms::none(&spec.rollout));
         }
         TargetSpec::Ecs(target) => {
             problems.extend(ecs::ecs(spec, target));
             problems.extend(autoscaling::autoscaling(spec));
+            problems.extend(alarms::alarms(&spec.rollout));
         }
     }
     problems

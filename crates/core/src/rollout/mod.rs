@@ -21,6 +21,7 @@
 //! (`watch`): without its word no step passes.
 
 pub mod address;
+pub(crate) mod alarms;
 pub mod analysis;
 pub mod condition;
 pub mod measure;

@@ -1,12 +1,13 @@
 //! The rollout as a step of the saga: one call sets one routing, or looks once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::alarms;
 use super::analysis::{self, Exposure, Tally};
 use super::moves::capacity;
 use super::watch::{Failure, Look, Verdict};
@@ -35,6 +36,9 @@ pub struct RolloutInput {
     pub plan: RolloutPlan,
     /// What must hold.
     pub analysis: BTreeMap<String, Analysis>,
+    /// What must not go off.
+    #[serde(default)]
+    pub alarms: BTreeSet<String>,
     /// What a failure does.
     pub on_failure: OnFailure,
     /// The longest it may take.
@@ -147,6 +151,9 @@ async fn shift(
     stage: &Stage,
 ) -> Call {
     let seen = living(ports, input).await?;
+    if let Some(failure) = alarm(ports, input, at.stage).await? {
+        return failed(ports, input, at, failure);
+    }
     if let Some(pending) = make_room(ports, input, &at, stage, &seen).await? {
         return Ok(pending);
     }
@@ -222,6 +229,10 @@ async fn bake(
     mut tallies: BTreeMap<String, Tally>,
 ) -> Call {
     let seen = living(ports, input).await?;
+    if let Some(failure) = alarm(ports, input, at.stage).await? {
+        let exposure = exposure(input, &at, seen.metrics.as_ref());
+        return failed(ports, input, at, failure.exposed(exposure));
+    }
     let now = ports.clock.now();
     let looked = Look {
         ports,
@@ -272,6 +283,19 @@ async fn bake(
         }
     }
     Ok(after_bake(input, at, stage))
+}
+
+/// Before a shift and while a stage bakes, where something is replaced.
+async fn alarm(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    stage: usize,
+) -> Result<Option<Failure>> {
+    if input.plan.moves.iter().all(|change| change.old.is_none()) {
+        return Ok(None);
+    }
+    let against = alarms::speak_against(ports.target.as_ref(), &input.alarms).await?;
+    Ok(against.map(|reason| Failure::Alarmed(format!("in step {}, {reason}", stage + 1))))
 }
 
 fn after_bake(

@@ -33,6 +33,8 @@ pub(super) enum Failure {
     Measured(Evidence),
     /// There is no measurement to judge by, for this reason.
     Unjudged(String),
+    /// An alarm speaks against it, which is this.
+    Alarmed(String),
 }
 
 impl Failure {
@@ -40,7 +42,7 @@ impl Failure {
     pub(super) fn exposed(self, exposure: Exposure) -> Self {
         match self {
             Self::Measured(found) => Self::Measured(Evidence { exposure, ..found }),
-            Self::Unjudged(reason) => Self::Unjudged(reason),
+            told => told,
         }
     }
 
@@ -48,7 +50,7 @@ impl Failure {
     pub(super) fn evidence(&self) -> Option<&Evidence> {
         match self {
             Self::Measured(found) => Some(found),
-            Self::Unjudged(_) => None,
+            Self::Unjudged(_) | Self::Alarmed(_) => None,
         }
     }
 }
@@ -57,7 +59,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = match self {
             Self::Measured(found) => found,
-            Self::Unjudged(reason) => return f.write_str(reason),
+            Self::Unjudged(reason) | Self::Alarmed(reason) => return f.write_str(reason),
         };
         write!(
             f,

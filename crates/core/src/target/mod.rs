@@ -12,6 +12,7 @@ pub mod slots;
 mod targets;
 mod types;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +20,8 @@ use async_trait::async_trait;
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
 pub use types::{
-    Observation, Probe, Revision, RevisionName, RevisionObservation, RevisionState, Routing,
-    Server, VariantRouting,
+    Alarm, AlarmState, Observation, Probe, Revision, RevisionName, RevisionObservation,
+    RevisionState, Routing, Server, VariantRouting,
 };
 
 use crate::endpoint::spec::{Autoscaling, EndpointSpec};
@@ -157,6 +158,13 @@ pub trait Target: Send + Sync {
     /// beside every other call, of other processes too, and leaves what it cannot be sure of.
     async fn tidy(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Those of the alarms of these names that exist, as they are, or were a few seconds ago. It only reads.
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>> {
+        let _ = names;
+        let message = format!("endpoints on {} have no alarms", self.kind());
+        Err(Error::invalid(message).at("rollout.alarms"))
     }
 
     /// The last log lines of the server, oldest first, secrets redacted; they go to the event log

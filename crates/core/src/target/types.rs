@@ -48,6 +48,26 @@ impl fmt::Display for RevisionName {
     }
 }
 
+/// In which state an alarm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlarmState {
+    /// What it watches is as it should be.
+    Ok,
+    /// It is not.
+    Alarm,
+    /// Nobody knows.
+    InsufficientData,
+}
+
+/// An alarm of the target's monitoring, at some moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its state.
+    pub state: AlarmState,
+    /// Why it is in that, in its own words; may be empty.
+    pub reason: String,
+}
+
 /// One model version, or one image, as one deployment runs it. Immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Revision {

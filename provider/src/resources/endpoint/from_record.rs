@@ -164,6 +164,7 @@ fn rollout_state(rollout: &RolloutSpec, default: &RolloutSpec) -> Attr<schema::R
         strategy: rollout.strategy.as_str().into(),
         steps: unless(steps, &Vec::new()),
         analysis: unless(analysis, &BTreeMap::new()),
+        alarms: convert::list_of(rollout.alarms.iter().cloned().collect(), None),
         on_failure: unless(rollout.on_failure, &default.on_failure)
             .map(|word| convert::text(&word)),
         on_interrupt: unless(rollout.on_interrupt, &default.on_interrupt)

@@ -276,6 +276,10 @@ fn rollout(
         strategy: convert::word_or_default(&rollout.strategy)?,
         steps: steps?,
         analysis: analysis?,
+        alarms: convert::known_list(&rollout.alarms)?
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
         on_failure: convert::word_or_default(&rollout.on_failure)?,
         on_interrupt: convert::word_or_default(&rollout.on_interrupt)?,
         max_duration: max_duration?.unwrap_or(default.max_duration),

@@ -120,6 +120,8 @@ tfplugin::object! {
         pub(crate) steps: Attr<Vec<Step>>,
         /// What is measured while it bakes.
         pub(crate) analysis: Attr<BTreeMap<String, Analysis>>,
+        /// The alarms that stop it.
+        pub(crate) alarms: ListOf<String>,
         /// What a failed analysis does.
         pub(crate) on_failure: Attr<String>,
         /// What an interrupt does.
@@ -435,11 +437,19 @@ fn rollout() -> Block {
         ))
         .attribute("analysis", Attribute::map_nested(analysis()).optional().describe("What is measured while a step bakes, by name."))
         .attribute(
+            "alarms",
+            Attribute::set(Type::String).optional().validate(no_nulls()).describe(
+                "On ECS: names of CloudWatch alarms, composite ones too, in this region and account. One that is in `ALARM` before a shift or while a step \
+                 bakes stops the rollout, as `on_failure` says; one that is so before the rollout begins refuses it. `INSUFFICIENT_DATA` stops nothing. They have to \
+                 exist before the endpoint.",
+            ),
+        )
+        .attribute(
             "on_failure",
             Attribute::string()
                 .optional()
                 .validate(validate::one_of(["rollback", "pause"]))
-                .describe("What a failed analysis does: `rollback` (default) or `pause`."),
+                .describe("What a failed analysis, or an alarm, does: `rollback` (default) or `pause`."),
         )
         .attribute(
             "on_interrupt",

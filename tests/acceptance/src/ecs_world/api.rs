@@ -92,6 +92,32 @@ impl EcsWorld {
         self.query("elasticloadbalancing", "2015-12-01", action, parameters)
     }
 
+    /// Calls CloudWatch; its answer as text.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn cloudwatch(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.query("monitoring", "2010-08-01", action, parameters)
+    }
+
+    /// Makes an alarm that nothing sets off.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn alarm(&self, name: &str) {
+        let parameters = [
+            ("AlarmName", name),
+            ("Namespace", "AWS/ApplicationELB"),
+            ("MetricName", "HTTPCode_Target_5XX_Count"),
+            ("Statistic", "Sum"),
+            ("Period", "60"),
+            ("EvaluationPeriods", "1"),
+            ("Threshold", "3"),
+            ("ComparisonOperator", "GreaterThanThreshold"),
+        ];
+        self.cloudwatch("PutMetricAlarm", &parameters);
+    }
+
     /// Calls EC2, and takes the first value of a field of the answer.
     pub(super) fn ec2(&self, action: &str, parameters: &[(&str, &str)], field: &str) -> String {
         value(&self.query("ec2", "2016-11-15", action, parameters), field)

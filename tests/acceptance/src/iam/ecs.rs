@@ -1,4 +1,4 @@
-//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch Logs or Application Auto Scaling needs.
+//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -66,6 +66,25 @@ pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
             arns.map(|arn| call(text(arn).to_owned())).collect()
         }
         other => panic!("ECS's {other} is not known here"),
+    }
+}
+
+/// What a call of CloudWatch needs. DescribeAlarms may be narrowed to alarms, but composite ones are then not told (its page in the API reference).
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn cloudwatch(form: &str) -> Vec<Call> {
+    let operation = form
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("Action="));
+    match operation.expect("an action") {
+        operation @ "DescribeAlarms" => {
+            vec![Call::new(
+                &format!("cloudwatch:{operation}"),
+                "*".to_owned(),
+            )]
+        }
+        other => panic!("CloudWatch's {other} is not known here"),
     }
 }
 

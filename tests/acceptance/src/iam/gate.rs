@@ -137,7 +137,7 @@ async fn answer(
 enum Asked {
     /// DynamoDB, ECS, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
-    /// Elastic Load Balancing: a form.
+    /// Elastic Load Balancing or CloudWatch: a form.
     Form,
     /// S3.
     Rest,
@@ -147,6 +147,12 @@ enum Asked {
 
 fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
     head.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether this service is meant; of forms nothing else tells.
+fn is_signed_for(head: &Parts, service: &str) -> bool {
+    header(head, "authorization")
+        .is_some_and(|signed| signed.contains(&format!("/{service}/aws4_request")))
 }
 
 impl Asked {
@@ -172,6 +178,9 @@ impl Asked {
                     "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),
                 }
+            }
+            Self::Form if is_signed_for(head, "monitoring") => {
+                ecs::cloudwatch(&String::from_utf8_lossy(body))
             }
             Self::Form => ecs::elb(&String::from_utf8_lossy(body)),
             Self::Rest => call::s3(

@@ -63,6 +63,7 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
         Some("ecs") => "ECS",
         Some("logs") => "CloudWatch Logs",
         Some("application-autoscaling") => "Application Auto Scaling",
+        Some("cloudwatch") => "CloudWatch",
         _ => "Elastic Load Balancing",
     };
     let call = format!("{service} {} on ", operation(action));

@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use super::super::{EcsTarget, EcsTargetSettings, names};
 use super::{ecs_spec, variant};
+use crate::query::Form;
 use crate::support::part::{self, Part};
 use crate::support::proxy::Proxy;
 use crate::support::table;
@@ -82,6 +83,9 @@ impl Doing {
 /// Time runs faster, so that nobody waits for the pauses between two looks.
 struct Hurried(SystemClock, u32);
 
+/// What rollouts look at.
+const ALARM: &str = "models";
+
 /// How much faster on paper. The longest call must end within a lease, which lasts a minute.
 const FASTER: u32 = 10;
 
@@ -105,6 +109,7 @@ fn clients(url: &str) -> AwsClients {
     let settings = AwsSettings {
         endpoints: Endpoints {
             appautoscaling: url(),
+            cloudwatch: url(),
             ecs: url(),
             elbv2: url(),
             logs: url(),
@@ -166,7 +171,24 @@ impl Endpoint {
             faster,
         };
         world.register().await;
+        world.make_alarm().await;
         world
+    }
+
+    /// What its rollouts look at. All worlds share it, and nobody sets it off.
+    async fn make_alarm(&self) {
+        let form = Form::default()
+            .with("AlarmName", ALARM)
+            .with("Namespace", "AWS/ApplicationELB")
+            .with("MetricName", "HTTPCode_Target_5XX_Count")
+            .with("Statistic", "Sum")
+            .with("Period", "60")
+            .with("EvaluationPeriods", "1")
+            .with("Threshold", "3")
+            .with("ComparisonOperator", "GreaterThanThreshold");
+        let client = self.direct.cloudwatch().await.expect("a client");
+        let made = client.ask(self.direct.retries(), "PutMetricAlarm", &form, ALARM);
+        made.await.expect("made");
     }
 
     /// The versions 1 and 2 of the model `digits`.
@@ -276,6 +298,7 @@ impl Endpoint {
             rollout: RolloutSpec {
                 strategy: Strategy::Canary,
                 steps: vec![step(10), step(100)],
+                alarms: [ALARM.to_owned()].into(),
                 terminate_after: Period::ZERO,
                 ..RolloutSpec::default()
             },

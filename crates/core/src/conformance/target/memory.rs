@@ -1,6 +1,6 @@
 //! The target over the world in memory, with knobs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::names::VariantName;
 use crate::saga::Progress;
 use crate::serving::{MetricsSnapshot, RevisionMetrics, SmokeReport, SmokeRequest};
 use crate::target::{
-    Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, RevisionObservation,
-    RevisionState, Routing, Server, Target,
+    Alarm, Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName,
+    RevisionObservation, RevisionState, Routing, Server, Target,
 };
 
 /// The target in memory. Clones share the world.
@@ -97,6 +97,14 @@ impl MemoryTarget {
     /// Probes go by each revision from now on, as on ECS.
     pub fn probe_revisions(&self) {
         self.0.state().probes_revisions = true;
+    }
+
+    /// What an alarm is so long from now on; with `None` there is none of this name any more.
+    pub fn set_alarm(&self, name: &str, after: Duration, alarm: Option<Alarm>) {
+        let from = self.0.clock.elapsed() + after;
+        let mut state = self.0.state();
+        let moments = state.alarms.entry(name.to_owned()).or_default();
+        moments.insert(from, alarm);
     }
 
     /// Sets a fault, or none.
@@ -312,6 +320,18 @@ impl Target for MemoryTarget {
                 let loaded = server.revisions.get(revision);
                 let scaled = loaded.and_then(|loaded| loaded.scaled.as_ref());
                 Ok(scaled.map(|scaled| scaled.wanted.clone()))
+            })
+            .await
+    }
+
+    async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>> {
+        self.0
+            .call("alarms", |state| {
+                let told = names.iter().filter_map(|name| {
+                    let (_, alarm) = state.alarms.get(name)?.range(..=state.ticked).next_back()?;
+                    Some((name.clone(), alarm.clone()?))
+                });
+                Ok(told.collect())
             })
             .await
     }

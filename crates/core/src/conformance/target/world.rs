@@ -9,7 +9,7 @@ use super::calls::Script;
 use crate::endpoint::spec::Autoscaling;
 use crate::error::{Error, Result};
 use crate::serving::{Counters, LATENCY_BOUNDS_MICROS, WHOLE};
-use crate::target::{Revision, RevisionName, Routing, Server};
+use crate::target::{Alarm, Revision, RevisionName, Routing, Server};
 
 /// How a model version behaves in this world.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +124,8 @@ pub(super) struct State {
     pub(super) starved: Vec<String>,
     pub(super) probes: VecDeque<u16>,
     pub(super) probes_revisions: bool,
+    /// What each alarm is, from when on.
+    pub(super) alarms: BTreeMap<String, BTreeMap<Duration, Option<Alarm>>>,
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! The endpoint's saga over the world in memory.
 
+mod alarms;
 mod autoscaling;
 mod crowds;
 mod drills;

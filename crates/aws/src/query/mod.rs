@@ -1,0 +1,160 @@
+//! Services that are asked with forms and answer with XML: the Query protocol of AWS, for those of which a few reads are needed and whose SDK is large.
+//! Why: `docs/decisions/0026-query-protocol.md`.
+//!
+//! A [`Service`] has a name, a version and a place; a call is an action and a [`Form`]; the answer is an [`Element`]. It goes by the credentials,
+//! connections, proxies and time limits of all other calls, is tried again as they are, and fails as they do: by the service's own code, with operation
+//! and request. It must be a call that may be made twice. Nothing here knows what any service means.
+
+mod form;
+mod place;
+mod refusal;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_runtime::auth::SigV4OperationSigningConfig;
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
+use aws_types::SigningName;
+use aws_types::region::SigningRegion;
+use mlops_core::{Error, Result};
+
+pub(crate) use self::form::Form;
+use self::refusal::Refusal;
+pub(crate) use self::xml::Element;
+use crate::fault::{Call, Failure};
+use crate::retry::Retries;
+
+/// A service that speaks the protocol.
+#[derive(Debug)]
+pub(crate) struct Service {
+    /// For messages, as `fault` knows it.
+    pub(crate) name: &'static str,
+    /// For whom requests are signed, and what its host begins with.
+    pub(crate) host: &'static str,
+    /// The version of its interface.
+    pub(crate) version: &'static str,
+}
+
+/// Calls one service.
+#[derive(Debug)]
+pub(crate) struct QueryClient {
+    service: &'static Service,
+    sent: Operation<String, Element, Refusal>,
+}
+
+impl QueryClient {
+    /// A client with the region and credentials of `config`. Calls nothing yet.
+    ///
+    /// # Errors
+    /// `Invalid` for a region in which there is no such place.
+    pub(crate) async fn new(
+        service: &'static Service,
+        config: &SdkConfig,
+        endpoint: Option<&str>,
+        limits: TimeoutConfig,
+    ) -> Result<Self> {
+        let url = match endpoint {
+            Some(url) => url.to_owned(),
+            None => place::url(service, config).await?,
+        };
+        let lacking = |what: &str| Error::bug(format!("the configuration of AWS has no {what}"));
+        let region = config.region().ok_or_else(|| lacking("region"))?;
+        let credentials = config
+            .credentials_provider()
+            .ok_or_else(|| lacking("credentials"))?;
+        let http = config.http_client().ok_or_else(|| lacking("HTTP client"))?;
+        let sleep = config.sleep_impl().ok_or_else(|| lacking("way to sleep"))?;
+        let mut signing = Layer::new("query");
+        signing.store_put(AuthSchemeOptionResolverParams::new(()));
+        signing.store_put(SigV4OperationSigningConfig {
+            region: Some(SigningRegion::from(region.clone())),
+            name: Some(SigningName::from_static(service.host)),
+            ..SigV4OperationSigningConfig::default()
+        });
+        let components = RuntimeComponentsBuilder::new("query")
+            .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
+                SCHEME_ID,
+            ])))
+            .with_identity_resolver(SCHEME_ID, credentials);
+        let sent = Operation::builder()
+            .service_name(service.name)
+            .operation_name("Query")
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(&url)
+            .sleep_impl(sleep)
+            .timeout_config(limits)
+            // Tried again by `Retries` alone.
+            .no_retry()
+            .with_connection_poisoning()
+            .interceptor(ServiceClockSkewInterceptor::new())
+            .runtime_plugin(
+                StaticRuntimePlugin::new()
+                    .with_config(signing.freeze())
+                    .with_runtime_components(components),
+            )
+            .serializer(request)
+            .deserializer(read)
+            .build();
+        Ok(Self { service, sent })
+    }
+
+    /// Asks until there is an answer, it is refused for good, or time is up. `resource` is what it is about, for messages.
+    pub(crate) async fn ask(
+        &self,
+        retries: &Retries,
+        operation: &'static str,
+        form: &Form,
+        resource: impl Into<String>,
+    ) -> std::result::Result<Element, Failure> {
+        let call = &Call {
+            service: self.service.name,
+            operation,
+            resource: resource.into(),
+        };
+        let body = form.body(operation, self.service.version);
+        retries
+            .run(|| {
+                let sent = self.sent.invoke(body.clone());
+                Box::pin(async move { sent.await.map_err(|error| Failure::of(call, error)) })
+            })
+            .await
+    }
+}
+
+fn request(body: String) -> std::result::Result<HttpRequest, BoxError> {
+    let mut request = HttpRequest::new(SdkBody::empty());
+    request.set_method("POST")?;
+    request.set_uri("/")?;
+    let headers = request.headers_mut();
+    headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("content-length", body.len().to_string());
+    headers.insert(
+        "user-agent",
+        concat!("terraform-provider-mlops/", env!("CARGO_PKG_VERSION")),
+    );
+    *request.body_mut() = SdkBody::from(body);
+    Ok(request)
+}
+
+fn read(response: &HttpResponse) -> std::result::Result<Element, OrchestratorError<Refusal>> {
+    let body = response.body().bytes().unwrap_or_default();
+    if response.status().is_success() {
+        return Element::read(body).map_err(|error| OrchestratorError::response(error.into()));
+    }
+    Err(OrchestratorError::operation(Refusal::read(body)))
+}

@@ -1,0 +1,156 @@
+//! CloudWatch alarms and a rollout on ECS, with real containers: none begins against one, and one that goes off takes it back.
+
+use std::time::Duration;
+
+use mlops_acceptance::digits::Digits;
+use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::http::Client;
+use mlops_acceptance::load::Load;
+use mlops_acceptance::stack::ENDPOINT;
+use mlops_acceptance::{Workspace, skip, wait};
+
+/// Longer than any test takes: what ends it is the alarm.
+const BAKE: &str = "30m";
+
+struct World {
+    ecs: EcsWorld,
+    work: Workspace,
+    image: String,
+}
+
+impl World {
+    fn start() -> Result<Self, String> {
+        let ecs = EcsWorld::start()?;
+        let work = ecs.workspace("");
+        let image = ecs.fixture();
+        Ok(Self { ecs, work, image })
+    }
+
+    /// A server that says that it is this version, and what stops its rollout.
+    fn configure(&mut self, version: &str, alarms: &[&str]) {
+        let (blocks, image) = (self.ecs.blocks(&self.ecs.own_listener()), &self.image);
+        self.work.config(&format!(
+            r#"
+resource "mlops_endpoint" "digits" {{
+  name          = "digits"
+  drain_seconds = 1
+  variants = {{
+    main = {{
+      image       = "{image}"
+      environment = {{ VERSION = "{version}" }}
+      traffic     = 100
+    }}
+  }}
+  {blocks}
+  rollout {{
+    strategy        = "CANARY"
+    steps           = [{{ traffic = 50, bake = "{BAKE}" }}, {{ traffic = 100 }}]
+    alarms          = {alarms:?}
+    terminate_after = "0s"
+  }}
+}}
+"#
+        ));
+    }
+
+    fn set(&self, name: &str, state: &str, reason: &str) {
+        let parameters = [
+            ("AlarmName", name),
+            ("StateValue", state),
+            ("StateReason", reason),
+        ];
+        self.ecs.cloudwatch("SetAlarmState", &parameters);
+    }
+
+    fn url(&self) -> String {
+        let state = self.work.state();
+        state.object(ENDPOINT).text("/invoke_url").to_owned()
+    }
+
+    /// Which versions answer, of some requests.
+    fn versions(&self) -> Vec<String> {
+        let mut client = Client::new(&self.url());
+        let mut versions: Vec<_> = (0..20)
+            .map(|_| client.get("/version").expect("an answer").text())
+            .collect();
+        versions.sort();
+        versions.dedup();
+        versions
+    }
+}
+
+#[test]
+fn an_alarm_stops_a_rollout_on_ecs_and_lets_none_begin() {
+    let name = "an_alarm_stops_a_rollout_on_ecs_and_lets_none_begin";
+    let mut world = match World::start() {
+        Ok(world) => world,
+        Err(reason) => return skip(name, &reason),
+    };
+    let alarms = ["digits-errors", "digits-all"];
+
+    // One that nobody made.
+    world.ecs.alarm("digits-errors");
+    world.configure("one", &alarms);
+    let unheard = [
+        "there is no alarm \"digits-all\" in this region and account",
+        "alarms",
+    ];
+    world.work.apply_fails(&unheard);
+    assert_eq!(world.ecs.everything(), Vec::<String>::new());
+
+    let rule = [
+        ("AlarmName", "digits-all"),
+        ("AlarmRule", "ALARM(\"digits-errors\")"),
+    ];
+    world.ecs.cloudwatch("PutCompositeAlarm", &rule);
+    world.work.apply();
+    let before = world.ecs.everything();
+
+    // One that is off already, by way of another. The one that it goes by is not asked about.
+    world.set("digits-errors", "ALARM", "4 errors in a minute");
+    world.configure("two", &["digits-all"]);
+    let refused = [
+        "alarm \"digits-all\" is in ALARM",
+        "before the rollout begins",
+        "nothing was done",
+    ];
+    world.work.apply_fails(&refused);
+    assert_eq!(world.ecs.everything(), before);
+    assert_eq!(world.versions(), ["one"]);
+
+    // One that goes off amid a bake.
+    world.set("digits-errors", "OK", "no errors any more");
+    let pause = Duration::from_millis(20);
+    let load = Load::start(&world.url(), "digits", 1, pause, Digits::committed());
+    world.configure("two", &alarms);
+    let applying = world.work.start_apply();
+    wait::until("both versions serve", Duration::from_secs(120), || {
+        world.versions() == ["one", "two"]
+    });
+    world.set("digits-errors", "ALARM", "17 errors in a minute");
+    let ended = applying.wait(Duration::from_secs(120));
+    ended.failed_with(&[
+        "was rolled back",
+        "in step 1",
+        "alarm \"digits-errors\" is in ALARM (17 errors in a minute)",
+        "rollout.alarms",
+    ]);
+    let outcomes = load.stop();
+    let lost: Vec<_> = outcomes.iter().filter(|one| one.status != 200).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {}: {lost:?}",
+        lost.len(),
+        outcomes.len()
+    );
+    assert_eq!(world.versions(), ["one"]);
+    assert_eq!(world.ecs.everything(), before, "nothing of it is left");
+
+    // What the plan says and what a destroy takes away: no alarm is the endpoint's.
+    let plan = world.work.plan();
+    assert_eq!(plan.actions(ENDPOINT), ["update"]);
+    world.work.destroy();
+    assert_eq!(world.ecs.everything(), Vec::<String>::new());
+    let left = world.ecs.cloudwatch("DescribeAlarms", &[]);
+    assert!(left.contains("digits-errors"), "{left}");
+}
