@@ -125,7 +125,7 @@ impl Inner {
         let (sources, at) = (self.settings.sources.clone(), path.clone());
         let (before, found) = blocking(move || {
             let tree = sources.describe(&at)?;
-            let found = inspect::inspect(inspect::model_source(&tree)?)?;
+            let found = inspect::inspect(&tree)?;
             Ok((tree, found))
         })
         .await?;
@@ -162,9 +162,7 @@ impl Inner {
         remote.fetch(&tree, directory.path()).await?;
         let path = tree.below(directory.path());
         let at = path.clone();
-        let found =
-            blocking(move || inspect::inspect(inspect::model_source(&describe_source(&at)?)?))
-                .await?;
+        let found = blocking(move || inspect::inspect(&describe_source(&at)?)).await?;
         let artifacts = self.registry.artifacts();
         let artifact = artifacts.put_tree(&path, &NoDigestCache).await?;
         Ok(spec(artifact, found))

@@ -7,6 +7,7 @@ mod artifact;
 mod endpoint;
 mod exit;
 mod place;
+mod reference;
 mod registry;
 mod serve;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             serve,
             artifacts: of_task,
             serve_prepared: mlops_serve::run_prepared,
+            model: |bytes| Ok(Box::new(mlops_serve::Offline::load(bytes)?)),
         };
         exit::run(arguments::Command::parse(), &adapters)
     })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use mlops_core::artifacts::{ArtifactStore, RemoteSource};
+use mlops_core::reference::Model;
 use mlops_core::registry::Registry;
 use mlops_core::registry::migrate::Place;
 use mlops_core::rollout::Meter;
@@ -82,6 +83,8 @@ pub(crate) struct Adapters {
     pub(crate) artifacts: fn(&TaskArtifacts) -> Result<Arc<dyn ArtifactStore>>,
     /// Runs a model server within these limits, once its configuration is made.
     pub(crate) serve_prepared: fn(&ServerLimits, serve::Prepared) -> Result<(), serve::Failure>,
+    /// Compiles a model that is asked for its predictions.
+    pub(crate) model: fn(&[u8]) -> Result<Box<dyn Model>>,
 }
 
 impl RegistryPlace {

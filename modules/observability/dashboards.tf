@@ -14,6 +14,8 @@ locals {
       { title = "Refused with 4xx", unit = "percentunit", queries = { "{{variant}}" = "sum by (variant) (rate(mlops_requests_refused_total{${local._live}}[$__rate_interval])) / sum by (variant) (rate(mlops_requests_total{${local._live}}[$__rate_interval]))" } },
       { title = "Share of traffic, by version", unit = "percentunit", queries = { "{{variant}} {{version}}" = "sum by (endpoint, variant, version) (rate(mlops_requests_total{${local._live}}[$__rate_interval])) / on (endpoint) group_left sum by (endpoint) (rate(mlops_requests_total{${local._live}}[$__rate_interval]))" } },
       { title = "Copied to shadows", unit = "reqps", queries = { "{{variant}} {{version}}" = "sum by (variant, version) (rate(mlops_requests_total{endpoint=\"$endpoint\",traffic=\"shadow\"}[$__rate_interval]))" } },
+      { title = "Population stability index, the ten furthest from their reference", unit = "none", queries = { "{{variant}} {{version}} {{side}} {{feature}}" = "topk(10, feature:mlops_feature_values:psi{endpoint=\"$endpoint\"})" } },
+      { title = "Values that no bin of the reference has, the ten most", unit = "percentunit", queries = { "{{variant}} {{version}} {{side}} {{feature}}" = "topk(10, sum by (variant, version, side, feature) (rate(mlops_feature_values_total{${local._live},bin=~\"[(](infinite|missing|other)[)]\"}[$__rate_interval])) / sum by (variant, version, side, feature) (rate(mlops_feature_values_total{${local._live}}[$__rate_interval])))" } },
       { title = "Answered with 5xx, over objectives' windows", unit = "percentunit", queries = { for window in ["5m", "1h", "6h", "3d"] : window => "endpoint:mlops_request_errors:ratio_rate${window}{endpoint=\"$endpoint\"}" } },
     ]
 
@@ -37,6 +39,7 @@ locals {
       { title = "99th percentile, by endpoint", unit = "s", queries = { "{{endpoint}}" = "histogram_quantile(0.99, sum by (le, endpoint) (rate(mlops_request_duration_seconds_bucket{traffic=\"live\"}[$__rate_interval])))" } },
       { title = "In flight, by endpoint", unit = "short", queries = { "{{endpoint}}" = "sum by (endpoint) (mlops_requests_in_flight{traffic=\"live\"})" } },
       { title = "Versions in memory", unit = "short", queries = { "{{endpoint}} {{variant}}" = "count by (endpoint, variant) (group by (endpoint, variant, version) (mlops_requests_in_flight{traffic=\"live\"}))" } },
+      { title = "Population stability index of the feature furthest from its reference", unit = "none", queries = { "{{endpoint}}" = "max by (endpoint) (feature:mlops_feature_values:psi)" } },
       { title = "Model servers", unit = "short", queries = { "{{endpoint}}" = "count by (endpoint) (group by (endpoint, instance) (mlops_requests_in_flight))" } },
     ]
 

@@ -98,6 +98,7 @@ locals {
       { name = "mlops-recording", interval = "30s", rules = concat(local._recording_requests, local._recording_errors, local._recording_slow) },
       { name = "mlops-objectives", interval = "30s", rules = local._burn_alerts },
       { name = "mlops-endpoints", interval = "30s", rules = local._endpoint_alerts },
+      { name = "mlops-drift", interval = local._drift_interval, rules = concat(local._recording_drift, local._drift_alerts) },
     ] : group if length(group.rules) > 0]
   })
 }

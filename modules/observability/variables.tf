@@ -64,12 +64,18 @@ variable "endpoints" {
   description = <<-EOT
     Objectives of endpoints, by the name of the endpoint. `availability_percent`: of the requests that are not refused, how many are not answered with 5xx, over 30 days.
     `latency`: how many `percent` of them are answered within `seconds`, which is a bound of the model server's histogram; null has no such objective.
-    The rest are alerts, and 0 has none. `in_flight`: more requests than this at once in one server. `no_traffic_seconds`: none for so long.
+    The rest are alerts, and 0 has none. `drift`: a feature or a prediction whose population stability index is above `psi` over a `window` (1h, 6h, 12h, 1d, 3d or 7d) of `rows` or more; only of versions with a reference.
+    `in_flight`: more requests than this at once in one server. `no_traffic_seconds`: none for so long.
     `refused_percent`: more than this refused. `rollout_seconds`: two versions of a variant side by side for longer.
   EOT
   type = map(object({
     availability_percent = optional(number, 99.9)
-    in_flight            = optional(number, 0)
+    drift = optional(object({
+      psi    = optional(number, 0.2)
+      rows   = optional(number, 1000)
+      window = optional(string, "1d")
+    }), {})
+    in_flight = optional(number, 0)
     latency = optional(object({
       percent = optional(number, 99)
       seconds = number
@@ -106,6 +112,21 @@ variable "endpoints" {
   validation {
     condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.refused_percent >= 0 && endpoint.refused_percent < 100])
     error_message = "refused_percent of endpoints is above 0 and below 100, or 0 for no alert."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.drift.psi >= 0 && endpoint.drift.psi <= 5])
+    error_message = "drift.psi of endpoints is above 0 and up to 5, or 0 for no alert. By convention 0.1 is some change, and 0.25 a significant one."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : endpoint.drift.rows >= 100 && floor(endpoint.drift.rows) == endpoint.drift.rows])
+    error_message = "drift.rows of endpoints is a whole number, 100 or more: of fewer rows the index is high by chance."
+  }
+
+  validation {
+    condition     = alltrue([for endpoint in values(var.endpoints) : contains(["1h", "6h", "12h", "1d", "3d", "7d"], endpoint.drift.window)])
+    error_message = "drift.window of endpoints is 1h, 6h, 12h, 1d, 3d or 7d."
   }
 
   validation {

@@ -73,11 +73,20 @@ fn of_model(model: &Path, arguments: &Serve) -> Result<ServerConfig> {
                         .map_err(|cause| unreadable(model).because(cause))?,
                     sha256: digest.hex(),
                 },
+                reference: arguments.reference.as_deref().map(reference).transpose()?,
                 limits: RevisionLimits::default(),
             },
             smoke: None,
         },
     ))
+}
+
+fn reference(path: &Path) -> Result<ModelFile> {
+    let bytes = std::fs::read(path).map_err(|cause| unreadable(path).because(cause))?;
+    Ok(ModelFile {
+        path: std::path::absolute(path).map_err(|cause| unreadable(path).because(cause))?,
+        sha256: Digest::of(&bytes).hex(),
+    })
 }
 
 fn unreadable(path: &Path) -> Error {

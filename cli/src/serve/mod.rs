@@ -58,6 +58,9 @@ pub(crate) struct Serve {
         conflicts_with = "config"
     )]
     model: Option<PathBuf>,
+    /// The model's reference, which `mlops reference` made: values are counted by it at /metrics.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "task"])]
+    reference: Option<PathBuf>,
     /// Server configuration (JSON) to run instead.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["port", "name"])]
     config: Option<PathBuf>,

@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use mlops_core::artifacts::{ArtifactReader, ArtifactStore, Digest, FileEntry};
+use mlops_core::artifacts::{Artifact, ArtifactReader, ArtifactStore, Digest, FileEntry};
 use mlops_core::serving::{
     EXIT_ARTIFACT_DAMAGED, EXIT_ARTIFACT_MISSING, EXIT_DENIED, EXIT_MODEL_NOT_LOADED,
     EXIT_MODELS_UNWRITABLE, EXIT_STORE_UNAVAILABLE, EXIT_TASK_UNREADABLE, ModelFile, Preload,
     RevisionSpec, ServerConfig, ServerLimits, TASK_MODELS, TASK_MODELS_VARIABLE, TASK_VARIABLE,
     TaskConfig,
 };
-use mlops_core::{Class, Error, inspect};
+use mlops_core::{Class, Error, inspect, reference};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::alone;
@@ -21,6 +21,9 @@ use crate::place::Adapters;
 
 /// What the model's file is called on this machine: names inside of an artifact are its own.
 const MODEL: &str = "model.onnx";
+
+/// What its reference is called.
+const REFERENCE: &str = reference::FILE_NAME;
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 20;
@@ -111,7 +114,7 @@ fn every_address() -> IpAddr {
     }
 }
 
-/// Brings the model to this machine. Of an artifact with several files only that one is needed.
+/// Brings the model to this machine, and its reference if it has one. No other file of an artifact is needed.
 async fn fetched(
     task: &TaskConfig,
     models: &Path,
@@ -125,32 +128,19 @@ async fn fetched(
         .get(&digest)
         .await
         .map_err(|error| Failure::of_store(&error))?;
-    let file = inspect::model_file(&artifact).and_then(|path| artifact.file(path));
-    let file = file.map_err(|cause| {
+    let (model, reference) = needed(&artifact).map_err(|cause| {
         let error = Error::invalid(format!(
             "the artifact of {}/{} cannot be served",
             task.model, task.version
         ));
         Failure::new(EXIT_MODEL_NOT_LOADED, &error.because(cause))
     })?;
-    eprintln!(
-        "mlops: fetches {} ({} bytes) of {}/{} from {}",
-        file.path,
-        file.size,
-        task.model,
-        task.version,
-        store.uri(&digest)
-    );
-    let reader = store
-        .open(&digest, &file.path)
-        .await
-        .map_err(|error| Failure::of_store(&error))?;
-    let path = models.join(MODEL);
-    if let Err(failure) = write(reader, file, &path).await {
-        // Half a model is of no use to anybody.
-        let _ = tokio::fs::remove_file(&path).await;
-        return Err(failure);
-    }
+    let bring = |file, name: &str| brought(task, store, &digest, file, models.join(name));
+    let file = bring(model, MODEL).await?;
+    let reference = match reference {
+        Some(file) => Some(bring(file, REFERENCE).await?),
+        None => None,
+    };
     Ok(Preload {
         revision: task.revision.clone(),
         spec: RevisionSpec {
@@ -158,13 +148,52 @@ async fn fetched(
             model: task.model.clone(),
             version: task.version,
             digest: task.artifact_digest.clone(),
-            file: ModelFile {
-                path,
-                sha256: file.digest.hex(),
-            },
+            file,
+            reference,
             limits: task.limits.clone(),
         },
         smoke: task.smoke.clone(),
+    })
+}
+
+/// The model's file, and its reference.
+fn needed(artifact: &Artifact) -> mlops_core::Result<(&FileEntry, Option<&FileEntry>)> {
+    let model = artifact.file(inspect::model_file(artifact)?)?;
+    let reference = inspect::reference_file(artifact)?;
+    Ok((
+        model,
+        reference.map(|path| artifact.file(path)).transpose()?,
+    ))
+}
+
+/// Brings one file to this machine.
+async fn brought(
+    task: &TaskConfig,
+    store: &dyn ArtifactStore,
+    digest: &Digest,
+    file: &FileEntry,
+    path: PathBuf,
+) -> Result<ModelFile, Failure> {
+    eprintln!(
+        "mlops: fetches {} ({} bytes) of {}/{} from {}",
+        file.path,
+        file.size,
+        task.model,
+        task.version,
+        store.uri(digest)
+    );
+    let reader = store
+        .open(digest, &file.path)
+        .await
+        .map_err(|error| Failure::of_store(&error))?;
+    if let Err(failure) = write(reader, file, &path).await {
+        // Half a file is of no use to anybody.
+        let _ = tokio::fs::remove_file(&path).await;
+        return Err(failure);
+    }
+    Ok(ModelFile {
+        path,
+        sha256: file.digest.hex(),
     })
 }
 

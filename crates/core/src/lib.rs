@@ -18,6 +18,7 @@ pub mod names;
 pub mod onnx;
 pub mod records;
 pub mod redact;
+pub mod reference;
 pub mod registry;
 pub mod rollout;
 pub mod saga;

@@ -392,11 +392,11 @@ async fn predict(
         let ask = ask.clone();
         app.tasks.spawn(async move {
             let copied = Instant::now();
-            let reply = answer(&shadow.revision, &ask, copied).await;
+            let reply = answer(&shadow.revision, &ask, copied, Some(Traffic::Shadow)).await;
             shadow.count(reply.status, copied.elapsed());
         });
     }
-    let reply = answer(&accepted.revision, &ask, arrived).await;
+    let reply = answer(&accepted.revision, &ask, arrived, Some(Traffic::Live)).await;
     accepted.count(reply.status, arrived.elapsed());
     if reply.status >= 500 {
         let error = String::from_utf8_lossy(&reply.body);

@@ -19,10 +19,12 @@
 mod admin;
 mod app;
 mod data;
+mod drift;
 mod engine;
 mod error;
 mod log;
 mod metrics;
+mod offline;
 mod predict;
 mod protocol;
 mod revision;
@@ -33,4 +35,5 @@ mod tensor;
 
 pub use error::{Class, ServeError};
 pub use mlops_core::serving::ServerConfig;
+pub use offline::Offline;
 pub use server::{Server, run, run_prepared};

@@ -72,6 +72,7 @@ pub(crate) fn prometheus<'a>(
     revisions: impl Iterator<Item = &'a Revision>,
 ) -> String {
     let mut series = Vec::new();
+    let mut counts = Vec::new();
     for revision in revisions {
         let labels = format!(
             "endpoint=\"{}\",variant=\"{}\",version=\"{}\",revision=\"{}\"",
@@ -80,6 +81,9 @@ pub(crate) fn prometheus<'a>(
             revision.spec.version,
             escape(&revision.name)
         );
+        if let Some(counted) = revision.counts() {
+            counts.push((labels.clone(), counted));
+        }
         for (traffic, meter) in [("live", &revision.live), ("shadow", &revision.shadow)] {
             series.push((
                 format!("{labels},traffic=\"{traffic}\""),
@@ -144,6 +148,25 @@ pub(crate) fn prometheus<'a>(
             }
         },
     );
+    // Without a reference there is nothing to compare values with, and they are not counted.
+    if counts.is_empty() {
+        return out;
+    }
+    let name = "mlops_feature_values_total";
+    let help =
+        "Values that requests brought and predictions had, by the bins of the version's reference.";
+    family(name, "counter", help, &|out| {
+        for (labels, counted) in &counts {
+            counted.values(out, name, labels);
+        }
+    });
+    let name = "mlops_feature_reference_ratio";
+    let help = "The share of each bin among the rows that the version's reference was made of.";
+    family(name, "gauge", help, &|out| {
+        for (labels, counted) in &counts {
+            counted.expected(out, name, labels);
+        }
+    });
     out
 }
 
@@ -172,7 +195,8 @@ fn histogram(out: &mut String, labels: &str, counters: &Counters) {
     let _ = writeln!(out, "{name}_count{{{labels}}} {total}");
 }
 
-fn escape(value: &str) -> String {
+/// As the text format has it in the value of a label.
+pub(crate) fn escape(value: &str) -> String {
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

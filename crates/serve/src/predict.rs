@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::engine::RunError;
 use crate::protocol::{infer, mlflow};
-use crate::revision::{Refusal, Revision};
+use crate::revision::{Refusal, Revision, Traffic};
 
 /// A request for a prediction, read whole but not understood yet: each revision understands it by its own signature.
 #[derive(Clone)]
@@ -88,8 +88,13 @@ impl Reply {
     }
 }
 
-/// Asks one ready revision.
-pub(crate) async fn answer(revision: &Arc<Revision>, ask: &Ask, arrived: Instant) -> Reply {
+/// Asks one ready revision; for whom, see [`Revision::run`].
+pub(crate) async fn answer(
+    revision: &Arc<Revision>,
+    ask: &Ask,
+    arrived: Instant,
+    traffic: Option<Traffic>,
+) -> Reply {
     enum Form {
         Infer(infer::Form),
         Mlflow(mlflow::Form),
@@ -114,7 +119,7 @@ pub(crate) async fn answer(revision: &Arc<Revision>, ask: &Ask, arrived: Instant
         Ok(read) => read,
         Err(mistake) => return Reply::error(400, kind, mistake),
     };
-    let outputs = match revision.run(inputs, arrived).await {
+    let outputs = match revision.run(inputs, arrived, traffic).await {
         Ok(outputs) => outputs,
         Err(refusal) => return refused(revision, kind, &refusal),
     };

@@ -11,6 +11,7 @@ use mlops_core::serving::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::drift::Counts;
 use crate::engine::{Engine, RunError, Tensor};
 use crate::metrics::Meter;
 
@@ -22,7 +23,7 @@ pub(crate) struct Revision {
     pub(crate) name: String,
     pub(crate) spec: RevisionSpec,
     /// Empty while loading.
-    loaded: OnceLock<Result<Engine, String>>,
+    loaded: OnceLock<Result<Loaded, String>>,
     pub(crate) live: Meter,
     pub(crate) shadow: Meter,
     in_flight: [AtomicU64; 2],
@@ -33,10 +34,19 @@ pub(crate) struct Revision {
     run_nanos: AtomicU64,
 }
 
-/// Whether a request's answer goes to a client.
+/// What was in the files.
+struct Loaded {
+    engine: Engine,
+    /// Of a version with a reference.
+    counts: Option<Counts>,
+}
+
+/// What becomes of a request's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traffic {
+    /// It goes to a client.
     Live,
+    /// Nobody sees it.
     Shadow,
 }
 
@@ -96,16 +106,22 @@ impl Revision {
         })
     }
 
-    /// Reads, verifies and compiles the file. Blocks.
+    /// Reads and verifies the files, and compiles the model. Blocks.
     pub(crate) fn load(&self) {
-        let engine = verified(&self.spec.file).and_then(|bytes| {
-            Engine::load(&bytes).map_err(|e| format!("model file {:?}: {e}", self.spec.file.path))
-        });
         // Whoever loads a revision made it: nobody else sets this.
-        let _ = self.loaded.set(engine);
+        let _ = self.loaded.set(loaded(&self.spec));
     }
 
     pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.loaded().map(|loaded| &loaded.engine)
+    }
+
+    /// The counts of its values, if it has a reference.
+    pub(crate) fn counts(&self) -> Option<&Counts> {
+        self.loaded()?.counts.as_ref()
+    }
+
+    fn loaded(&self) -> Option<&Loaded> {
         self.loaded.get().and_then(|loaded| loaded.as_ref().ok())
     }
 
@@ -157,11 +173,13 @@ impl Revision {
         }
     }
 
-    /// Waits for a turn, then runs the graph. `arrived` is when the request did: its time counts from then.
+    /// Waits for a turn, then runs the graph. `arrived` is when the request did: its time counts from then. Values are
+    /// counted as those of `traffic`; those of a golden request, which is none, are not.
     pub(crate) async fn run(
         self: &Arc<Self>,
         inputs: Vec<Tensor>,
         arrived: Instant,
+        traffic: Option<Traffic>,
     ) -> Result<Vec<Tensor>, Refusal> {
         let after_ms = self.spec.limits.timeout_ms;
         let deadline = tokio::time::Instant::from_std(arrived + Duration::from_millis(after_ms));
@@ -180,13 +198,13 @@ impl Revision {
         };
         let average = self.run_nanos.load(Relaxed);
         if average != 0 && u128::from(average) < INLINE_BELOW.as_nanos() {
-            return self.run_now(inputs).map_err(Refusal::Run);
+            return self.run_now(inputs, traffic).map_err(Refusal::Run);
         }
         let this = Arc::clone(self);
         let run = tokio::task::spawn_blocking(move || {
             // Held to the end of the run, also when nobody waits for it any more: a turn is a running graph.
             let _turn = turn;
-            this.run_now(inputs)
+            this.run_now(inputs, traffic)
         });
         let joined = tokio::time::timeout_at(deadline, run)
             .await
@@ -196,12 +214,24 @@ impl Revision {
             .map_err(Refusal::Run)
     }
 
-    fn run_now(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
-        let engine = self
-            .engine()
+    fn run_now(
+        &self,
+        inputs: Vec<Tensor>,
+        traffic: Option<Traffic>,
+    ) -> Result<Vec<Tensor>, RunError> {
+        let Loaded { engine, counts } = self
+            .loaded()
             .expect("only ready revisions are chosen, and they stay ready");
+        let counting = traffic.and_then(|traffic| Some((counts.as_ref()?, traffic)));
         let began = Instant::now();
-        let outputs = engine.run(inputs);
+        let outputs = engine.run(inputs, |inputs| {
+            if let Some((counts, traffic)) = counting {
+                counts.saw_inputs(inputs, traffic);
+            }
+        });
+        if let (Some((counts, traffic)), Ok(outputs)) = (counting, &outputs) {
+            counts.saw_outputs(outputs, traffic);
+        }
         let nanos = u64::try_from(began.elapsed().as_nanos())
             .unwrap_or(u64::MAX)
             .max(1);
@@ -235,8 +265,23 @@ impl Drop for Queued<'_> {
     }
 }
 
+fn loaded(spec: &RevisionSpec) -> Result<Loaded, String> {
+    let engine = verified("model", &spec.file).and_then(|bytes| {
+        Engine::load(&bytes).map_err(|e| format!("model file {:?}: {e}", spec.file.path))
+    })?;
+    let counts = spec.reference.as_ref().map(|file| {
+        let bytes = verified("reference", file)?;
+        Counts::read(&bytes, engine.signature())
+            .map_err(|e| format!("reference file {:?}: {}", file.path, e.chain()))
+    });
+    Ok(Loaded {
+        counts: counts.transpose()?,
+        engine,
+    })
+}
+
 /// The file's bytes, if they are the ones that were named: what is compiled is what was hashed.
-fn verified(file: &ModelFile) -> Result<Vec<u8>, String> {
+fn verified(kind: &str, file: &ModelFile) -> Result<Vec<u8>, String> {
     let path = &file.path;
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|mut f| {
@@ -245,7 +290,7 @@ fn verified(file: &ModelFile) -> Result<Vec<u8>, String> {
         }
         f.read_to_end(&mut bytes)
     });
-    read.map_err(|e| format!("model file {path:?} cannot be read: {e}"))?;
+    read.map_err(|e| format!("{kind} file {path:?} cannot be read: {e}"))?;
     let digest: String = Sha256::digest(&bytes)
         .iter()
         .map(|b| format!("{b:02x}"))
@@ -254,7 +299,7 @@ fn verified(file: &ModelFile) -> Result<Vec<u8>, String> {
         Ok(bytes)
     } else {
         Err(format!(
-            "model file {path:?} has SHA-256 {digest}, not {} as the registry recorded; it is not run",
+            "{kind} file {path:?} has SHA-256 {digest}, not {} as the registry recorded; it is not loaded",
             file.sha256
         ))
     }

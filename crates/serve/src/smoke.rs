@@ -16,7 +16,8 @@ const TOLERANCE: f64 = 1e-4;
 pub(crate) async fn run(revision: &Arc<Revision>, asked: &SmokeRequest) -> SmokeReport {
     let accepted = Accepted::new(Arc::clone(revision), Traffic::Live);
     let began = Instant::now();
-    let reply = answer(&accepted.revision, &ask(revision, &asked.inputs), began).await;
+    let question = ask(revision, &asked.inputs);
+    let reply = answer(&accepted.revision, &question, began, None).await;
     let duration_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
     let mismatch = if reply.status != 200 {

@@ -209,7 +209,7 @@ pub(crate) fn to_bytes(tensor: &Tensor, datatype: Datatype) -> Vec<u8> {
     }
 }
 
-fn slice<T: tract_onnx::prelude::Datum>(tensor: &Tensor) -> &[T] {
+pub(crate) fn slice<T: tract_onnx::prelude::Datum>(tensor: &Tensor) -> &[T] {
     tensor
         .as_plain_ram()
         .and_then(|plain| plain.as_slice::<T>().ok())

@@ -57,7 +57,7 @@ async fn a_file_with_another_digest_is_never_run() {
     assert_eq!(
         status.failure.unwrap(),
         format!(
-            "model file {file:?} has SHA-256 {is}, not {} as the registry recorded; it is not run",
+            "model file {file:?} has SHA-256 {is}, not {} as the registry recorded; it is not loaded",
             spec.file.sha256
         )
     );

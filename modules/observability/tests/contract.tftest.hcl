@@ -153,6 +153,38 @@ run "a_rollout_of_part_of_a_second_is_refused" {
   expect_failures = [var.endpoints]
 }
 
+run "drift_of_less_than_nothing_is_none" {
+  command = plan
+  variables {
+    endpoints = { fraud = { drift = { psi = -0.1 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "drift_in_percent_could_never_be_told" {
+  command = plan
+  variables {
+    endpoints = { fraud = { drift = { psi = 20 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "drift_of_few_rows_is_chance" {
+  command = plan
+  variables {
+    endpoints = { fraud = { drift = { rows = 50 } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
+run "drift_has_a_window_of_those_that_are_offered" {
+  command = plan
+  variables {
+    endpoints = { fraud = { drift = { window = "1w" } } }
+  }
+  expect_failures = [var.endpoints]
+}
+
 run "a_dashboard_that_would_replace_one_of_the_module_is_refused" {
   command = plan
   variables {

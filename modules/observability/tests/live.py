@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import queue
+import random
 import re
 import socket
 import subprocess
@@ -23,12 +24,25 @@ PROMETHEUS = os.environ.get("PROMETHEUS", "")
 MLOPS = os.environ.get("MLOPS", "")
 CHECKOUT = Path(os.environ["CHECKOUT"])
 PATIENCE = 60
-REQUEST = {
-    "inputs": [
-        {"name": "a", "datatype": "FP32", "shape": [2, 2], "data": [1, 2, 3, 4]},
-        {"name": "b", "datatype": "FP32", "shape": [2, 2], "data": [10, 20, 30, 40]},
-    ]
-}
+MODEL = CHECKOUT / "crates/serve/tests/models/add.onnx"
+COLUMNS = ["a[0]", "a[1]", "b[0]", "b[1]"]
+# A request carries as many rows as that.
+BATCH = 20
+
+
+def row(random, moved=0):
+    """One row, as those that the model's reference is made of; or with its first value moved away from them."""
+    return [random.gauss(moved, 1), random.uniform(0, 10), random.choice([1, 2, 5]), random.expovariate(1)]
+
+
+def request_of(rows):
+    """What the model is asked about them."""
+    return {
+        "inputs": [
+            {"name": name, "datatype": "FP32", "shape": [len(rows), 2], "data": [value for row in rows for value in row[first : first + 2]]}
+            for name, first in [("a", 0), ("b", 2)]
+        ]
+    }
 
 
 def missing():
@@ -39,11 +53,9 @@ def missing():
     return None
 
 
-def spec(variant, version):
-    """What the server is told of a version: all of them are the same model."""
-    model = CHECKOUT / "crates/serve/tests/models/add.onnx"
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    return {"variant": variant, "model": "add", "version": version, "digest": f"sha256:{digest}", "file": {"path": str(model), "sha256": digest}}
+def named(path):
+    """A file as the server is told of it."""
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 class Admin(http.client.HTTPConnection):
@@ -73,7 +85,21 @@ class Bench(contextlib.ExitStack):
         super().__enter__()
         self.work = Path(self.enter_context(tempfile.TemporaryDirectory()))
         self.outputs = self.apply()
+        self.reference = self.refer()
         return self
+
+    def refer(self):
+        """The model's reference, of rows that were drawn as a steady load is."""
+        seen = random.Random(1)
+        table = [COLUMNS] + [row(seen) for _ in range(5000)]
+        (self.work / "rows.csv").write_text("\n".join(",".join(map(str, cells)) for cells in table))
+        subprocess.run([MLOPS, "reference", "--model", MODEL, "--rows", "rows.csv", "--out", "reference.json"], cwd=self.work, check=True, capture_output=True)
+        return self.work / "reference.json"
+
+    def spec(self, variant, version):
+        """What the server is told of a version: all of them are the same model."""
+        model = named(MODEL)
+        return {"variant": variant, "model": "add", "version": version, "digest": f"sha256:{model['sha256']}", "file": model, "reference": named(self.reference)}
 
     def apply(self):
         """The rules and dashboards of the example."""
@@ -124,7 +150,7 @@ class Bench(contextlib.ExitStack):
             "nonce": "bench",
             "variants": {"variants": variants},
             "weights": weights,
-            "preload": [{"revision": name, "spec": spec(*self.parts(name))} for name in revisions],
+            "preload": [{"revision": name, "spec": self.spec(*self.parts(name))} for name in revisions],
         }
         (self.work / f"{endpoint}.json").write_text(json.dumps(configuration))
         lines = self.start(MLOPS, "serve", "--foreground", "--config", f"{endpoint}.json")
@@ -135,15 +161,17 @@ class Bench(contextlib.ExitStack):
         variant, version = revision.rsplit("-", 1)
         return variant, int(version)
 
-    def load(self, server, endpoint, pause=lambda: 0.005, refused=5):
-        """Requests until the end; each of so many is one that is refused."""
+    def load(self, server, endpoint, pause=lambda: 0.005, refused=5, moved=lambda: 0):
+        """Requests until the end; each of so many is one that is refused. How far the first value of their rows has moved may change."""
         end = threading.Event()
+        asked = random.Random(2)
 
         def send():
             number = 0
             while not end.is_set():
                 number += 1
-                body = json.dumps(REQUEST if number % refused else {"inputs": []}).encode()
+                rows = [row(asked, moved()) for _ in range(BATCH)]
+                body = json.dumps(request_of(rows) if number % refused else {"inputs": []}).encode()
                 request = urllib.request.Request(f"http://{server}/v2/models/{endpoint}/infer", data=body)
                 try:
                     urllib.request.urlopen(request, timeout=PATIENCE).read()
@@ -158,7 +186,7 @@ class Bench(contextlib.ExitStack):
 
     def watch(self, servers, interval):
         """A Prometheus with the example's rules, which scrapes as the example's collector does, but these servers and more often than anybody would."""
-        (self.work / "rules.yml").write_text(self.outputs["rules"]["groups"].replace('"interval": "30s"', f'"interval": "{interval}"'))
+        (self.work / "rules.yml").write_text(re.sub(r'"interval": "\w+"', f'"interval": "{interval}"', self.outputs["rules"]["groups"]))
         collector = json.loads(self.outputs["collectors"]["fraud"]["container"]["environment"][0]["value"])
         scraping = collector["receivers"]["prometheus"]["config"]
         [job] = scraping["scrape_configs"]

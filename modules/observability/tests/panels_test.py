@@ -25,7 +25,10 @@ class Panels(unittest.TestCase):
             {"main": {"main-1": 8000, "main-3": 2000}, "next": {"next-2": 10000}},
         )
         self.bench.load(server, "fraud")
-        self.bench.watch([server], "500ms")
+        # The same model under a load that its reference does not know.
+        other, _ = self.bench.serve("ranking", {"main": {"traffic": 10000}}, {"main": {"main-1": 10000}})
+        self.bench.load(other, "ranking", moved=lambda: 2)
+        self.bench.watch([server, other], "500ms")
 
         dashboards = self.bench.dashboards()
         panels = [(dashboard, panel["title"], target) for dashboard in dashboards.values() for panel in dashboard["panels"] for target in live.of_prometheus(panel)]
@@ -34,9 +37,35 @@ class Panels(unittest.TestCase):
         for dashboard, title, target in panels:
             with self.subTest(dashboard=dashboard["title"], panel=title, legend=target["legendFormat"]):
                 self.assert_numbers(live.query(target, "5s"), target["legendFormat"])
-        self.assertEqual(self.bench.ask("/api/v1/label/endpoint/values", **{"match[]": "mlops_requests_in_flight"}), ["fraud"])
+        self.assertEqual(self.bench.ask("/api/v1/label/endpoint/values", **{"match[]": "mlops_requests_in_flight"}), ["fraud", "ranking"])
+        self.assert_drift()
         rules = [rule for group in self.bench.ask("/api/v1/rules")["groups"] for rule in group["rules"]]
         self.assertEqual([rule["lastError"] for rule in rules if rule["health"] == "err"], [])
+
+    def assert_drift(self):
+        """What has moved is far from its reference, and what has not is near; nothing is judged before there were rows enough."""
+        values = [("input", name) for name in live.COLUMNS] + [("output", "sum[0]"), ("output", "sum[1]")]
+        expected = {(endpoint, version, *value) for endpoint, version in [("fraud", "1"), ("fraud", "3"), ("ranking", "1")] for value in values}
+        until = time.monotonic() + live.PATIENCE
+        while True:
+            found = self.bench.ask("/api/v1/query", query="feature:mlops_feature_values:psi")["result"]
+            far = {tuple(series["metric"][label] for label in ("endpoint", "version", "side", "feature")): float(series["value"][1]) for series in found}
+            if far.keys() == expected:
+                break
+            self.assertLess(time.monotonic(), until, f"of {sorted(expected)} there is {sorted(far)}")
+            time.sleep(0.2)
+        moved = {("ranking", "1", "input", "a[0]"), ("ranking", "1", "output", "sum[0]")}
+        for value, index in far.items():
+            with self.subTest(value=value):
+                if value in moved:
+                    self.assertGreater(index, 0.2)
+                else:
+                    self.assertLess(index, 0.1)
+        alerts = self.bench.ask("/api/v1/alerts")["alerts"]
+        told = {tuple(alert["labels"][label] for label in ("endpoint", "version", "side", "feature")) for alert in alerts if alert["labels"]["alertname"] == "MlopsDrift"}
+        self.assertEqual(told, moved)
+        rows = self.bench.ask("/api/v1/query", query="min(sum without (bin) (bin:mlops_feature_values:increase1d) and on (endpoint, revision, side, feature) feature:mlops_feature_values:psi)")["result"]
+        self.assertGreaterEqual(float(rows[0]["value"][1]), 1000)
 
     def assert_numbers(self, query, legend):
         """The query returns a number, with the labels that its legend names."""

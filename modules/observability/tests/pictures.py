@@ -80,12 +80,18 @@ def draw_panel(panel, answers, begin, end, x, y):
         drawn.append(text(left - 6, level + 4, number(most * part / 2, unit), 10, "end", "#8e8e8e"))
     for part in range(5):
         drawn.append(text(left + width * part / 4, top + height + 14, f"{(end - begin) * part / 4 / 60:.2g} min", 10, "end" if part == 4 else "middle", "#8e8e8e"))
-    place = x + 12
+    place, cut = x + 12, None
     for index, (name, series) in enumerate(answers):
         color = COLORS[index % len(COLORS)]
         drawn += [f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.6"/>' for points in lines_of(series, left, top, width, height, begin, end, most)]
-        drawn += [f'<rect x="{place:g}" y="{y + HEIGHT - 17}" width="12" height="3" fill="{color}"/>', text(place + 17, y + HEIGHT - 11, name, 11)]
-        place += 17 + 6.4 * len(name) + 16
+        takes = 17 + 6.4 * len(name) + 16
+        # A legend is one line: Grafana would scroll it.
+        if place + takes > x + WIDTH - 70 and index + 1 < len(answers) and not cut:
+            cut = f"and {len(answers) - index} more"
+            drawn.append(text(place, y + HEIGHT - 11, cut, 11, fill="#8e8e8e"))
+        if not cut:
+            drawn += [f'<rect x="{place:g}" y="{y + HEIGHT - 17}" width="12" height="3" fill="{color}"/>', text(place + 17, y + HEIGHT - 11, name, 11)]
+            place += takes
     return drawn
 
 
@@ -122,14 +128,15 @@ def main(directory):
         ranking, _ = bench.serve("ranking", {"main": {"traffic": 10000}}, {"main": {"main-7": 10000}})
         began = time.time()
         # More and less over the minutes, as clients are.
-        bench.load(fraud, "fraud", lambda: 0.012 + 0.008 * math.sin((time.time() - began) / 25), refused=37)
+        # In the second half they send other values.
+        bench.load(fraud, "fraud", lambda: 0.012 + 0.008 * math.sin((time.time() - began) / 25), refused=37, moved=lambda: 2 if time.time() > began + ENDS / 2 else 0)
         bench.load(ranking, "ranking", lambda: 0.03, refused=100)
         bench.watch([fraud, ranking], "1s")
         for after, shares in ROLLOUT[1:]:
             # A plan of time, not a wait for something: the picture shows a rollout.
             time.sleep(max(0, began + after - time.time()))
             for revision in shares:
-                while admin.ask("PUT", f"/revisions/{revision}", live.spec(*bench.parts(revision)))["state"] != "ready":
+                while admin.ask("PUT", f"/revisions/{revision}", bench.spec(*bench.parts(revision)))["state"] != "ready":
                     time.sleep(0.1)
             admin.ask("PUT", "/routing", {"variants": VARIANTS, "weights": {"main": shares, "next": {"next-2": 10000}}})
         time.sleep(max(0, began + (ROLLOUT[-1][0] + ENDS) / 2 - time.time()))

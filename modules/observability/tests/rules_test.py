@@ -23,6 +23,8 @@ FAMILIES = {
     "mlops_request_duration_seconds_count",
     "mlops_request_duration_seconds_sum",
     "mlops_requests_in_flight",
+    "mlops_feature_values_total",
+    "mlops_feature_reference_ratio",
 }
 
 
@@ -96,7 +98,7 @@ class Rules(unittest.TestCase):
         recorded = set(re.findall(r'"record": "([^"]+)"', self.rules))
         asked = set(re.findall(r"(?<![\w:])mlops_\w+", self.rules + " ".join(expr for _, expr in self.queries())))
         self.assertEqual(asked - FAMILIES, set())
-        panels = {name for _, expr in self.queries() for name in re.findall(r"endpoint:\w+:\w+", expr)}
+        panels = {name for _, expr in self.queries() for name in re.findall(r"(?:endpoint|feature|bin):\w+:\w+", expr)}
         self.assertEqual(panels - recorded, set())
 
 

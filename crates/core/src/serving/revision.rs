@@ -24,12 +24,15 @@ pub struct RevisionSpec {
     pub digest: String,
     /// The file to load.
     pub file: ModelFile,
+    /// What its values are expected to look like ([`crate::reference`]); values are counted only if it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ModelFile>,
     /// Bounds of this revision.
     #[serde(default)]
     pub limits: RevisionLimits,
 }
 
-/// The one file that a revision may run.
+/// A file of a version: the one that a revision may run, or its reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mlops_core::artifacts::{Artifact, ArtifactStore, Digest, FileEntry};
+use mlops_core::artifacts::{ArtifactStore, Digest, FileEntry};
 use mlops_core::inspect;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{ModelFile, RevisionLimits, RevisionSpec, RevisionState, RevisionStatus};
@@ -58,38 +58,41 @@ async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Re
     })?;
     let digest: Digest = bound.artifact_digest.parse()?;
     let artifact = artifacts.get(&digest).await?;
-    let file = model_file(&artifact, revision)?;
-    let path = artifacts.path_of(file).ok_or_else(|| {
-        Error::invalid(format!(
-            "the artifact of {} does not lie on this machine; a local endpoint needs a registry that keeps its \
-             artifacts in a directory",
-            revision.workload
-        ))
-    })?;
-    Ok(RevisionSpec {
-        variant: revision.variant.to_string(),
-        model: bound.model.to_string(),
-        version: bound.version,
-        digest: artifact.digest.to_string(),
-        file: ModelFile {
-            path,
-            sha256: file.digest.hex(),
-        },
-        limits: limits(revision)?,
-    })
-}
-
-/// The one file of an artifact that the server loads.
-fn model_file<'a>(artifact: &'a Artifact, revision: &Revision) -> Result<&'a FileEntry> {
-    let path = inspect::model_file(artifact).map_err(|error| {
+    let unusable = |error: Error| {
         Error::invalid(format!(
             "the artifact of {} cannot be served",
             revision.workload
         ))
         .at(format!("variants.{}", revision.variant))
         .because(error)
-    })?;
-    artifact.file(path)
+    };
+    let model = inspect::model_file(&artifact).map_err(unusable)?;
+    let reference = inspect::reference_file(&artifact).map_err(unusable)?;
+    let on_this_machine = |file: &FileEntry| {
+        let path = artifacts.path_of(file).ok_or_else(|| {
+            Error::invalid(format!(
+                "the artifact of {} does not lie on this machine; a local endpoint needs a registry that keeps its \
+                 artifacts in a directory",
+                revision.workload
+            ))
+        })?;
+        Ok::<_, Error>(ModelFile {
+            path,
+            sha256: file.digest.hex(),
+        })
+    };
+    Ok(RevisionSpec {
+        variant: revision.variant.to_string(),
+        model: bound.model.to_string(),
+        version: bound.version,
+        digest: artifact.digest.to_string(),
+        file: on_this_machine(artifact.file(model)?)?,
+        reference: match reference {
+            Some(path) => Some(on_this_machine(artifact.file(path)?)?),
+            None => None,
+        },
+        limits: limits(revision)?,
+    })
 }
 
 /// Bounds that the variant's environment sets.

@@ -80,9 +80,15 @@ impl Engine {
         &self.signature
     }
 
-    /// Runs the graph. `inputs` are in the signature's order, with its datatypes and ranks; so are the outputs.
-    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
+    /// Runs the graph. `inputs` are in the signature's order, with its datatypes and ranks; so are the outputs. Once the
+    /// inputs are known to agree with one another, `seen` is called with them.
+    pub(crate) fn run(
+        &self,
+        inputs: Vec<Tensor>,
+        seen: impl FnOnce(&[Tensor]),
+    ) -> Result<Vec<Tensor>, RunError> {
         self.check_sizes(&inputs)?;
+        seen(&inputs);
         let run = || -> TractResult<Vec<Tensor>> {
             let plan = self.plan_for(&inputs)?;
             let answers = plan.run(inputs.into_iter().map(Tensor::into_tvalue).collect())?;

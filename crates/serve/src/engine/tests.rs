@@ -63,7 +63,7 @@ fn agrees_with_onnxruntime(name: &str) {
             other => panic!("no test uses {other}"),
         }
     });
-    let outputs = engine.run(inputs.collect()).unwrap();
+    let outputs = engine.run(inputs.collect(), |_| ()).unwrap();
     assert_eq!(outputs.len(), engine.signature().outputs.len());
     for (output, declared) in outputs.iter().zip(&engine.signature().outputs) {
         let expected = &case["outputs"][&declared.name];
@@ -152,10 +152,10 @@ fn operators_that_a_plan_accepts_are_those_that_the_engine_has() {
 fn sizes_that_disagree_are_the_clients_mistake() {
     let engine = Engine::load(&file("add.onnx")).unwrap();
     let error = engine
-        .run(vec![
-            tensor2(&[[1f32, 2.0]]),
-            tensor2(&[[1f32, 2.0], [3.0, 4.0]]),
-        ])
+        .run(
+            vec![tensor2(&[[1f32, 2.0]]), tensor2(&[[1f32, 2.0], [3.0, 4.0]])],
+            |_| (),
+        )
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -166,9 +166,9 @@ fn sizes_that_disagree_are_the_clients_mistake() {
 #[test]
 fn a_graph_that_fails_on_a_value_is_an_error_and_not_a_panic() {
     let engine = Engine::load(&file("gather.onnx")).unwrap();
-    let error = engine.run(vec![tensor1(&[7i64])]).unwrap_err();
+    let error = engine.run(vec![tensor1(&[7i64])], |_| ()).unwrap_err();
     assert!(matches!(error, RunError::Model { .. }), "{error:?}");
-    assert!(engine.run(vec![tensor1(&[1i64])]).is_ok());
+    assert!(engine.run(vec![tensor1(&[1i64])], |_| ()).is_ok());
 }
 
 #[test]

@@ -48,6 +48,7 @@ pub(crate) fn spec(model: &str, version: u64) -> RevisionSpec {
             path: file,
             sha256: digest,
         },
+        reference: None,
         limits: RevisionLimits::default(),
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use mlops_core::artifacts::{
-    Artifact, Digest, DigestCache, NoDigestCache, RemoteTree, describe_source,
+    Artifact, Digest, DigestCache, NoDigestCache, RemoteTree, SourceFile, describe_source,
 };
-use mlops_core::inspect::{Inspected, inspect, model_source};
+use mlops_core::inspect::{Inspected, inspect, looked};
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState};
 
@@ -172,10 +172,15 @@ async fn put(
     client: &Client,
 ) -> Result<(Artifact, Inspected)> {
     let path = source.to_owned();
-    let (model, inspected) = blocking(move || {
+    let (seen, inspected) = blocking(move || {
         let tree = describe_source(&path)?;
-        let model = model_source(&tree)?;
-        Ok((model.clone(), inspect(model)?))
+        let looked = looked(&tree)?;
+        let seen: Vec<SourceFile> = [Some(looked.model), looked.reference]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        Ok((seen, inspect(&tree)?))
     })
     .await?;
     let artifacts = client.registry.artifacts();
@@ -184,7 +189,7 @@ async fn put(
         None => artifacts.put_tree(source, digests).await?,
     };
     // What was inspected is what was stored.
-    blocking(move || model.check_unchanged()).await?;
+    blocking(move || seen.iter().try_for_each(SourceFile::check_unchanged)).await?;
     Ok((stored, inspected))
 }
 
@@ -199,7 +204,7 @@ async fn read(
         if registered.is_some_and(|registered| registered == artifact.digest.to_string()) {
             return Ok(Source::Unchanged);
         }
-        let inspected = inspect(model_source(&tree)?)?;
+        let inspected = inspect(&tree)?;
         Ok(Source::Read(Box::new((artifact, inspected))))
     })
     .await
