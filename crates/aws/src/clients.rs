@@ -12,6 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures::future::BoxFuture;
 use mlops_core::{Error, Result};
 use tokio::sync::OnceCell;
@@ -36,6 +37,8 @@ pub struct AwsClients {
 
 struct Inner {
     settings: AwsSettings,
+    /// What carries calls; `None`: what the settings describe.
+    http: Option<SharedHttpClient>,
     retries: Retries,
     config: OnceCell<SdkConfig>,
     account: OnceCell<Option<String>>,
@@ -71,10 +74,27 @@ impl AwsClients {
     /// As [`AwsClients::new`].
     pub fn with_patience(settings: AwsSettings, patience: Patience) -> Result<Self> {
         let settings = settings.complete(&|name| std::env::var(name).ok())?;
-        Ok(Self {
+        let retries = Retries::new(&settings, patience);
+        Ok(Self::of(settings, retries, None))
+    }
+
+    /// The same over somebody who plays AWS, and whose time it is.
+    #[cfg(test)]
+    pub(crate) fn over(
+        http: SharedHttpClient,
+        clock: Arc<dyn mlops_core::clock::Clock>,
+        settings: AwsSettings,
+    ) -> Self {
+        let retries = Retries::with_clock(&settings, Patience::default(), clock);
+        Self::of(settings, retries, Some(http))
+    }
+
+    fn of(settings: AwsSettings, retries: Retries, http: Option<SharedHttpClient>) -> Self {
+        Self {
             inner: Arc::new(Inner {
-                retries: Retries::new(&settings, patience),
+                retries,
                 settings,
+                http,
                 config: OnceCell::new(),
                 account: OnceCell::new(),
                 dynamodb: OnceCell::new(),
@@ -85,7 +105,7 @@ impl AwsClients {
                 scaling: OnceCell::new(),
                 s3: OnceCell::new(),
             }),
-        })
+        }
     }
 
     /// What was set, completed from the environment.
@@ -288,7 +308,10 @@ impl AwsClients {
 
     async fn load(&self) -> Result<SdkConfig> {
         let settings = &self.inner.settings;
-        let http = transport::http_client(settings)?;
+        let http = match &self.inner.http {
+            Some(http) => http.clone(),
+            None => transport::http_client(settings)?,
+        };
         let files = credentials::files(settings);
         let mut sources = ProviderConfig::without_region().with_http_client(http.clone());
         let region = self.find_region(&sources, &files).await?;

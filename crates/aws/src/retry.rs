@@ -72,7 +72,11 @@ impl Retries {
         Self::with_clock(settings, patience, Arc::new(SystemClock::default()))
     }
 
-    fn with_clock(settings: &AwsSettings, patience: Patience, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn with_clock(
+        settings: &AwsSettings,
+        patience: Patience,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 patience,

@@ -100,6 +100,21 @@ impl Error {
         self
     }
 
+    /// The same for one more who is told of it. Its causes become text: they cannot be copied.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let first = std::error::Error::source(self);
+        let causes: Vec<String> = std::iter::successors(first, |cause| cause.source())
+            .map(ToString::to_string)
+            .collect();
+        Self {
+            class: self.class,
+            message: self.message.clone(),
+            attribute: self.attribute.clone(),
+            source: (!causes.is_empty()).then(|| causes.join(": ").into()),
+        }
+    }
+
     /// The class.
     pub fn class(&self) -> Class {
         self.class

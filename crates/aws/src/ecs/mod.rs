@@ -15,6 +15,7 @@ mod logs;
 mod names;
 mod observe;
 mod revision;
+mod rounds;
 mod scaling;
 mod services;
 mod steps;
@@ -26,22 +27,24 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mlops_core::clock::{Clock, SystemClock};
 use mlops_core::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
 use mlops_core::records::Records;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
     Alarm, Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing,
-    Server, Target,
+    Server, Target, Watched,
 };
 use mlops_core::{Error, Result};
 
 use self::handle::Handle;
+use self::rounds::{Rounds, Seen, Wanted};
 use crate::clients::AwsClients;
 use crate::cloudwatch::Alarms;
 use crate::elb::{Attached, Balancers};
@@ -68,6 +71,10 @@ struct Account {
     balancers: Balancers,
     alarms: Alarms,
     settings: EcsTargetSettings,
+    /// Looks of those who wait.
+    rounds: Rounds,
+    /// The revisions of servers that are being taken away, by the servers' fronts: those who wait for them need not find them again.
+    leaving: Mutex<HashMap<String, BTreeSet<RevisionName>>>,
 }
 
 impl Account {
@@ -76,6 +83,28 @@ impl Account {
         let endpoint = handle.owner.endpoint;
         let found = self.balancers.look(&handle.front, endpoint).await?;
         found.ok_or_else(|| handle.gone())
+    }
+
+    /// Looks at the server's front and the services of these revisions, in its turn: for those who look again and again.
+    async fn look(
+        &self,
+        handle: &Handle,
+        revisions: &[&RevisionName],
+        further: usize,
+        bakes: bool,
+    ) -> Result<Seen> {
+        let owner = &handle.owner;
+        let names = revisions
+            .iter()
+            .map(|revision| names::service(owner, revision));
+        let wanted = Wanted {
+            bakes,
+            front: Some((handle.front.clone(), owner.endpoint)),
+            cluster: handle.cluster.clone(),
+            services: names.collect(),
+            further,
+        };
+        self.rounds.look(wanted).await
     }
 
     fn artifacts(&self, region: &str) -> TaskArtifacts {
@@ -104,12 +133,24 @@ impl EcsTarget {
         settings: EcsTargetSettings,
         records: Arc<dyn Records>,
     ) -> Self {
+        Self::with_clock(clients, settings, records, Arc::new(SystemClock::default()))
+    }
+
+    fn with_clock(
+        clients: AwsClients,
+        settings: EcsTargetSettings,
+        records: Arc<dyn Records>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let balancers = Balancers::new(clients.clone(), records);
         Self {
             account: Arc::new(Account {
-                balancers: Balancers::new(clients.clone(), records),
+                rounds: Rounds::new(clients.clone(), balancers.clone(), clock),
+                balancers,
                 alarms: Alarms::new(clients.clone()),
                 clients,
                 settings,
+                leaving: Mutex::default(),
             }),
         }
     }
@@ -204,6 +245,10 @@ impl Target for EcsTarget {
 
     async fn observe(&self, server: &Server) -> Result<Observation> {
         observe::observe(&self.account, &server.handle()?).await
+    }
+
+    async fn watch(&self, server: &Server, revisions: &[&RevisionName]) -> Result<Watched> {
+        observe::watch(&self.account, &server.handle()?, revisions).await
     }
 
     /// The path is the target group's business: it asks every task for it, from where tasks can be reached.

@@ -6,6 +6,7 @@ use mlops_core::names::VariantName;
 use mlops_core::serving::{SmokeReport, WHOLE};
 use mlops_core::target::{
     Observation, Probe, RevisionName, RevisionObservation, RevisionState, Routing, VariantRouting,
+    Watched,
 };
 use mlops_core::{Error, Result};
 
@@ -18,36 +19,73 @@ use super::tags;
 use super::verdict;
 use crate::elb::{Attached, GroupHealth};
 
+/// Why a server is not alive.
+const GONE: &str = "its listener or rule is gone, or no longer the endpoint's";
+
 /// Looks once.
 pub(super) async fn observe(account: &Account, handle: &Handle) -> Result<Observation> {
     let endpoint = handle.owner.endpoint;
     let Some(attached) = account.balancers.look(&handle.front, endpoint).await? else {
-        return Ok(Observation::dead(
-            "its listener or rule is gone, or no longer the endpoint's",
-        ));
+        return Ok(Observation::dead(GONE));
     };
     let (services, health) = behind(account, handle, &attached).await?;
-    let revisions = attached.iter().map(|group| {
+    Ok(seen(handle, &attached, &attached, &services, &health))
+}
+
+/// Looks at these revisions, in its turn.
+pub(super) async fn watch(
+    account: &Account,
+    handle: &Handle,
+    revisions: &[&RevisionName],
+) -> Result<Watched> {
+    let mut looked = account
+        .look(handle, revisions, revisions.len(), true)
+        .await?;
+    let seen = match looked.attached {
+        None => Observation::dead(GONE),
+        Some(attached) => {
+            let mut watched = attached.clone();
+            watched.retain(|group| revisions.contains(&&group.revision));
+            let health = account.balancers.health(&arns(&watched)).await?;
+            let endpoint = handle.owner.endpoint;
+            (looked.services).retain(|_, service| tags::are_of(&service.tags, endpoint));
+            seen(handle, &attached, &watched, &looked.services, &health)
+        }
+    };
+    Ok(Watched {
+        seen,
+        age: account.rounds.now().saturating_sub(looked.at),
+    })
+}
+
+/// A front in the core's words, with those of its target groups that are watched.
+fn seen(
+    handle: &Handle,
+    attached: &[Attached],
+    watched: &[Attached],
+    services: &BTreeMap<String, Described>,
+    health: &BTreeMap<String, GroupHealth>,
+) -> Observation {
+    let revisions = watched.iter().map(|group| {
         let name = names::service(&handle.owner, &group.revision);
-        let seen = revision(
-            &group.variant,
-            services.get(&name),
-            health.get(&group.group_arn),
-        );
+        let health = health.get(&group.group_arn);
+        let seen = revision(&group.variant, services.get(&name), health);
         (group.revision.clone(), seen)
     });
-    Ok(Observation {
+    Observation {
         alive: true,
         reason: None,
         revisions: revisions.collect(),
-        routing: routing(&attached),
+        routing: routing(attached),
         metrics: None,
-    })
+    }
 }
 
 /// Whether clients are answered: by every target group that gets requests, and by no target that is not well.
 pub(super) async fn probe(account: &Account, handle: &Handle) -> Result<Probe> {
-    let attached = account.attached(handle).await?;
+    let attached = account.look(handle, &[], 1, false).await?.attached;
+    let attached = attached.ok_or_else(|| handle.gone())?;
+    account.rounds.count(attached.len().saturating_sub(1));
     let health = account.balancers.health(&arns(&attached)).await?;
     Ok(judged(&attached, &health))
 }

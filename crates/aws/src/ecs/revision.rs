@@ -17,17 +17,20 @@ use super::Account;
 use super::handle::Handle;
 use super::logs;
 use super::names;
+use super::rounds::Wanted;
 use super::scaling;
 use super::services::{Described, Life, Services};
 use super::tags;
 use super::task_definition::{self, Surroundings};
-use super::verdict::{self, Seen, Verdict};
-use crate::elb;
+use super::verdict::{self, Seen, Stopped, Verdict};
+use crate::elb::{self, GroupHealth};
 
 /// How often something that takes its time is asked after.
 const POLL: Duration = Duration::from_secs(1);
 /// How long a service may take to start more tasks, or to end those it has, beyond what was asked for.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How often tasks that ended are asked for, at least, where nothing speaks of them and others wait.
+const ENDED_EVERY: Duration = Duration::from_secs(60);
 /// Log lines that a message repeats.
 const SHOWN_LINES: usize = 3;
 
@@ -44,7 +47,8 @@ pub(super) async fn ensure(
             revision.name
         ))
     })?;
-    let front = account.attached(handle).await?;
+    let mut seen = account.look(handle, &[&revision.name], 0, false).await?;
+    let front = seen.attached.ok_or_else(|| handle.gone())?;
     let attached = front.iter().find(|group| group.revision == revision.name);
     let Some(group) = attached.map(|group| group.group_arn.clone()) else {
         // A service is refused whose target group is behind no load balancer: it joins the front first, without weight.
@@ -55,8 +59,7 @@ pub(super) async fn ensure(
         return Ok(again);
     };
     let name = names::service(&handle.owner, &revision.name);
-    let services = Services::new(&account.clients, &handle.cluster);
-    match services.find(&name).await? {
+    match seen.services.remove(&name) {
         Some(service) => {
             check_ours(handle, &name, &service)?;
             look(account, handle, revision, &service, &group).await
@@ -174,32 +177,37 @@ async fn look(
         )));
     }
     let name = names::service(&handle.owner, &revision.name);
-    let health = (account.balancers)
-        .health(&[group.to_owned()])
-        .await?
-        .remove(group);
-    let stopped = if verdict::is_steady(service, health.as_ref()) {
-        Vec::new()
-    } else {
-        let services = Services::new(&account.clients, &handle.cluster);
-        services.stopped(&name).await?
-    };
-    let seen = Seen {
+    let mut seen = Seen {
         service,
         family: &name,
         runs_server: revision.workload.own_image().is_none(),
-        stopped: &stopped,
-        health: health.as_ref(),
+        stopped: &[],
+        health: None,
         now: SystemTime::now(),
         limit: revision.startup_timeout.duration(),
     };
+    // As long as tasks are missing, their health changes nothing.
+    let health = match verdict::are_all_there(service) || verdict::is_late(&seen) {
+        true => health_of(account, group).await?,
+        false => None,
+    };
+    seen.health = health.as_ref();
+    let stopped = match is_worth_asking(account, &name, &seen) {
+        true => stopped(account, handle, &name).await?,
+        false => Vec::new(),
+    };
+    seen.stopped = &stopped;
     let (why, task) = match verdict::judge(&seen) {
-        Verdict::Steady => return Ok(Progress::Done(())),
+        Verdict::Steady => {
+            account.rounds.forget(&name);
+            return Ok(Progress::Done(()));
+        }
         Verdict::Starting => {
             return Ok(Progress::again(POLL, revision.startup_timeout.duration()));
         }
         Verdict::Failed { why, task } => (why, task),
     };
+    account.rounds.forget(&name);
     let lines = match task {
         Some(task) => {
             let stream = names::log_stream(&task);
@@ -222,6 +230,27 @@ async fn look(
     .at(format!("variants.{}", revision.variant)))
 }
 
+async fn health_of(account: &Account, group: &str) -> Result<Option<GroupHealth>> {
+    account.rounds.count(1);
+    let mut all = account.balancers.health(&[group.to_owned()]).await?;
+    Ok(all.remove(group))
+}
+
+/// Whether tasks that ended may say why a start takes long. Of a task that was replaced at once the counts say nothing.
+fn is_worth_asking(account: &Account, name: &str, seen: &Seen<'_>) -> bool {
+    !verdict::is_steady(seen.service, seen.health)
+        && (verdict::is_troubled(seen) || account.rounds.may_spare(name, ENDED_EVERY))
+}
+
+async fn stopped(account: &Account, handle: &Handle, name: &str) -> Result<Vec<Stopped>> {
+    let services = Services::new(&account.clients, &handle.cluster);
+    account.rounds.count(1);
+    let stopped = services.stopped(name).await?;
+    // They are described in a call of their own.
+    account.rounds.count(usize::from(!stopped.is_empty()));
+    Ok(stopped)
+}
+
 fn named(workload: &Workload) -> String {
     match workload.own_image() {
         Some(image) => format!("image {image}"),
@@ -240,6 +269,22 @@ fn check_ours(handle: &Handle, name: &str, service: &Described) -> Result<()> {
         elb::tags::ENDPOINT_ID,
         handle.owner.endpoint,
     )))
+}
+
+/// The same in its turn, for those who look again and again.
+async fn watched_service(
+    account: &Account,
+    handle: &Handle,
+    name: &str,
+) -> Result<Option<Described>> {
+    let wanted = Wanted {
+        cluster: handle.cluster.clone(),
+        services: vec![name.to_owned()],
+        ..Wanted::default()
+    };
+    let mut seen = account.rounds.look(wanted).await?;
+    let found = seen.services.remove(name);
+    Ok(found.filter(|service| tags::are_of(&service.tags, handle.owner.endpoint)))
 }
 
 /// The revision's own service, if it is not gone.
@@ -268,13 +313,14 @@ pub(super) async fn scale(
     revision: &RevisionName,
     instances: u32,
 ) -> Result<Progress<()>> {
-    let front = account.attached(handle).await?;
+    let mut seen = account.look(handle, &[revision], 1, false).await?;
+    let front = seen.attached.ok_or_else(|| handle.gone())?;
     let missing = || missing(handle, revision);
     let group = front.iter().find(|group| group.revision == *revision);
     let group = &group.ok_or_else(missing)?.group_arn;
     let name = names::service(&handle.owner, revision);
-    let service = own_service(account, handle, &name).await?;
-    let service = service
+    let service = (seen.services.remove(&name))
+        .filter(|service| tags::are_of(&service.tags, handle.owner.endpoint))
         .filter(|service| service.life == Life::Active)
         .ok_or_else(missing)?;
     if service.desired < instances {
@@ -316,17 +362,17 @@ pub(super) async fn drain(
 ) -> Result<Progress<()>> {
     let endpoint = handle.owner.endpoint;
     let balancers = &account.balancers;
-    let front = balancers.look(&handle.front, endpoint).await?;
-    let attached = front.unwrap_or_default();
-    let group = attached.iter().find(|group| group.revision == *revision);
-    if group.is_some_and(|group| group.weight > 0) {
-        balancers.detach(&handle.front, endpoint, revision).await?;
-    }
     let name = names::service(&handle.owner, revision);
-    if let Some(service) = own_service(account, handle, &name).await?
+    if let Some(service) = watched_service(account, handle, &name).await?
         && service.life == Life::Active
     {
         if service.desired > 0 {
+            let front = balancers.look(&handle.front, endpoint).await?;
+            let attached = front.unwrap_or_default();
+            let group = attached.iter().find(|group| group.revision == *revision);
+            if group.is_some_and(|group| group.weight > 0) {
+                balancers.detach(&handle.front, endpoint, revision).await?;
+            }
             // An autoscaler would ask for tasks again.
             scaling::forget(account, handle, revision).await?;
             let services = Services::new(&account.clients, &handle.cluster);
@@ -350,13 +396,15 @@ pub(super) async fn remove(
 ) -> Result<Progress<()>> {
     let (clients, owner) = (&account.clients, &handle.owner);
     let name = names::service(owner, revision);
-    let service = own_service(account, handle, &name).await?;
+    let service = watched_service(account, handle, &name).await?;
     account
         .balancers
         .detach(&handle.front, owner.endpoint, revision)
         .await?;
     let deleted = account.balancers.delete_group(owner, revision).await?;
     if let Progress::Pending { .. } = deleted {
+        // What told that it is still held: the front and its tags, the target group and its tags, and the attempt.
+        account.rounds.count(5);
         return Ok(deleted);
     }
     task_definition::take_away(clients, owner.endpoint, &name).await?;

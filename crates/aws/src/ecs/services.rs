@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
 use aws_sdk_ecs::types::{DesiredStatus, Service, ServiceField};
 use aws_smithy_types::DateTime;
-use mlops_core::{Error, Result};
+use futures::future::join_all;
+use mlops_core::{Class, Error, Result};
 
 use super::calls;
 use super::names;
@@ -16,7 +17,7 @@ use crate::clients::AwsClients;
 use crate::fault::{Call, Failure};
 
 /// The most services of one `DescribeServices`.
-const BATCH: usize = 10;
+pub(super) const BATCH: usize = 10;
 /// Stopped tasks that are read; two decide.
 const STOPPED: i32 = 10;
 
@@ -44,6 +45,8 @@ pub(super) struct Described {
     pub(super) desired: u32,
     pub(super) running: u32,
     pub(super) pending: u32,
+    /// Tasks that it could not bring to run.
+    pub(super) failed: u32,
     /// One, unless ECS replaces tasks by others.
     pub(super) deployments: usize,
     pub(super) created: Option<SystemTime>,
@@ -75,25 +78,66 @@ impl<'a> Services<'a> {
     pub(super) async fn describe(&self, names: &[String]) -> Result<BTreeMap<String, Described>> {
         let mut all = BTreeMap::new();
         for batch in names.chunks(BATCH) {
-            let call = self.call("DescribeServices", &batch.join(", "));
-            let client = self.clients.ecs().await?;
-            let answer = calls::run(self.clients, &call, || {
-                Box::pin(
-                    client
-                        .describe_services()
-                        .cluster(self.cluster)
-                        .set_services(Some(batch.to_vec()))
-                        .include(ServiceField::Tags)
-                        .send(),
-                )
-            })
-            .await
-            .map(Some);
-            let found = calls::or_missing(answer, None)?.and_then(|answer| answer.services);
-            let services = found.unwrap_or_default().into_iter();
-            all.extend(services.filter_map(described));
+            all.extend(self.batch(batch).await?);
         }
         Ok(all)
+    }
+
+    /// The same of services of several endpoints: each has its own answer. How many calls it took beyond one for each ten.
+    pub(super) async fn describe_each(
+        &self,
+        names: &[String],
+    ) -> (BTreeMap<String, Result<Option<Described>>>, usize) {
+        let one = |name: &String| {
+            let name = name.clone();
+            async move {
+                let found = self.find(&name).await;
+                (name, found)
+            }
+        };
+        let mut extra = 0;
+        let mut all = BTreeMap::new();
+        let batches = join_all(names.chunks(BATCH).map(|batch| self.batch(batch))).await;
+        for (batch, found) in names.chunks(BATCH).zip(batches) {
+            match found {
+                Ok(mut found) => {
+                    let each = batch
+                        .iter()
+                        .map(|name| (name.clone(), Ok(found.remove(name))));
+                    all.extend(each);
+                }
+                // What one of them may not be asked for says nothing of the others.
+                Err(error) if batch.len() > 1 && !is_passing(&error) => {
+                    extra += batch.len();
+                    all.extend(join_all(batch.iter().map(one)).await);
+                }
+                Err(error) => {
+                    let each = batch.iter().map(|name| (name.clone(), Err(error.copy())));
+                    all.extend(each);
+                }
+            }
+        }
+        (all, extra)
+    }
+
+    async fn batch(&self, names: &[String]) -> Result<BTreeMap<String, Described>> {
+        let call = self.call("DescribeServices", &names.join(", "));
+        let client = self.clients.ecs().await?;
+        let answer = calls::run(self.clients, &call, || {
+            Box::pin(
+                client
+                    .describe_services()
+                    .cluster(self.cluster)
+                    .set_services(Some(names.to_vec()))
+                    .include(ServiceField::Tags)
+                    .send(),
+            )
+        })
+        .await
+        .map(Some);
+        let found = calls::or_missing(answer, None)?.and_then(|answer| answer.services);
+        let services = found.unwrap_or_default().into_iter();
+        Ok(services.filter_map(described).collect())
     }
 
     /// The service of this name, if it is not gone.
@@ -254,6 +298,11 @@ impl<'a> Services<'a> {
     }
 }
 
+/// Whether the same call may succeed later.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.class(), Class::Unavailable | Class::Throttled)
+}
+
 /// What a service could not be made of, and the attribute that says it.
 fn refused(error: Error, text: &str) -> Error {
     // It joined the front a moment ago, and ECS has not seen it yet.
@@ -296,6 +345,7 @@ fn described(service: Service) -> Option<(String, Described)> {
         desired: count(service.desired_count()),
         running: count(service.running_count()),
         pending: count(service.pending_count()),
+        failed: primary.map_or(0, |primary| count(primary.failed_tasks())),
         deployments: service.deployments().len(),
         created: service.created_at().and_then(time),
         updated: primary

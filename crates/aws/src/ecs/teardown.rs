@@ -1,6 +1,7 @@
 //! Takes a server away with everything that is its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mlops_core::Result;
@@ -24,6 +25,10 @@ pub(super) async fn teardown(
     drain_seconds: u64,
 ) -> Result<Progress<()>> {
     let owner = &handle.owner;
+    let still = still_leaving(account, handle, drain_seconds).await?;
+    if let pending @ Progress::Pending { .. } = still {
+        return Ok(pending);
+    }
     let services = services_of_endpoint(account, handle).await?;
     let own = |service: &&Described| tags::are_made_by(&service.tags, owner);
     let revisions: BTreeSet<RevisionName> = services
@@ -51,6 +56,7 @@ pub(super) async fn teardown(
     if let pending @ Progress::Pending { .. } =
         take_away(account, handle, &revisions, drain_seconds).await?
     {
+        leaving(account).insert(handle.front.arn.clone(), revisions);
         return Ok(pending);
     }
     // Only now: a lease that ended earlier could go to another endpoint while this front has the slot.
@@ -62,6 +68,30 @@ pub(super) async fn teardown(
         logs::close(&account.clients, owner.endpoint, &handle.log_group).await?;
     }
     Ok(Progress::Done(()))
+}
+
+/// What an earlier call waited for. The front is closed by then, so nothing can join; what is left is found anew when they are gone.
+async fn still_leaving(
+    account: &Account,
+    handle: &Handle,
+    drain_seconds: u64,
+) -> Result<Progress<()>> {
+    let revisions = leaving(account).get(&handle.front.arn).cloned();
+    let Some(revisions) = revisions else {
+        return Ok(Progress::Done(()));
+    };
+    let progress = take_away(account, handle, &revisions, drain_seconds).await;
+    if !matches!(progress, Ok(Progress::Pending { .. })) {
+        leaving(account).remove(&handle.front.arn);
+    }
+    progress
+}
+
+fn leaving(account: &Account) -> MutexGuard<'_, HashMap<String, BTreeSet<RevisionName>>> {
+    account
+        .leaving
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Drains and removes each of `revisions`, as far as one call gets.

@@ -2,6 +2,7 @@
 
 mod bad;
 mod capacity;
+mod crowd;
 mod denied;
 mod endpoint;
 mod failures;

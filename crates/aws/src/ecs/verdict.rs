@@ -114,29 +114,48 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     if let Some(event) = service.events.iter().find(|event| is_final(event)) {
         return failed(format!("could not be placed: {}", said(&event.message)));
     }
-    let age = service
-        .created
-        .and_then(|created| seen.now.duration_since(created).ok())
-        .unwrap_or_default();
-    if age < seen.limit {
+    if !is_late(seen) {
         return Verdict::Starting;
     }
     Verdict::Failed {
         why: format!(
             "is not healthy {} s after its service was made (startup_timeout_seconds): {}",
-            age.as_secs(),
+            age(seen).as_secs(),
             counts(service, seen.health)
         ),
         task: seen.stopped.first().map(|stopped| stopped.task.clone()),
     }
 }
 
+/// Whether it has had the time that it may take.
+pub(super) fn is_late(seen: &Seen<'_>) -> bool {
+    age(seen) >= seen.limit
+}
+
+fn age(seen: &Seen<'_>) -> Duration {
+    let created = seen.service.created;
+    created
+        .and_then(|created| seen.now.duration_since(created).ok())
+        .unwrap_or_default()
+}
+
+/// Whether something went wrong that tasks which ended may explain.
+pub(super) fn is_troubled(seen: &Seen<'_>) -> bool {
+    let service = seen.service;
+    service.running + service.pending < service.desired
+        || service.failed > 0
+        || seen.health.is_some_and(|health| health.unhealthy > 0)
+        || is_late(seen)
+}
+
+/// Whether as many tasks run as are asked for, and nothing is under way.
+pub(super) fn are_all_there(service: &Described) -> bool {
+    service.running == service.desired && service.pending == 0 && service.deployments == 1
+}
+
 /// Whether as many targets are healthy as tasks are asked for, and nothing is under way.
 pub(super) fn is_steady(service: &Described, health: Option<&GroupHealth>) -> bool {
-    service.running == service.desired
-        && service.pending == 0
-        && service.deployments == 1
-        && health.is_some_and(|health| health.healthy >= service.desired)
+    are_all_there(service) && health.is_some_and(|health| health.healthy >= service.desired)
 }
 
 /// Whether an event says that no task can be started, whatever the service tries.

@@ -128,6 +128,11 @@ impl Refusal {
         self.failure.code() == Some(code)
     }
 
+    /// Whether the same call may succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        self.failure.kind.is_passing()
+    }
+
     /// Whether what the call is about is gone.
     pub(super) fn is_missing(&self) -> bool {
         self.failure.kind == Kind::Missing

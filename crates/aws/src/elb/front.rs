@@ -17,17 +17,23 @@ use super::tags::{self, Tags};
 use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, parent};
 
 /// The most things whose tags are asked for at once (`DescribeTags`).
-const MOST_TAGGED: usize = 20;
+pub(super) const MOST_TAGGED: usize = 20;
 
 /// A listener or a rule as Elastic Load Balancing knows it.
 #[derive(Debug)]
-struct Found {
-    arn: String,
+pub(super) struct Found {
+    pub(super) arn: String,
     slot: u16,
     actions: Vec<Action>,
 }
 
 impl Found {
+    /// Its own ARN, and those of the target groups behind it.
+    pub(super) fn arns(&self) -> impl Iterator<Item = String> {
+        let groups = action::groups(&self.actions).into_iter();
+        std::iter::once(self.arn.clone()).chain(groups.map(|(arn, _)| arn))
+    }
+
     fn listener(listener: Listener) -> Option<Self> {
         Some(Self {
             arn: listener.listener_arn?,
@@ -90,31 +96,26 @@ impl Balancers {
         front: &Front,
         endpoint: Uuid,
     ) -> Result<Option<Vec<Attached>>> {
-        let Some(found) = self.one(front).await? else {
-            return Ok(None);
-        };
-        let groups = action::groups(&found.actions);
-        let mut arns = vec![found.arn.as_str()];
-        arns.extend(groups.iter().map(|(arn, _)| arn.as_str()));
-        let all = match self.tags(&arns, Blame::of_front(front)).await {
-            Ok(all) => all,
-            Err(refusal) if refusal.is_missing() => return Ok(None),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        if !tags::are_of(of(&all, &found.arn), endpoint) {
-            return Ok(None);
+        match self.one(front).await? {
+            Some(found) => self.attached_to(&found, front, endpoint).await,
+            None => Ok(None),
         }
-        let attached = groups.into_iter().filter_map(|(group_arn, weight)| {
-            let tags = of(&all, &group_arn);
-            let (revision, variant) = revision_of(tags, endpoint)?;
-            Some(Attached {
-                group_arn,
-                revision,
-                variant,
-                weight,
-            })
-        });
-        Ok(Some(attached.collect()))
+    }
+
+    /// The endpoint's target groups among those of a front that was found; `None` if it does not carry the endpoint's id.
+    pub(super) async fn attached_to(
+        &self,
+        found: &Found,
+        front: &Front,
+        endpoint: Uuid,
+    ) -> Result<Option<Vec<Attached>>> {
+        let arns: Vec<String> = found.arns().collect();
+        let arns: Vec<&str> = arns.iter().map(String::as_str).collect();
+        match self.tags(&arns, Blame::of_front(front)).await {
+            Ok(all) => Ok(divided(found, &all, endpoint)),
+            Err(refusal) if refusal.is_missing() => Ok(None),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Takes the front away. One that is gone already is success.
@@ -340,30 +341,45 @@ impl Balancers {
     }
 
     /// The front itself, if it is there.
-    async fn one(&self, front: &Front) -> Result<Option<Found>> {
-        let blame = Blame::of_front(front);
-        let found = match front.kind {
-            FrontKind::Listener => {
-                let about = about("DescribeListeners", named(front), blame);
-                let sent = run(&self.clients, &about, |client| {
-                    Box::pin(client.describe_listeners().listener_arns(&front.arn).send())
-                });
-                let first = |mut all: Vec<Listener>| all.pop().and_then(Found::listener);
-                sent.await.map(|page| page.listeners.and_then(first))
-            }
-            FrontKind::Rule => {
-                let about = about("DescribeRules", named(front), blame);
-                let sent = run(&self.clients, &about, |client| {
-                    Box::pin(client.describe_rules().rule_arns(&front.arn).send())
-                });
-                let first = |mut all: Vec<Rule>| all.pop().and_then(Found::rule);
-                sent.await.map(|page| page.rules.and_then(first))
-            }
-        };
-        match found {
-            Ok(found) => Ok(found),
+    pub(super) async fn one(&self, front: &Front) -> Result<Option<Found>> {
+        match self.described(front.kind, &[front]).await {
+            Ok(mut found) => Ok(found.pop()),
             Err(refusal) if refusal.is_missing() => Ok(None),
             Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Fronts of one kind, in one call.
+    pub(super) async fn described(
+        &self,
+        kind: FrontKind,
+        fronts: &[&Front],
+    ) -> Result<Vec<Found>, Refusal> {
+        let blame = match fronts {
+            [front] => Blame::of_front(front),
+            _ => Blame::Nothing,
+        };
+        let names: Vec<String> = fronts.iter().map(|front| named(front)).collect();
+        let arns: Vec<String> = fronts.iter().map(|front| front.arn.clone()).collect();
+        match kind {
+            FrontKind::Listener => {
+                let about = about("DescribeListeners", names.join(", "), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client.describe_listeners();
+                    Box::pin(request.set_listener_arns(Some(arns.clone())).send())
+                });
+                let all = sent.await?.listeners.unwrap_or_default();
+                Ok(all.into_iter().filter_map(Found::listener).collect())
+            }
+            FrontKind::Rule => {
+                let about = about("DescribeRules", names.join(", "), blame);
+                let sent = run(&self.clients, &about, |client| {
+                    let request = client.describe_rules();
+                    Box::pin(request.set_rule_arns(Some(arns.clone())).send())
+                });
+                let all = sent.await?.rules.unwrap_or_default();
+                Ok(all.into_iter().filter_map(Found::rule).collect())
+            }
         }
     }
 
@@ -393,6 +409,28 @@ impl Balancers {
         }
         Ok(all)
     }
+}
+
+/// The endpoint's target groups among those of a front with these tags; `None` if the front is not the endpoint's.
+pub(super) fn divided(
+    found: &Found,
+    tags: &BTreeMap<String, Tags>,
+    endpoint: Uuid,
+) -> Option<Vec<Attached>> {
+    if !tags::are_of(of(tags, &found.arn), endpoint) {
+        return None;
+    }
+    let groups = action::groups(&found.actions).into_iter();
+    let attached = groups.filter_map(|(group_arn, weight)| {
+        let (revision, variant) = revision_of(of(tags, &group_arn), endpoint)?;
+        Some(Attached {
+            group_arn,
+            revision,
+            variant,
+            weight,
+        })
+    });
+    Some(attached.collect())
 }
 
 /// The tags of one of them; none if it was not told.

@@ -15,6 +15,7 @@ pub(crate) mod names;
 mod place;
 mod slots;
 pub(crate) mod tags;
+mod together;
 mod weights;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use uuid::Uuid;
 
 pub(crate) use self::health::GroupHealth;
 pub(crate) use self::slots::parent;
+pub(crate) use self::together::Kept;
 pub(crate) use mlops_core::target::slots::Release;
 
 use crate::clients::AwsClients;

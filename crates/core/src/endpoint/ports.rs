@@ -8,7 +8,7 @@ use super::store;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::registry::Registry;
-use crate::rollout::Meter;
+use crate::rollout::{LastLook, Meter};
 use crate::target::Target;
 
 /// The ports of one endpoint's steps.
@@ -21,11 +21,27 @@ pub struct EndpointPorts {
     pub meter: Arc<dyn Meter>,
     /// What there is to tell.
     pub events: Arc<Notes>,
+    /// What the stage under bake was last seen by.
+    pub(crate) last_look: LastLook,
     pub(super) registry: Registry,
     pub(super) identity: String,
 }
 
 impl EndpointPorts {
+    /// The ports of one step outside of a run, for tests of targets.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn alone(target: Arc<dyn Target>, registry: Registry, identity: String) -> Self {
+        Self {
+            target,
+            clock: registry.clock().clone(),
+            meter: Arc::new(crate::rollout::NoMeter),
+            events: Arc::default(),
+            last_look: LastLook::default(),
+            registry,
+            identity,
+        }
+    }
+
     /// The endpoint's name: its id without what it runs on.
     pub fn name(&self) -> &str {
         (self.identity.rsplit('/').next()).unwrap_or(&self.identity)

@@ -113,6 +113,7 @@ impl Run {
             clock: deps.registry.clock().clone(),
             meter: deps.meter.clone(),
             events: Arc::new(Notes::default()),
+            last_look: Default::default(),
             registry: deps.registry.clone(),
             identity: identity.to_owned(),
         });

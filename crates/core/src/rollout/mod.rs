@@ -24,6 +24,7 @@ pub mod address;
 pub(crate) mod alarms;
 pub mod analysis;
 pub mod condition;
+mod looks;
 pub mod measure;
 pub mod meter;
 pub mod moves;
@@ -36,6 +37,7 @@ mod watch;
 
 pub use address::Address;
 pub use analysis::{Evidence, Exposure};
+pub(crate) use looks::LastLook;
 pub use meter::{Answer, Dialect, Meter, NoMeter, Question};
 pub use moves::{Move, RolloutPlan};
 pub use source::{HttpSource, Source};

@@ -71,6 +71,12 @@ impl RolloutPlan {
         }
     }
 
+    /// Every revision that gets or gives traffic.
+    pub fn revisions(&self) -> Vec<&RevisionName> {
+        let old = self.moves.iter().filter_map(|change| change.old.as_ref());
+        old.chain(self.candidates()).collect()
+    }
+
     /// Every revision that is new with this rollout.
     pub fn candidates(&self) -> Vec<&RevisionName> {
         let copies = self

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alarms;
 use super::analysis::{self, Exposure, Tally};
+use super::looks;
 use super::moves::capacity;
 use super::watch::{Failure, Look, Verdict};
 use super::{RolloutPlan, Stage};
@@ -19,7 +20,7 @@ use crate::endpoint::{DeploymentRef, Period};
 use crate::error::{Class, Error, Result};
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::serving::MetricsSnapshot;
-use crate::target::{Observation, Server};
+use crate::target::{Observation, RevisionName, Server, Watched};
 
 /// Shifts traffic, watches, and gives it back.
 #[derive(Debug)]
@@ -150,7 +151,7 @@ async fn shift(
     mut at: Checkpoint,
     stage: &Stage,
 ) -> Call {
-    let seen = living(ports, input).await?;
+    let Watched { seen, .. } = living(ports, input, &input.plan.revisions()).await?;
     if let Some(failure) = alarm(ports, input, at.stage).await? {
         return failed(ports, input, at, failure);
     }
@@ -225,15 +226,32 @@ async fn bake(
     input: &RolloutInput,
     mut at: Checkpoint,
     stage: &Stage,
-    since: Timestamp,
+    mut since: Timestamp,
     mut tallies: BTreeMap<String, Tally>,
 ) -> Call {
-    let seen = living(ports, input).await?;
+    let Watched { seen, age } = living(ports, input, &input.plan.candidates()).await?;
+    let now = ports.clock.now();
     if let Some(failure) = alarm(ports, input, at.stage).await? {
         let exposure = exposure(input, &at, seen.metrics.as_ref());
         return failed(ports, input, at, failure.exposed(exposure));
     }
-    let now = ports.clock.now();
+    if let Some(unseen) = ports.last_look.note(since, now, age) {
+        since = since
+            .checked_add(unseen)
+            .map_or(now, |later| later.min(now));
+        ports.events.tell(
+            Note::new(
+                "rollout.unseen",
+                format!(
+                    "step {}: nobody could look at the candidate for {} s, and a look every {} s is needed; its bake is longer by that",
+                    at.stage + 1,
+                    unseen.as_secs(),
+                    looks::SEEN_EVERY.as_secs()
+                ),
+            )
+            .with("step", at.stage + 1),
+        );
+    }
     let looked = Look {
         ports,
         input,
@@ -351,11 +369,17 @@ fn failed(
 }
 
 /// A server that died under the rollout fails it at once.
-async fn living(ports: &EndpointPorts, input: &RolloutInput) -> Result<Observation> {
-    let seen = ports.target.observe(&input.server).await?;
+async fn living(
+    ports: &EndpointPorts,
+    input: &RolloutInput,
+    revisions: &[&RevisionName],
+) -> Result<Watched> {
+    let watched = ports.target.watch(&input.server, revisions).await?;
+    let seen = &watched.seen;
     if !seen.alive {
         let reason = seen
             .reason
+            .clone()
             .unwrap_or_else(|| "it does not answer".to_owned());
         return Err(Error::new(
             Class::NotFound,
@@ -378,7 +402,7 @@ async fn living(ports: &EndpointPorts, input: &RolloutInput) -> Result<Observati
             )));
         }
     }
-    Ok(seen)
+    Ok(watched)
 }
 
 fn exposure(input: &RolloutInput, at: &Checkpoint, now: Option<&MetricsSnapshot>) -> Exposure {

@@ -21,7 +21,7 @@ pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
 pub use types::{
     Alarm, AlarmState, Observation, Probe, Revision, RevisionName, RevisionObservation,
-    RevisionState, Routing, Server, VariantRouting,
+    RevisionState, Routing, Server, VariantRouting, Watched,
 };
 
 use crate::endpoint::spec::{Autoscaling, EndpointSpec};
@@ -32,8 +32,9 @@ use crate::serving::{SmokeReport, SmokeRequest};
 /// What runs models.
 ///
 /// Rules for every call:
-/// * **It never waits**: it starts or reads something and returns within a second (`smoke`: within
-///   30 s; `probe`: within its limit). What takes longer answers [`Progress::Pending`] and is called again.
+/// * **It never waits** for the world: it starts or reads something and returns within a second (`smoke`: within
+///   30 s; `probe`: within its limit; where many endpoints are waited for, a call that is made again and again may
+///   wait 15 s for its turn). What takes longer answers [`Progress::Pending`] and is called again.
 /// * **It is idempotent**: the caller may have been killed before it read the first answer.
 /// * An error of class `Unavailable` or `Throttled` may go away; every other error is final.
 /// * A server that does not run (any more) is `NotFound` for `ensure_revision`, `set_weights`,
@@ -118,6 +119,16 @@ pub trait Target: Send + Sync {
 
     /// What runs, and the counters since each revision began. Reports, never acts.
     async fn observe(&self, server: &Server) -> Result<Observation>;
+
+    /// Looks at `revisions` again, for somebody who waits: what [`Target::observe`] tells, but of no other revision. Where many
+    /// endpoints are waited for at the same time, a look may wait its turn first; what it tells was asked for after that.
+    async fn watch(&self, server: &Server, revisions: &[&RevisionName]) -> Result<Watched> {
+        let _ = revisions;
+        Ok(Watched {
+            seen: self.observe(server).await?,
+            age: Duration::ZERO,
+        })
+    }
 
     /// Asks the server for its health as a client would: `GET path` on its public address, once. It
     /// is healthy if a status from 200 to 299 arrives within `limit`; every other answer, and none,

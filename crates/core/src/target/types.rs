@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -241,6 +242,15 @@ impl Observation {
                 .get(revision)
                 .is_some_and(|r| r.state == RevisionState::Ready)
     }
+}
+
+/// What a target saw for somebody who waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watched {
+    /// What it saw.
+    pub seen: Observation,
+    /// How long before the answer the oldest of it was asked for.
+    pub age: Duration,
 }
 
 /// One revision in an [`Observation`].

@@ -84,6 +84,7 @@ fn described(desired: u32) -> Described {
         desired,
         running: desired,
         pending: 0,
+        failed: 0,
         deployments: 1,
         created: None,
         updated: None,

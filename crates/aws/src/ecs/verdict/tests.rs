@@ -10,6 +10,7 @@ fn service() -> Described {
         desired: 1,
         running: 1,
         pending: 0,
+        failed: 0,
         deployments: 1,
         created: Some(SystemTime::UNIX_EPOCH),
         updated: Some(SystemTime::UNIX_EPOCH),
