@@ -105,6 +105,8 @@ resource "mlops_endpoint" "{name}" {{
   rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 20, bake = "1s" }}, {{ traffic = 100 }}]
+    # Asked for once at the beginning; no step is long enough to be measured.
+    analysis        = {{ errors = {{ source = "cloudwatch", query = "error_rate", condition = "result < 1", start_after_step = 1 }} }}
     alarms          = ["models"]
     terminate_after = "1s"
   }}
@@ -219,12 +221,22 @@ fn a_permission_that_another_call_needs_is_named_where_it_is_missing() {
         assert_eq!(world.ecs.everything(), before, "without {action}");
     }
     // Known before anything is made.
-    let action = "cloudwatch:DescribeAlarms";
-    world.admit(&world.policy.without(action));
-    let failed = work.apply_fails(&["CloudWatch DescribeAlarms on alarm models", action]);
-    let told = failed.errors().concat();
-    assert!(!told.contains("rolled back"), "{told}");
-    assert_eq!(world.ecs.everything(), before, "without {action}");
+    for (action, call) in [
+        (
+            "cloudwatch:DescribeAlarms",
+            "CloudWatch DescribeAlarms on alarm models",
+        ),
+        (
+            "cloudwatch:GetMetricData",
+            "CloudWatch GetMetricData on the metrics",
+        ),
+    ] {
+        world.admit(&world.policy.without(action));
+        let failed = work.apply_fails(&[call, action]);
+        let told = failed.errors().concat();
+        assert!(!told.contains("rolled back"), "{told}");
+        assert_eq!(world.ecs.everything(), before, "without {action}");
+    }
 }
 
 #[test]

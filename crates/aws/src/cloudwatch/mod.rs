@@ -1,6 +1,7 @@
-//! CloudWatch: which alarms are in which state.
+//! CloudWatch: which alarms are in which state, and what load balancers counted.
 
 mod alarms;
+pub(crate) mod counts;
 
 #[cfg(test)]
 mod tests;

@@ -32,9 +32,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use mlops_core::clock::{Clock, SystemClock};
 use mlops_core::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
 use mlops_core::records::Records;
+use mlops_core::rollout::Answer;
+use mlops_core::rollout::query::ServerQuery;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
@@ -46,7 +49,7 @@ use mlops_core::{Error, Result};
 use self::handle::Handle;
 use self::rounds::{Rounds, Seen, Wanted};
 use crate::clients::AwsClients;
-use crate::cloudwatch::Alarms;
+use crate::cloudwatch::{Alarms, counts};
 use crate::elb::{Attached, Balancers};
 
 /// What the ECS target is told of the registry: where tasks find the artifacts of models.
@@ -284,6 +287,27 @@ impl Target for EcsTarget {
 
     async fn alarms(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Alarm>> {
         self.account.alarms.look(names).await
+    }
+
+    async fn can_measure(&self) -> Result<()> {
+        counts::check(&self.account.clients).await
+    }
+
+    async fn measure(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        query: ServerQuery,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Answer> {
+        let handle: Handle = server.handle()?;
+        let attached = self.account.attached(&handle).await?;
+        let group = attached.iter().find(|group| group.revision == *revision);
+        let group = group.ok_or_else(|| revision::missing(&handle, revision))?;
+        let balancer = &handle.front.load_balancer_arn;
+        let clients = &self.account.clients;
+        counts::measure(clients, balancer, &group.group_arn, query, since, now).await
     }
 
     async fn last_logs(&self, server: &Server, lines: usize) -> Result<Vec<String>> {

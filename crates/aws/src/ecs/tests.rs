@@ -2,6 +2,7 @@
 
 mod bad;
 mod capacity;
+mod counts;
 mod crowd;
 mod denied;
 mod endpoint;

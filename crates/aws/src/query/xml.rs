@@ -31,7 +31,7 @@ impl std::error::Error for NotXml {}
 
 impl Element {
     /// Reads the one element of a document. Entities of its own are not known, so nothing grows beyond what was sent.
-    pub(super) fn read(body: &[u8]) -> Result<Self, NotXml> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, NotXml> {
         let no = |why: &str| NotXml(why.to_owned());
         let text = std::str::from_utf8(body).map_err(|_| no("it is not UTF-8"))?;
         // Those that are not closed yet, outermost first; the root's parent stands below.
@@ -93,6 +93,11 @@ impl Element {
     pub(crate) fn members(&self, name: &str) -> impl Iterator<Item = &Self> {
         let list = self.child(name).into_iter();
         list.flat_map(|list| list.children.iter().filter(|child| child.name == "member"))
+    }
+
+    /// What stands in the members of the list of this name in it.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.members(name).map(|member| member.text.trim())
     }
 }
 
@@ -161,10 +166,7 @@ mod tests {
         assert_eq!(alarms[1].text("Empty"), Some(""));
         assert_eq!(alarms[1].text("Missing"), None);
         assert_eq!(result.members("CompositeAlarms").count(), 0);
-        let values: Vec<_> = result
-            .members("Values")
-            .map(|value| value.text.as_str())
-            .collect();
+        let values: Vec<_> = result.texts("Values").collect();
         assert_eq!(values, ["1.5", "2 & 3"]);
     }
 

@@ -11,12 +11,13 @@ use super::outcome::Outcome;
 use super::plan::{self, Action, VariantChange};
 use super::record::EndpointRecord;
 use super::run::{Deps, Run};
-use super::spec::{DeletionPolicy, EndpointSpec, RolloutSpec};
+use super::spec::{Analysis, DeletionPolicy, EndpointSpec, RolloutSpec};
 use super::{prepare, store, validate};
 use crate::error::{Error, Result};
 use crate::names::{EndpointId, VariantName};
-use crate::rollout::{Meter, alarms};
+use crate::rollout::{Meter, Source, alarms};
 use crate::serving::SmokeRequest;
+use crate::target::Target;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -128,6 +129,7 @@ async fn apply_under_lease(
     }
     // Before anything is made: a candidate that nobody can judge would only be taken back again.
     check_sources(deps.meter.as_ref(), &request.spec.rollout)?;
+    check_store(deps.target.as_ref(), &request.spec.rollout).await?;
     // Nor one that an alarm speaks against already.
     let mut changes = plan.variants.values().copied();
     if !plan.stages.is_empty() {
@@ -168,6 +170,16 @@ pub fn check_sources(meter: &dyn Meter, rollout: &RolloutSpec) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Whether the target's metrics store may be asked, where an analysis does.
+async fn check_store(target: &dyn Target, rollout: &RolloutSpec) -> Result<()> {
+    let asks = |analysis: &Analysis| matches!(analysis.source, Source::Cloudwatch { .. });
+    let Some((name, _)) = (rollout.analysis.iter()).find(|(_, analysis)| asks(analysis)) else {
+        return Ok(());
+    };
+    let may = target.can_measure().await;
+    may.map_err(|error| error.at(format!("rollout.analysis.{name}.source")))
 }
 
 /// A create that meets an endpoint: ours, from a process that died before it could tell, or not.

@@ -10,11 +10,13 @@ mod tasks;
 
 pub use change::validate_change;
 
-use super::spec::{EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec};
+use super::spec::{
+    Analysis, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec,
+};
 use super::{Percent, Period};
 use crate::error::Error;
-use crate::rollout::Source;
 use crate::rollout::stages::{planned, stages};
+use crate::rollout::{Source, Stage};
 use crate::serving::WHOLE;
 
 /// Added to the planned rollout time for the default update timeout.
@@ -28,6 +30,7 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     match &spec.target {
         TargetSpec::Local(target) => {
             problems.extend(local(target));
+            problems.extend(no_cloudwatch(&spec.rollout));
             problems.extend(tasks::none(spec));
             problems.extend(autoscaling::none(spec));
             problems.extend(alarms::none(&spec.rollout));
@@ -57,6 +60,20 @@ fn local(local: &LocalSpec) -> Vec<Error> {
         );
     }
     problems
+}
+
+/// CloudWatch knows nothing of what runs here.
+fn no_cloudwatch(rollout: &RolloutSpec) -> Vec<Error> {
+    let asks =
+        |(_, analysis): &(_, &Analysis)| matches!(analysis.source, Source::Cloudwatch { .. });
+    let all = rollout.analysis.iter().filter(asks);
+    all.map(|(name, _)| {
+        Error::invalid(
+            "CloudWatch knows endpoints on ECS alone, by their load balancer; use \"server\" on this machine",
+        )
+        .at(format!("rollout.analysis.{name}.source"))
+    })
+    .collect()
 }
 
 /// Problems of the variants.
@@ -222,6 +239,19 @@ pub fn rollout(rollout: &RolloutSpec) -> Vec<Error> {
                     .at(path("count")),
             );
         }
+        if let Source::Cloudwatch { .. } = analysis.source {
+            let shortest = analysed(rollout, analysis).map(|stage| stage.bake).min();
+            if let Some(bake) = shortest
+                && bake.plus(analysis.max_wait) < CLOUDWATCH_DELAY
+            {
+                let message = format!(
+                    "a step of {bake} and a max_wait of {} leave no time for CloudWatch, whose numbers are of whole minutes and come later: \
+                     together they are at least {CLOUDWATCH_DELAY}",
+                    analysis.max_wait
+                );
+                problems.push(Error::invalid(message).at(path("max_wait")));
+            }
+        }
         problems.extend(
             source(&analysis.source)
                 .map(|(attribute, message)| Error::invalid(message).at(path(attribute))),
@@ -241,6 +271,16 @@ pub fn rollout(rollout: &RolloutSpec) -> Vec<Error> {
         }
     }
     problems
+}
+
+/// A whole minute after the shift begins up to one minute after it, and is told another one later.
+const CLOUDWATCH_DELAY: Period = Period::seconds(180);
+
+/// The stages that `analysis` judges.
+fn analysed(rollout: &RolloutSpec, analysis: &Analysis) -> impl Iterator<Item = Stage> {
+    let skipped = usize::try_from(analysis.start_after_step).unwrap_or(usize::MAX);
+    let all = stages(rollout, true).into_iter().skip(skipped);
+    all.filter(|stage| !stage.bake.is_zero())
 }
 
 /// What is wrong with a source, and with which of its attributes.

@@ -17,7 +17,11 @@ pub(crate) async fn check(
     if alarms.is_empty() {
         return Ok(());
     }
-    let told = target.alarms(alarms).await?;
+    let told = target.alarms(alarms).await;
+    let told = told.map_err(|error| match error.attribute() {
+        Some(_) => error,
+        None => error.at("rollout.alarms"),
+    })?;
     let missing = missing(alarms, &told);
     if !missing.is_empty() {
         let text = format!(

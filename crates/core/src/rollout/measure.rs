@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use super::analysis::Tally;
 use super::meter::{Answer, Meter, Question};
 use super::query::ServerQuery;
+use super::source::Source;
 use super::template::Subject;
 use super::{Move, RolloutPlan, Stage};
 use crate::endpoint::spec::Analysis;
 use crate::error::Result;
 use crate::serving::{MetricsSnapshot, Window};
-use crate::target::RevisionName;
+use crate::target::{RevisionName, Server, Target};
 
 /// What was measured of one changed variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,40 +66,76 @@ pub(super) fn counted<'a>(
         .collect()
 }
 
-/// By asking over HTTP, all at once.
-pub(super) async fn asked<'a>(
-    meter: &dyn Meter,
-    endpoint: &str,
-    plan: &'a RolloutPlan,
-    stage: &'a Stage,
-    analysis: &Analysis,
-) -> Result<Vec<Measured<'a>>> {
-    let ask = async |variant: &str, revision: &RevisionName| {
-        let subject = Subject {
-            endpoint,
-            variant,
-            revision: revision.as_str(),
-        };
-        match Question::about(&analysis.source, subject) {
-            Some(question) => meter.ask(&question).await,
-            None => Ok(Answer::Nothing("nobody was asked".to_owned())),
-        }
-    };
-    let measure = async |(change, old, judged): (&'a Move, &RevisionName, &'a RevisionName)| {
-        let variant = change.variant.as_str();
-        let before = async {
-            match analysis.condition.needs_baseline() {
-                true => ask(variant, old).await.map(Some),
-                false => Ok(None),
+/// Who is asked about one revision at a time.
+pub(super) enum Asked<'b> {
+    /// A source over HTTP.
+    OverHttp {
+        meter: &'b dyn Meter,
+        endpoint: &'b str,
+        source: &'b Source,
+    },
+    /// The target's own metrics store.
+    Store {
+        target: &'b dyn Target,
+        server: &'b Server,
+        query: ServerQuery,
+        /// When the stage began.
+        since: Timestamp,
+        now: Timestamp,
+    },
+}
+
+impl Asked<'_> {
+    async fn about(&self, variant: &str, revision: &RevisionName) -> Result<Answer> {
+        match self {
+            Self::OverHttp {
+                meter,
+                endpoint,
+                source,
+            } => {
+                let subject = Subject {
+                    endpoint,
+                    variant,
+                    revision: revision.as_str(),
+                };
+                match Question::about(source, subject) {
+                    Some(question) => meter.ask(&question).await,
+                    None => Ok(Answer::Nothing("nobody was asked".to_owned())),
+                }
             }
+            Self::Store {
+                target,
+                server,
+                query,
+                since,
+                now,
+            } => target.measure(server, revision, *query, *since, *now).await,
+        }
+    }
+
+    /// Of every changed variant, all at once; of the old revisions where the condition needs it.
+    pub(super) async fn each<'a>(
+        &self,
+        plan: &'a RolloutPlan,
+        stage: &'a Stage,
+        analysis: &Analysis,
+    ) -> Result<Vec<Measured<'a>>> {
+        let measure = async |(change, old, judged): (&'a Move, &RevisionName, &'a RevisionName)| {
+            let variant = change.variant.as_str();
+            let before = async {
+                match analysis.condition.needs_baseline() {
+                    true => self.about(variant, old).await.map(Some),
+                    false => Ok(None),
+                }
+            };
+            let (result, baseline) = futures::try_join!(self.about(variant, judged), before)?;
+            Ok(Measured {
+                change,
+                judged,
+                result,
+                baseline,
+            })
         };
-        let (result, baseline) = futures::try_join!(ask(variant, judged), before)?;
-        Ok(Measured {
-            change,
-            judged,
-            result,
-            baseline,
-        })
-    };
-    try_join_all(compared(plan, stage).map(measure)).await
+        try_join_all(compared(plan, stage).map(measure)).await
+    }
 }

@@ -34,7 +34,7 @@ impl Question {
         let dialect = match source {
             Source::Prometheus(_) => Dialect::Prometheus,
             Source::Http(_) => Dialect::Json,
-            Source::Server { .. } => return None,
+            Source::Server { .. } | Source::Cloudwatch { .. } => return None,
         };
         let HttpSource {
             query,

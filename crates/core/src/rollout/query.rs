@@ -70,7 +70,7 @@ impl std::str::FromStr for ServerQuery {
             .ok_or_else(|| {
                 let known = Self::ALL.map(Self::as_str).join(", ");
                 Error::invalid(format!(
-                    "{text:?} is not a query of the source \"server\": use one of {known}"
+                    "{text:?} is not a query of the sources \"server\" and \"cloudwatch\": use one of {known}"
                 ))
             })
     }

@@ -19,6 +19,11 @@ pub enum Source {
         /// Which of them.
         query: ServerQuery,
     },
+    /// Amazon CloudWatch: what the endpoint's load balancer counted of the revision's target group.
+    Cloudwatch {
+        /// What of it.
+        query: ServerQuery,
+    },
     /// A Prometheus, or what speaks its HTTP API.
     Prometheus(HttpSource),
     /// Anything that answers with JSON.
@@ -42,6 +47,7 @@ impl Source {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Server { .. } => "server",
+            Self::Cloudwatch { .. } => "cloudwatch",
             Self::Prometheus(_) => "prometheus",
             Self::Http(_) => "http",
         }
@@ -51,7 +57,7 @@ impl Source {
     pub fn over_http(&self) -> Option<&HttpSource> {
         match self {
             Self::Prometheus(source) | Self::Http(source) => Some(source),
-            Self::Server { .. } => None,
+            Self::Server { .. } | Self::Cloudwatch { .. } => None,
         }
     }
 
@@ -66,13 +72,15 @@ impl Source {
         match self {
             Self::Server { .. } => Period::seconds(1),
             Self::Prometheus(_) | Self::Http(_) => Period::seconds(10),
+            // Its numbers are of whole minutes.
+            Self::Cloudwatch { .. } => Period::seconds(30),
         }
     }
 
     /// What is asked, as it was written.
     pub fn query(&self) -> String {
         match self {
-            Self::Server { query } => query.to_string(),
+            Self::Server { query } | Self::Cloudwatch { query } => query.to_string(),
             Self::Prometheus(source) | Self::Http(source) => source.query.to_string(),
         }
     }

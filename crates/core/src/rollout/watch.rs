@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Stage;
 use super::analysis::{self, Evidence, Exposure, Tally};
-use super::measure::{self, Measured};
+use super::measure::{self, Asked, Measured};
 use super::meter::Answer;
 use super::source::Source;
 use super::step::{RolloutInput, signed};
@@ -160,10 +160,23 @@ impl<'a> Look<'a> {
             Source::Server { query } => Ok(self
                 .seen
                 .map(|seen| measure::counted(plan, stage, *query, tally, self.now, seen))),
+            Source::Cloudwatch { query } => {
+                let asked = Asked::Store {
+                    target: self.ports.target.as_ref(),
+                    server: &self.input.server,
+                    query: *query,
+                    since: self.since,
+                    now: self.now,
+                };
+                Ok(Some(asked.each(plan, stage, analysis).await?))
+            }
             Source::Prometheus(_) | Source::Http(_) => {
-                let (meter, endpoint) = (self.ports.meter.as_ref(), self.ports.name());
-                let asked = measure::asked(meter, endpoint, plan, stage, analysis).await?;
-                Ok(Some(asked))
+                let asked = Asked::OverHttp {
+                    meter: self.ports.meter.as_ref(),
+                    endpoint: self.ports.name(),
+                    source: &analysis.source,
+                };
+                Ok(Some(asked.each(plan, stage, analysis).await?))
             }
         }
     }

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
@@ -26,6 +27,8 @@ pub use types::{
 
 use crate::endpoint::spec::{Autoscaling, EndpointSpec};
 use crate::error::{Error, Result};
+use crate::rollout::Answer;
+use crate::rollout::query::ServerQuery;
 use crate::saga::Progress;
 use crate::serving::{SmokeReport, SmokeRequest};
 
@@ -176,6 +179,26 @@ pub trait Target: Send + Sync {
         let _ = names;
         let message = format!("endpoints on {} have no alarms", self.kind());
         Err(Error::invalid(message).at("rollout.alarms"))
+    }
+
+    /// Whether [`Target::measure`] may be asked from here. It only reads.
+    async fn can_measure(&self) -> Result<()> {
+        let message = format!("endpoints on {} have no metrics store", self.kind());
+        Err(Error::invalid(message).at("source"))
+    }
+
+    /// What the target's own metrics store says of `revision`, from `since` to `now`: whole minutes of them, as late as they come.
+    async fn measure(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        query: ServerQuery,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Answer> {
+        let _ = (server, revision, query, since, now);
+        let message = format!("endpoints on {} have no metrics store", self.kind());
+        Err(Error::invalid(message).at("source"))
     }
 
     /// The last log lines of the server, oldest first, secrets redacted; they go to the event log

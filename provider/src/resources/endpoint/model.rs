@@ -334,18 +334,21 @@ fn analyses(
 fn source(name: &str, analysis: &schema::Analysis, problems: &mut Diagnostics) -> Option<Source> {
     let at = |field: &str| format!("rollout.analysis.{name}.{field}");
     let kind = convert::known(&analysis.source)??;
-    if kind == "server" {
+    if kind == "server" || kind == "cloudwatch" {
         for (field, attribute) in [
             ("address", &analysis.address),
             ("bearer_token_env", &analysis.bearer_token_env),
         ] {
             if attribute.is_known() {
-                let detail = format!("The source \"server\" has no {field}; leave it out.");
+                let detail = format!("The source {kind:?} has no {field}; leave it out.");
                 refuse_of_analysis(name, field, detail, problems);
             }
         }
         let query = parsed(&analysis.query, &at("query"), problems)??;
-        return Some(Source::Server { query });
+        return Some(match kind.as_str() {
+            "server" => Source::Server { query },
+            _ => Source::Cloudwatch { query },
+        });
     }
     if analysis.address.is_null() {
         let detail = format!("The source {kind:?} needs an address: the URL that it is asked at.");

@@ -499,14 +499,14 @@ fn analysis() -> Nested {
             "source",
             Attribute::string()
                 .required()
-                .validate(validate::one_of(["server", "prometheus", "http"]))
+                .validate(validate::one_of(["server", "cloudwatch", "prometheus", "http"]))
                 .describe(
-                    "Where the numbers come from: `server`, the model server's own (on this machine); `prometheus`; or `http`, anything \
-                     that answers with JSON. The last two are asked from where Terraform runs.",
+                    "Where the numbers come from: `server`, the model server's own (on this machine); `cloudwatch`, the load balancer's (on \
+                     ECS); `prometheus`; or `http`, anything that answers with JSON. The last two are asked from where Terraform runs.",
                 ),
         )
         .attribute("query", Attribute::string().required().describe(
-            "The number. Of `server`: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of \
+            "The number. Of `server` and `cloudwatch`: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of \
              the candidate. Of `prometheus`: PromQL whose answer is one number. Of `http`: a JSON Pointer into the answer, such as `/data/error_rate`. \
              In the latter two `{{revision}}`, `{{variant}}` and `{{endpoint}}` stand for whom it is about.",
         ))
@@ -522,7 +522,7 @@ fn analysis() -> Nested {
         ))
         .attribute(
             "interval",
-            Attribute::string().optional().validate(validate::duration()).describe("Time between two measurements. Default `1s` of `server`, `10s` of the others."),
+            Attribute::string().optional().validate(validate::duration()).describe("Time between two measurements. Default `1s` of `server`, `30s` of `cloudwatch`, `10s` of the others."),
         )
         .attribute("count", count("How many measurements a step takes. Default: the bake divided by the interval."))
         .attribute("failure_limit", count("How many measurements may fail. Default `0`."))

@@ -78,7 +78,7 @@ pub(super) fn cloudwatch(form: &str) -> Vec<Call> {
         .split('&')
         .find_map(|pair| pair.strip_prefix("Action="));
     match operation.expect("an action") {
-        operation @ "DescribeAlarms" => {
+        operation @ ("DescribeAlarms" | "GetMetricData") => {
             vec![Call::new(
                 &format!("cloudwatch:{operation}"),
                 "*".to_owned(),

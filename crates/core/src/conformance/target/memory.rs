@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::calls::{Fault, World};
 use super::world::{
@@ -14,6 +15,8 @@ use crate::clock::Clock;
 use crate::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
 use crate::error::{Class, Error, Result};
 use crate::names::VariantName;
+use crate::rollout::Answer;
+use crate::rollout::query::ServerQuery;
 use crate::saga::Progress;
 use crate::serving::{MetricsSnapshot, RevisionMetrics, SmokeReport, SmokeRequest};
 use crate::target::{
@@ -105,6 +108,11 @@ impl MemoryTarget {
         let mut state = self.0.state();
         let moments = state.alarms.entry(name.to_owned()).or_default();
         moments.insert(from, alarm);
+    }
+
+    /// What the metrics store says of this version, so long after a stage began.
+    pub fn set_measured(&self, version: u64, after: Duration, number: f64) {
+        self.0.state().measured.insert(version, (after, number));
     }
 
     /// Sets a fault, or none.
@@ -320,6 +328,33 @@ impl Target for MemoryTarget {
                 let loaded = server.revisions.get(revision);
                 let scaled = loaded.and_then(|loaded| loaded.scaled.as_ref());
                 Ok(scaled.map(|scaled| scaled.wanted.clone()))
+            })
+            .await
+    }
+
+    async fn can_measure(&self) -> Result<()> {
+        self.0.call("can_measure", |_| Ok(())).await
+    }
+
+    async fn measure(
+        &self,
+        server: &Server,
+        revision: &RevisionName,
+        _: ServerQuery,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Answer> {
+        self.0
+            .call("measure", |state| {
+                let loaded = state.server(server)?.revisions.get(revision);
+                let version = loaded.map(|loaded| version_of(&loaded.revision));
+                let told = version.and_then(|version| state.measured.get(&version));
+                let passed = Duration::try_from(now.duration_since(since));
+                let told = told.filter(|(after, _)| passed.is_ok_and(|passed| passed >= *after));
+                Ok(match told {
+                    Some((_, number)) => Answer::Number(*number),
+                    None => Answer::Nothing("no minute is over".to_owned()),
+                })
             })
             .await
     }

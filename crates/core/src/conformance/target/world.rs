@@ -124,6 +124,8 @@ pub(super) struct State {
     pub(super) starved: Vec<String>,
     pub(super) probes: VecDeque<u16>,
     pub(super) probes_revisions: bool,
+    /// What the metrics store says of each version, and how long after a stage began.
+    pub(super) measured: BTreeMap<u64, (Duration, f64)>,
     /// What each alarm is, from when on.
     pub(super) alarms: BTreeMap<String, BTreeMap<Duration, Option<Alarm>>>,
 }

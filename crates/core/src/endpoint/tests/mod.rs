@@ -10,6 +10,7 @@ mod kills;
 mod rollouts;
 mod sources;
 mod stops;
+mod stores;
 
 use crate::conformance::saga::{Bench, endpoint_id, spec};
 use crate::conformance::target::{Behaviour, WorldView};

@@ -229,7 +229,7 @@ fn rollout(spec: &EndpointSpec) -> Vec<Error> {
     for (name, analysis) in &spec.rollout.analysis {
         if matches!(analysis.source, Source::Server { .. }) {
             problems.push(
-                Error::invalid("the counters of servers in a VPC are out of reach from here; use a source that has them, such as \"prometheus\"")
+                Error::invalid("the counters of servers in a VPC are out of reach from here; use \"cloudwatch\" or \"prometheus\"")
                     .at(format!("rollout.analysis.{name}.source")),
             );
         }
