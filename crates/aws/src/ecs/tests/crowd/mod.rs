@@ -412,3 +412,29 @@ async fn a_bake_is_longer_by_the_time_in_which_aws_let_nobody_look() {
         assert!(length <= BAKE + (TO - FROM) + SEEN_EVERY * 5, "{length:?}");
     }
 }
+
+#[tokio::test]
+async fn who_looks_together_with_somebody_whose_front_is_gone_is_told_of_his_own() {
+    let crowd = Crowd::of(3).await;
+    let gone = &crowd.endpoints[1].handle.front.arn;
+    crowd.cloud.state().listeners.remove(gone);
+    let looks = crowd.endpoints.iter().map(|endpoint| async {
+        let server = endpoint.handle.server().expect("a server");
+        let watched = crowd.target.watch(&server, &[&endpoint.new.name]).await;
+        let seen = watched.expect("told").seen;
+        (seen.alive, seen.serves(&endpoint.new.name))
+    });
+    let seen = crowd.clock.run(join_all(looks)).await;
+    assert_eq!(seen, [(true, true), (false, false), (true, true)]);
+    // All at once in vain, and then one by one.
+    let made = crowd.made();
+    let fronts = made
+        .iter()
+        .filter(|call| call.operation == "DescribeListeners");
+    let fronts: Vec<usize> = fronts.map(|call| call.about.len()).collect();
+    assert_eq!(fronts, [3, 1, 1, 1]);
+    assert_eq!(
+        by_operation(&made, Duration::ZERO, BAKE)["DescribeServices"],
+        1
+    );
+}
