@@ -1,7 +1,7 @@
 //! From the columns of a table to the inputs of a model.
 
 use mlops_core::reference::{Values, range};
-use mlops_core::signature::{Datatype, Signature, Tensor};
+use mlops_core::signature::{Datatype, Signature};
 use mlops_core::{Error, Result};
 
 use super::csv::Table;
@@ -29,7 +29,7 @@ pub(super) fn assign(
         )));
     }
     if let [only] = &signature.inputs[..] {
-        let width = width(only).unwrap_or(left.len());
+        let width = only.row_width().unwrap_or(left.len());
         if left.len() != width {
             return Err(Error::invalid(format!(
                 "the model's input {:?} takes {width} values a row, and the file has {} columns for it: {}; name those that are not for \
@@ -43,7 +43,7 @@ pub(super) fn assign(
     }
     let mut found = Vec::new();
     for input in &signature.inputs {
-        let width = width(input).ok_or_else(|| {
+        let width = input.row_width().ok_or_else(|| {
             Error::invalid(format!(
                 "input {:?} of the model leaves its width open, so that columns cannot be told by name",
                 input.name
@@ -94,13 +94,6 @@ fn listed(table: &Table, columns: &[usize]) -> String {
     names.join(", ")
 }
 
-fn width(tensor: &Tensor) -> Option<usize> {
-    let sizes = tensor.shape.iter().skip(1);
-    sizes
-        .map(|size| usize::try_from(*size).ok())
-        .try_fold(1_usize, |all, size| all.checked_mul(size?))
-}
-
 /// The values of an input, row by row, as the model will see them: what a model rounds is rounded here too.
 pub(super) fn values(table: &Table, columns: &Columns, datatype: Datatype) -> Result<Values> {
     let places = || (0..table.rows()).flat_map(|row| columns.0.iter().map(move |at| (row, *at)));
@@ -141,7 +134,7 @@ fn number(cell: &str, datatype: Datatype) -> Result<f64, String> {
         // 3.0 is how a table with missing values elsewhere writes 3.
         let exact = parsed.fract() == 0.0 && parsed.abs() <= EXACT as f64;
         return if exact && range.contains(&(parsed as i128)) {
-            Ok(parsed)
+            Ok(parsed + 0.0)
         } else {
             Err(format!(
                 "{cell:?} is no {datatype} that can be told exactly"
@@ -149,11 +142,13 @@ fn number(cell: &str, datatype: Datatype) -> Result<f64, String> {
         };
     }
     let rounded = match datatype {
-        Datatype::Fp16 | Datatype::Fp32 => f64::from(parsed as f32),
+        Datatype::Fp16 => half(parsed),
+        Datatype::Fp32 => f64::from(parsed as f32),
         _ => parsed,
     };
     if rounded.is_finite() {
-        Ok(rounded)
+        // There is one zero.
+        Ok(rounded + 0.0)
     } else {
         Err(format!(
             "{cell:?} is no finite {datatype}; leave the cell empty where a value is missing"
@@ -161,8 +156,22 @@ fn number(cell: &str, datatype: Datatype) -> Result<f64, String> {
     }
 }
 
+/// The nearest number of half precision: eleven bits, of which the last is worth 2^-24 or more.
+fn half(number: f64) -> f64 {
+    let exponent = number.abs().log2().floor().max(-14.0);
+    let unit = (exponent - 10.0).exp2();
+    let rounded = (number / unit).round_ties_even() * unit;
+    if rounded.abs() <= 65504.0 {
+        rounded
+    } else {
+        f64::INFINITY
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use mlops_core::signature::Tensor;
+
     use super::*;
 
     fn table(text: &str) -> Table {
@@ -238,6 +247,10 @@ mod tests {
         };
         let number = |n: f64| Ok(Values::Numbers(vec![n]));
         assert_eq!(read("0.1", Datatype::Fp32), number(f64::from(0.1_f32)));
+        assert_eq!(read("0.1", Datatype::Fp16), number(0.099_975_585_937_5));
+        assert_eq!(read("2049", Datatype::Fp16), number(2048.0));
+        assert_eq!(read("1e-7", Datatype::Fp16), number(2.0_f64.powi(-23)));
+        assert_eq!(read("0", Datatype::Fp16), number(0.0));
         assert_eq!(read(" 3.0 ", Datatype::Int8), number(3.0));
         assert_eq!(read("True", Datatype::Bool), number(1.0));
         assert_eq!(
@@ -255,6 +268,7 @@ mod tests {
                 "line 2, column \"y\": \"NaN\" is no finite FP32; leave the cell empty",
             ),
             ("1e39", Datatype::Fp32, "\"1e39\" is no finite FP32"),
+            ("65520", Datatype::Fp16, "\"65520\" is no finite FP16"),
             ("inf", Datatype::Fp64, "is no finite FP64"),
             (
                 "old",

@@ -22,6 +22,16 @@ pub struct Tensor {
     pub shape: Vec<i64>,
 }
 
+impl Tensor {
+    /// Values of one row, where the model says. A row is what the first dimension counts.
+    pub fn row_width(&self) -> Option<usize> {
+        let sizes = self.shape.iter().skip(1);
+        sizes
+            .map(|size| usize::try_from(*size).ok())
+            .try_fold(1_usize, |all, size| all.checked_mul(size?))
+    }
+}
+
 /// A dimension whose size a request chooses.
 pub const DYNAMIC: i64 = -1;
 

@@ -82,14 +82,6 @@ fn fault(place: &str, why: &str) -> Error {
     Error::invalid(format!("{place}: {why}"))
 }
 
-/// Values of one row, where the model says.
-pub(super) fn width(tensor: &Tensor) -> Option<usize> {
-    let sizes = tensor.shape.iter().skip(1);
-    sizes
-        .map(|size| usize::try_from(*size).ok())
-        .try_fold(1_usize, |all, size| all.checked_mul(size?))
-}
-
 impl Feature {
     fn check(&self) -> Result<(), String> {
         if self.name.is_empty()
@@ -111,7 +103,7 @@ impl Feature {
         if tensor.shape.is_empty() {
             return Err(format!("{name:?} is one value for all rows of a request"));
         }
-        if let Some(width) = width(tensor)
+        if let Some(width) = tensor.row_width()
             && self.column >= width
         {
             return Err(format!(
