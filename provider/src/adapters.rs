@@ -108,6 +108,8 @@ fn settings(config: Config) -> Result<AwsSettings> {
             ecs: own.ecs,
             elbv2: own.elbv2,
             cloudwatch: own.cloudwatch,
+            ec2: own.ec2,
+            iam: own.iam,
             logs: own.logs,
         });
     Ok(AwsSettings {

@@ -76,6 +76,10 @@ tfplugin::object! {
         pub(crate) elbv2: Option<String>,
         /// Of CloudWatch.
         pub(crate) cloudwatch: Option<String>,
+        /// Of EC2.
+        pub(crate) ec2: Option<String>,
+        /// Of IAM.
+        pub(crate) iam: Option<String>,
         /// Of CloudWatch Logs.
         pub(crate) logs: Option<String>,
     }
@@ -243,6 +247,14 @@ fn endpoints() -> Block {
         .attribute(
             "cloudwatch",
             text("Environment: `AWS_ENDPOINT_URL_CLOUDWATCH`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "ec2",
+            text("Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "iam",
+            text("Environment: `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
             "logs",

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::diagnose;
 use crate::fetched::Fetched;
+use crate::preflight::Preflight;
 use crate::provider::Config;
 use crate::siblings::Siblings;
 use crate::tags::TagRules;
@@ -72,6 +73,8 @@ pub(crate) struct Client {
     pub(crate) tags: TagRules,
     /// The image of the model server in containers.
     pub(crate) server_image: Option<String>,
+    /// What a plan looks at.
+    pub(crate) preflight: Preflight,
     reached: OnceCell<()>,
 }
 
@@ -80,7 +83,12 @@ const REGISTRY: &str = "registry";
 
 impl Client {
     /// A client on these adapters, with nothing planned yet.
-    pub(crate) fn new(parts: Parts, tags: TagRules, server_image: Option<String>) -> Self {
+    pub(crate) fn new(
+        parts: Parts,
+        tags: TagRules,
+        server_image: Option<String>,
+        preflight: Preflight,
+    ) -> Self {
         let Parts {
             registry,
             targets,
@@ -97,6 +105,7 @@ impl Client {
             siblings: Siblings::default(),
             tags,
             server_image,
+            preflight,
             reached: OnceCell::new(),
         }
     }

@@ -8,6 +8,7 @@ mod client;
 mod data_sources;
 mod diagnose;
 mod fetched;
+mod preflight;
 mod provider;
 mod resources;
 mod siblings;

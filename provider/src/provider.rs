@@ -12,6 +12,7 @@ use tfplugin::{
 };
 
 use crate::client::{Client, Open, Settings};
+use crate::preflight::{self, Preflight};
 use crate::tags::{DefaultTags, IgnoreTags, TagRules};
 use crate::{aws, data_sources, diagnose, resources, tags};
 
@@ -74,6 +75,8 @@ tfplugin::object! {
         pub(crate) endpoints: Option<aws::Endpoints>,
         /// The image of the model server.
         pub(crate) server_image: Option<aws::ServerImage>,
+        /// What a plan looks at.
+        pub(crate) preflight: Option<preflight::Block>,
         /// Tags of every object.
         pub(crate) default_tags: Attr<DefaultTags>,
         /// Tags that belong to others.
@@ -126,7 +129,7 @@ impl Provider for Mlops {
             .describe("Models, versions, aliases and endpoints. Without configuration the registry is embedded: no account is needed.")
             .validate(validate::at_most_one_of(["local", "registry"]))
             .single("local", local);
-        Schema::new(tags::declare(aws::declare(block)))
+        Schema::new(tags::declare(preflight::declare(aws::declare(block))))
     }
 
     async fn configure(
@@ -141,13 +144,14 @@ impl Provider for Mlops {
         let rules = TagRules::new(default, ignore, environment())?;
         rules.warn_of_ignored_defaults(cx);
         let image = config.server_image.take().map(|image| image.uri);
+        let preflight = Preflight::new(config.preflight.take(), environment())?;
         let settings = settings(config)?;
         let what = match settings {
             Settings::Embedded { .. } => "Cannot use the embedded registry",
             Settings::Aws(_) => "Cannot use the registry on AWS",
         };
         let parts = (self.open)(settings).map_err(|error| diagnose::failed(what, &error))?;
-        Ok(Arc::new(Client::new(parts, rules, image)))
+        Ok(Arc::new(Client::new(parts, rules, image, preflight)))
     }
 
     fn resources(&self) -> Vec<Arc<dyn AnyResource<Client>>> {

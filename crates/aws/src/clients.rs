@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
+use crate::preflight::{ec2, iam};
 use crate::query::QueryClient;
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
@@ -46,6 +47,8 @@ struct Inner {
     elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
     ecs: OnceCell<aws_sdk_ecs::Client>,
     cloudwatch: OnceCell<QueryClient>,
+    ec2: OnceCell<QueryClient>,
+    iam: OnceCell<QueryClient>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
@@ -101,6 +104,8 @@ impl AwsClients {
                 elbv2: OnceCell::new(),
                 ecs: OnceCell::new(),
                 cloudwatch: OnceCell::new(),
+                ec2: OnceCell::new(),
+                iam: OnceCell::new(),
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
                 s3: OnceCell::new(),
@@ -196,6 +201,32 @@ impl AwsClients {
             self.account_id().await?;
             let endpoint = self.inner.settings.endpoints.cloudwatch.as_deref();
             QueryClient::new(&cloudwatch::SERVICE, config, endpoint, self.short_calls()).await
+        });
+        made.await
+    }
+
+    /// EC2, once the account is known to be right.
+    pub(crate) async fn ec2(&self) -> Result<&QueryClient> {
+        let made = self.inner.ec2.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let endpoint = self.inner.settings.endpoints.ec2.as_deref();
+            QueryClient::new(&ec2::SERVICE, config, endpoint, self.short_calls()).await
+        });
+        made.await
+    }
+
+    /// IAM, once the account is known to be right. It is one service for all regions of a partition.
+    pub(crate) async fn iam(&self) -> Result<&QueryClient> {
+        let made = self.inner.iam.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let settings = &self.inner.settings;
+            let region = config.region().map(ToString::to_string).unwrap_or_default();
+            let own = settings.endpoints.iam.as_deref();
+            let (url, region) = iam::place(&region, settings.use_fips_endpoint, own)?;
+            let config = config.to_builder().region(Region::new(region)).build();
+            QueryClient::new(&iam::SERVICE, &config, Some(&url), self.short_calls()).await
         });
         made.await
     }

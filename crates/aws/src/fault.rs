@@ -269,6 +269,8 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "Elastic Load Balancing" => "elasticloadbalancing",
         "CloudWatch" => "cloudwatch",
         "CloudWatch Logs" => "logs",
+        "EC2" => "ec2",
+        "IAM" => "iam",
         "Application Auto Scaling" => "application-autoscaling",
         _ => return None,
     };
@@ -337,6 +339,7 @@ fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
         | "ListenerNotFound"
         | "RuleNotFound"
         | "TargetGroupNotFound"
+        | "NoSuchEntity"
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NoSuchUpload"

@@ -90,10 +90,14 @@ pub struct Endpoints {
     pub dynamodb: Option<String>,
     /// Elastic Load Balancing. Environment: `AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2`, `AWS_ENDPOINT_URL`.
     pub elbv2: Option<String>,
+    /// EC2. Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`.
+    pub ec2: Option<String>,
     /// ECS. Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`.
     pub ecs: Option<String>,
     /// CloudWatch. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH`, `AWS_ENDPOINT_URL`.
     pub cloudwatch: Option<String>,
+    /// IAM. Environment: `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL`.
+    pub iam: Option<String>,
     /// CloudWatch Logs. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`.
     pub logs: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
@@ -191,6 +195,8 @@ impl AwsSettings {
             ),
             (&mut endpoints.ecs, "AWS_ENDPOINT_URL_ECS"),
             (&mut endpoints.cloudwatch, "AWS_ENDPOINT_URL_CLOUDWATCH"),
+            (&mut endpoints.ec2, "AWS_ENDPOINT_URL_EC2"),
+            (&mut endpoints.iam, "AWS_ENDPOINT_URL_IAM"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
             (&mut endpoints.sts, "AWS_ENDPOINT_URL_STS"),
@@ -285,6 +291,8 @@ impl AwsSettings {
             ("endpoints.elbv2", &self.endpoints.elbv2),
             ("endpoints.ecs", &self.endpoints.ecs),
             ("endpoints.cloudwatch", &self.endpoints.cloudwatch),
+            ("endpoints.ec2", &self.endpoints.ec2),
+            ("endpoints.iam", &self.endpoints.iam),
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.sts", &self.endpoints.sts),

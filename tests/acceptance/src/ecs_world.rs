@@ -118,7 +118,7 @@ impl EcsWorld {
         ];
         self.security_group = self.ec2("CreateSecurityGroup", &parameters, "groupId");
         for (role, place) in [("execution", 0), ("task", 1)] {
-            let arn = self.role(role);
+            let arn = self.role(role, "ecs-tasks.amazonaws.com");
             *[&mut self.execution_role, &mut self.task_role][place] = arn;
         }
         self.ecs("CreateCluster", &json!({"clusterName": self.cluster}));

@@ -177,6 +177,8 @@ pub fn reached(url: &str) -> String {
     ecs            = "{url}"
     elbv2          = "{url}"
     cloudwatch     = "{url}"
+    ec2            = "{url}"
+    iam            = "{url}"
     logs           = "{url}"
   }}"#
     )

@@ -16,9 +16,10 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "application-autoscaling:",
     "cloudwatch:",
+    "ec2:",
     "ecs:",
     "elasticloadbalancing:",
     "iam:",

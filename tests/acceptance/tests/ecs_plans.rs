@@ -222,7 +222,8 @@ fn an_embedded_registry_cannot_feed_tasks() {
 fn image(more: &str) -> Written {
     let digest = "b".repeat(64);
     Written {
-        provider: String::new(),
+        // Nothing of what it names is there.
+        provider: "preflight { mode = \"off\" }".to_owned(),
         runs: format!("image = \"example.com/own@sha256:{digest}\"\n{more}"),
         ..Written::default()
     }

@@ -41,8 +41,8 @@ use mlops_core::rollout::query::ServerQuery;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
-    Alarm, Observation, Probe, Provision, ProvisionRequest, Revision, RevisionName, Routing,
-    Server, Target, Watched,
+    Alarm, Finding, Observation, PreflightAsked, Probe, Provision, ProvisionRequest, Revision,
+    RevisionName, Routing, Server, Target, Watched,
 };
 use mlops_core::{Error, Result};
 
@@ -51,6 +51,7 @@ use self::rounds::{Rounds, Seen, Wanted};
 use crate::clients::AwsClients;
 use crate::cloudwatch::{Alarms, counts};
 use crate::elb::{Attached, Balancers};
+use crate::preflight::Preflight;
 
 /// What the ECS target is told of the registry: where tasks find the artifacts of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,7 @@ struct Account {
     clients: AwsClients,
     balancers: Balancers,
     alarms: Alarms,
+    preflight: Preflight,
     settings: EcsTargetSettings,
     /// Looks of those who wait.
     rounds: Rounds,
@@ -149,6 +151,7 @@ impl EcsTarget {
         Self {
             account: Arc::new(Account {
                 rounds: Rounds::new(clients.clone(), balancers.clone(), clock),
+                preflight: Preflight::new(clients.clone(), balancers.clone()),
                 balancers,
                 alarms: Alarms::new(clients.clone()),
                 clients,
@@ -174,6 +177,13 @@ impl Target for EcsTarget {
                     .map(move |(attribute, error)| error.at(format!("variants.{name}.{attribute}")))
             })
             .collect()
+    }
+
+    async fn preflight(&self, spec: &EndpointSpec, asked: &PreflightAsked) -> Vec<Finding> {
+        match &spec.target {
+            TargetSpec::Ecs(ecs) => self.account.preflight.look(ecs, asked).await,
+            _ => Vec::new(),
+        }
     }
 
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {

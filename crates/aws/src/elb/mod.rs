@@ -31,6 +31,8 @@ use mlops_core::names::{EndpointName, VariantName};
 use mlops_core::records::Records;
 use mlops_core::target::RevisionName;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::place::Balancer;
 use uuid::Uuid;
 
 pub(crate) use self::health::GroupHealth;

@@ -53,7 +53,48 @@ impl Place {
     }
 }
 
+/// What a load balancer is, as far as an endpoint has to know before it is put there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Balancer {
+    /// Its ARN.
+    pub(crate) arn: String,
+    /// Its VPC.
+    pub(crate) vpc_id: String,
+    /// `application`, `network`, `gateway`.
+    pub(crate) kind: String,
+    /// `active`, `provisioning`, `active_impaired`, `failed`.
+    pub(crate) state: String,
+}
+
 impl Balancers {
+    /// The load balancer of an ingress.
+    ///
+    /// # Errors
+    /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
+    pub(crate) async fn of_ingress(&self, ingress: &IngressSpec) -> Result<Balancer> {
+        let arn = match ingress {
+            IngressSpec::Listener {
+                load_balancer_arn, ..
+            } => load_balancer_arn.clone(),
+            IngressSpec::Rule { listener_arn, .. } => {
+                let listener = self.listener(listener_arn).await?;
+                let arn = listener.load_balancer_arn;
+                arn.ok_or_else(|| incomplete(listener_arn))?
+            }
+        };
+        let found = self.load_balancer(&arn, Blame::of(ingress)).await?;
+        let state = found.state.and_then(|state| state.code);
+        match (found.vpc_id, found.r#type, state) {
+            (Some(vpc_id), Some(kind), Some(state)) => Ok(Balancer {
+                vpc_id,
+                kind: kind.as_str().to_owned(),
+                state: state.as_str().to_owned(),
+                arn,
+            }),
+            _ => Err(incomplete(&arn)),
+        }
+    }
+
     /// # Errors
     /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
     pub(super) async fn place(&self, ingress: &IngressSpec) -> Result<Place> {

@@ -91,8 +91,17 @@ impl Element {
 
     /// The members of the list of this name in it; none if there is no such list.
     pub(crate) fn members(&self, name: &str) -> impl Iterator<Item = &Self> {
+        self.listed(name, "member")
+    }
+
+    /// The same in an answer of EC2, which has another name for members.
+    pub(crate) fn items(&self, name: &str) -> impl Iterator<Item = &Self> {
+        self.listed(name, "item")
+    }
+
+    fn listed(&self, name: &str, each: &'static str) -> impl Iterator<Item = &Self> {
         let list = self.child(name).into_iter();
-        list.flat_map(|list| list.children.iter().filter(|child| child.name == "member"))
+        list.flat_map(move |list| list.children.iter().filter(move |child| child.name == each))
     }
 
     /// What stands in the members of the list of this name in it.

@@ -7,6 +7,7 @@
 //!
 //! Conformance: [`crate::conformance::target`].
 
+mod preflight;
 mod provision;
 pub mod slots;
 mod targets;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use preflight::{Asked as PreflightAsked, Check, Finding};
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
 pub use types::{
@@ -53,6 +55,13 @@ pub trait Target: Send + Sync {
     /// it, beside [`crate::endpoint::validate`].
     fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {
         let _ = spec;
+        Vec::new()
+    }
+
+    /// What is wrong around an endpoint that `spec` asks for: objects of others that it names, and that a change would fail of. It only reads. What
+    /// cannot be read is a finding too, and never an error.
+    async fn preflight(&self, spec: &EndpointSpec, asked: &PreflightAsked) -> Vec<Finding> {
+        let _ = (spec, asked);
         Vec::new()
     }
 

@@ -102,6 +102,10 @@ impl Resource<Client> for EndpointResource {
                 missing.map_err(|error| diagnose::failed("The apply could not be judged", &error));
             plan.warnings.extend(missing.err().map(into_warning));
         }
+        if changes && let Some(draft) = &draft {
+            let found = client.preflight.look(client, &draft.spec, record.as_ref());
+            plan.warnings.extend(found.await?);
+        }
         if changes && let Some(draft) = draft.filter(|draft| draft.is_bound) {
             plan.warnings
                 .extend(plan::last_failure(client, &draft.spec).await?);

@@ -123,10 +123,25 @@ impl EcsWorld {
         value(&self.query("ec2", "2016-11-15", action, parameters), field)
     }
 
-    /// Makes a role that tasks can take; its ARN.
-    pub(super) fn role(&self, name: &str) -> String {
+    /// Makes a subnet in a network of its own; its id.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn subnet_elsewhere(&self) -> String {
+        let vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.9.0.0/16")], "vpcId");
+        let parameters = [("VpcId", vpc.as_str()), ("CidrBlock", "10.9.0.0/24")];
+        self.ec2("CreateSubnet", &parameters, "subnetId")
+    }
+
+    /// Makes a role that this service can take; its ARN.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn role(&self, name: &str, service: &str) -> String {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service},
         }]});
         let parameters = [
             ("RoleName", name),

@@ -1,4 +1,4 @@
-//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs or Application Auto Scaling needs.
+//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -74,10 +74,7 @@ pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
 /// # Panics
 /// If the operation is not one that the provider uses.
 pub(super) fn cloudwatch(form: &str) -> Vec<Call> {
-    let operation = form
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Action="));
-    match operation.expect("an action") {
+    match action(form) {
         operation @ ("DescribeAlarms" | "GetMetricData") => {
             vec![Call::new(
                 &format!("cloudwatch:{operation}"),
@@ -86,6 +83,43 @@ pub(super) fn cloudwatch(form: &str) -> Vec<Call> {
         }
         other => panic!("CloudWatch's {other} is not known here"),
     }
+}
+
+/// What a call of EC2 needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn ec2(form: &str) -> Vec<Call> {
+    match action(form) {
+        operation @ "DescribeSubnets" => {
+            vec![Call::new(&format!("ec2:{operation}"), "*".to_owned())]
+        }
+        other => panic!("EC2's {other} is not known here"),
+    }
+}
+
+/// What a call of IAM needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn iam(form: &str) -> Vec<Call> {
+    let role = field(form, "RoleName").map(decoded).expect("a role");
+    match action(form) {
+        operation @ "GetRole" => {
+            let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
+            vec![Call::new(&format!("iam:{operation}"), role)]
+        }
+        other => panic!("IAM's {other} is not known here"),
+    }
+}
+
+fn action(form: &str) -> &str {
+    field(form, "Action").expect("an action")
+}
+
+fn field<'a>(form: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = form.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(key, value)| (key == name).then_some(value))
 }
 
 /// What a call of Elastic Load Balancing needs.

@@ -137,7 +137,7 @@ async fn answer(
 enum Asked {
     /// DynamoDB, ECS, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
-    /// Elastic Load Balancing or CloudWatch: a form.
+    /// Elastic Load Balancing, CloudWatch, EC2 or IAM: a form.
     Form,
     /// S3.
     Rest,
@@ -182,6 +182,8 @@ impl Asked {
             Self::Form if is_signed_for(head, "monitoring") => {
                 ecs::cloudwatch(&String::from_utf8_lossy(body))
             }
+            Self::Form if is_signed_for(head, "ec2") => ecs::ec2(&String::from_utf8_lossy(body)),
+            Self::Form if is_signed_for(head, "iam") => ecs::iam(&String::from_utf8_lossy(body)),
             Self::Form => ecs::elb(&String::from_utf8_lossy(body)),
             Self::Rest => call::s3(
                 head.method.as_str(),

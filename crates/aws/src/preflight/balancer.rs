@@ -1,0 +1,69 @@
+//! Whether a load balancer can have an endpoint's front.
+
+use mlops_core::Error;
+use mlops_core::endpoint::spec::IngressSpec;
+use mlops_core::target::{Check, Finding};
+
+use crate::elb::Balancer;
+
+/// What is wrong with the load balancer of `ingress`. One that is still being made will be there at the apply.
+pub(super) fn judge(ingress: &IngressSpec, found: &Balancer) -> Option<Finding> {
+    let attribute = match ingress {
+        IngressSpec::Listener { .. } => "ingress.load_balancer_arn",
+        IngressSpec::Rule { .. } => "ingress.listener_arn",
+    };
+    let Balancer {
+        arn, kind, state, ..
+    } = found;
+    let text = if kind != "application" {
+        format!(
+            "load balancer {arn} is one of type {kind}, and an endpoint needs an Application Load Balancer; name one of those in {attribute}"
+        )
+    } else if state == "failed" {
+        format!(
+            "load balancer {arn} is in state {state}; repair it, or name another one in {attribute}"
+        )
+    } else {
+        return None;
+    };
+    let error = Error::invalid(text).at(attribute);
+    Some(Finding::certain(Check::LoadBalancer, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::endpoint::spec::SlotChoice;
+
+    use super::*;
+
+    #[test]
+    fn an_application_load_balancer_that_did_not_fail_is_good() {
+        let ingress = IngressSpec::Listener {
+            load_balancer_arn: "alb".to_owned(),
+            port: SlotChoice::Leased(SlotChoice::PORTS),
+        };
+        for (kind, state, said) in [
+            ("application", "active", None),
+            ("application", "provisioning", None),
+            ("application", "active_impaired", None),
+            ("application", "failed", Some("is in state failed")),
+            ("network", "active", Some("is one of type network")),
+        ] {
+            let found = Balancer {
+                arn: "alb".to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+                kind: kind.to_owned(),
+                state: state.to_owned(),
+            };
+            let told = judge(&ingress, &found).map(|finding| finding.error);
+            let attribute = told.as_ref().and_then(Error::attribute);
+            assert_eq!(attribute, said.map(|_| "ingress.load_balancer_arn"));
+            let told = told.map(|error| error.to_string());
+            match (told, said) {
+                (None, None) => {}
+                (Some(told), Some(said)) => assert!(told.contains(said), "{told}"),
+                (told, _) => panic!("{kind} {state}: {told:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Answers that all who ask share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mlops_core::Result;
+use tokio::sync::OnceCell;
+
+/// Answers by what was asked for.
+pub(super) struct Once<T>(Mutex<BTreeMap<String, Arc<OnceCell<T>>>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Once<T> {
+    /// The answer to `key`: an earlier one, or that of `ask`. A failure is nobody's but the asker's.
+    pub(super) async fn get(&self, key: &str, ask: impl Future<Output = Result<T>>) -> Result<T> {
+        let cell = {
+            let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(cells.entry(key.to_owned()).or_default())
+        };
+        cell.get_or_try_init(|| ask).await.cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_shared_and_a_failure_is_not() {
+        let once = Once::default();
+        let failed = once.get("a", async { Err(Error::unavailable("no")) });
+        failed.await.expect_err("it failed");
+        assert_eq!(once.get("a", async { Ok(1) }).await.expect("an answer"), 1);
+        assert_eq!(once.get("a", async { Ok(2) }).await.expect("an answer"), 1);
+        assert_eq!(once.get("b", async { Ok(3) }).await.expect("an answer"), 3);
+    }
+}
