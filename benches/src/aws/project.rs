@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use super::cli::Took;
 use super::counter::Counter;
 use super::part::Part;
 use super::{BUCKET, cli, head};
@@ -47,10 +48,15 @@ impl<'a> Servers<'a> {
         Project::new(self, model, &self.counter.url)
     }
 
+    /// `aws s3 ARGUMENT...`, to its end: what it took.
+    pub(super) fn s3(&self, arguments: &[&str]) -> Result<Took> {
+        let arguments = [&["s3"], arguments].concat();
+        cli::timed(&mut cli::aws(self.builds, &self.objects.url, &arguments)?)
+    }
+
     /// Makes room.
     pub(super) fn forget(&self, place: &str) -> Result<()> {
-        let arguments = ["s3", "rm", "--quiet", "--recursive", place];
-        cli::timed(&mut cli::aws(self.builds, &self.objects.url, &arguments)?).map(drop)
+        self.s3(&["rm", "--quiet", "--recursive", place]).map(drop)
     }
 }
 

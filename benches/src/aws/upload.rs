@@ -2,17 +2,15 @@
 //!
 //! Both send to the same server on this machine, which shares the cores with them; only the clients' CPU counts.
 
-use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::part::Part;
-use super::{BUCKET, cli, head};
+use super::project::Servers;
+use super::{BUCKET, cli};
 use crate::artifact::{MIB, write_noise};
 use crate::builds::Builds;
 use crate::table::{Table, at_least, at_most};
-use crate::terraform::{Provider, Workspace};
 
 const OF_PEER_CPU: f64 = 0.6;
 const OF_PEER_RATE: f64 = 1.0;
@@ -20,45 +18,19 @@ const MEMORY_MB: f64 = 96.0;
 
 pub(super) fn run(builds: &Builds, size_mib: u64) -> Result<()> {
     println!("aws: upload of {size_mib} MiB");
-    let provider = Provider {
-        name: "mlops",
-        binary: builds.provider()?,
-    };
-    let records = Part::start(builds, "ministack")?;
-    let objects = Part::start_with_room(builds, "versitygw", 2 * size_mib * MIB)?;
-    cli::make_table(builds, &records.url)?;
-    cli::make_bucket(builds, &objects.url)?;
+    let servers = Servers::start(builds, 2 * size_mib * MIB)?;
+    let project = servers.project("big")?;
+    write_noise(&project.weights, size_mib * MIB)?;
 
-    let head = head(&records.url, &objects.url);
-    let config = format!(
-        "{head}resource \"mlops_model\" \"big\" {{\n  name = \"big\"\n}}\n\n\
-         resource \"mlops_model_version\" \"big\" {{\n  model  = mlops_model.big.name\n  source = \"${{path.module}}/artifact\"\n}}\n"
-    );
-    let workspace = Workspace::new(builds, Some(&provider), &config)?;
-    let artifact = workspace.path().join("artifact");
-    fs::create_dir(&artifact).with_context(|| format!("cannot make {}", artifact.display()))?;
-    let graph = builds.quickstart("models/digits-v2.onnx")?;
-    fs::copy(&graph, artifact.join("model.onnx"))
-        .with_context(|| format!("cannot copy {}", graph.display()))?;
-    let large = artifact.join("weights.bin");
-    write_noise(&large, size_mib * MIB)?;
-
-    let sha256sum = cli::timed(Command::new("sha256sum").arg(&large))?;
+    let sha256sum = cli::timed(Command::new("sha256sum").arg(&project.weights))?;
     let (from, to) = (
-        large.to_string_lossy(),
+        project.weights.to_string_lossy(),
         format!("s3://{BUCKET}/peer/weights.bin"),
     );
-    let copy = cli::timed(&mut cli::aws(
-        builds,
-        &objects.url,
-        &["s3", "cp", "--quiet", &from, &to],
-    )?)?;
-    cli::timed(&mut cli::aws(
-        builds,
-        &objects.url,
-        &["s3", "rm", "--quiet", &to],
-    )?)?;
+    let copy = servers.s3(&["cp", "--quiet", &from, &to])?;
+    servers.s3(&["rm", "--quiet", &to])?;
 
+    let workspace = &project.workspace;
     let plan = workspace.run(&["plan", "-input=false", "-out=planned"])?;
     let apply = workspace.run(&["apply", "-input=false", "planned"])?;
 

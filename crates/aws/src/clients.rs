@@ -21,7 +21,7 @@ use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
 use crate::preflight::{ec2, iam};
-use crate::query::QueryClient;
+use crate::query::{QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
 use crate::transport;
@@ -196,22 +196,28 @@ impl AwsClients {
 
     /// CloudWatch, once the account is known to be right.
     pub(crate) async fn cloudwatch(&self) -> Result<&QueryClient> {
-        let made = self.inner.cloudwatch.get_or_try_init(|| async {
-            let config = self.config().await?;
-            self.account_id().await?;
-            let endpoint = self.inner.settings.endpoints.cloudwatch.as_deref();
-            QueryClient::new(&cloudwatch::SERVICE, config, endpoint, self.short_calls()).await
-        });
-        made.await
+        let endpoint = self.inner.settings.endpoints.cloudwatch.as_deref();
+        self.query(&self.inner.cloudwatch, &cloudwatch::SERVICE, endpoint)
+            .await
     }
 
     /// EC2, once the account is known to be right.
     pub(crate) async fn ec2(&self) -> Result<&QueryClient> {
-        let made = self.inner.ec2.get_or_try_init(|| async {
+        let endpoint = self.inner.settings.endpoints.ec2.as_deref();
+        self.query(&self.inner.ec2, &ec2::SERVICE, endpoint).await
+    }
+
+    /// A regional service that speaks the Query protocol.
+    async fn query<'a>(
+        &self,
+        made: &'a OnceCell<QueryClient>,
+        service: &'static Service,
+        endpoint: Option<&str>,
+    ) -> Result<&'a QueryClient> {
+        let made = made.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
-            let endpoint = self.inner.settings.endpoints.ec2.as_deref();
-            QueryClient::new(&ec2::SERVICE, config, endpoint, self.short_calls()).await
+            QueryClient::new(service, config, endpoint, self.short_calls()).await
         });
         made.await
     }

@@ -330,6 +330,12 @@ impl Workspace {
         State::new(self.show(&[]))
     }
 
+    /// Where the endpoint with this address in the configuration answers.
+    #[track_caller]
+    pub fn invoke_url(&self, endpoint: &str) -> String {
+        self.state().object(endpoint).text("/invoke_url").to_owned()
+    }
+
     #[track_caller]
     fn show(&self, what: &[&str]) -> Value {
         let shown = self.run(["show", "-json"].into_iter().chain(what.iter().copied()));

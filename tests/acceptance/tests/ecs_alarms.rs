@@ -62,14 +62,9 @@ resource "mlops_endpoint" "digits" {{
         self.ecs.cloudwatch("SetAlarmState", &parameters);
     }
 
-    fn url(&self) -> String {
-        let state = self.work.state();
-        state.object(ENDPOINT).text("/invoke_url").to_owned()
-    }
-
     /// Which versions answer, of some requests.
     fn versions(&self) -> Vec<String> {
-        let mut client = Client::new(&self.url());
+        let mut client = Client::new(&self.work.invoke_url(ENDPOINT));
         let mut versions: Vec<_> = (0..20)
             .map(|_| client.get("/version").expect("an answer").text())
             .collect();
@@ -121,7 +116,13 @@ fn an_alarm_stops_a_rollout_on_ecs_and_lets_none_begin() {
     // One that goes off amid a bake.
     world.set("digits-errors", "OK", "no errors any more");
     let pause = Duration::from_millis(20);
-    let load = Load::start(&world.url(), "digits", 1, pause, Digits::committed());
+    let load = Load::start(
+        &world.work.invoke_url(ENDPOINT),
+        "digits",
+        1,
+        pause,
+        Digits::committed(),
+    );
     world.configure("two", &alarms);
     let applying = world.work.start_apply();
     wait::until("both versions serve", Duration::from_secs(120), || {

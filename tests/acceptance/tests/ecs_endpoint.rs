@@ -175,7 +175,7 @@ fn an_endpoint_on_ecs_is_created_shifted_rolled_back_and_destroyed_without_losin
 
     let mut work = ecs.workspace("digits-v1");
     work.apply();
-    let url = work.state().object(ENDPOINT).text("/invoke_url").to_owned();
+    let url = work.invoke_url(ENDPOINT);
     assert_eq!(
         work.state().object(ENDPOINT).text("/id"),
         "ecs/models/digits"
@@ -253,7 +253,7 @@ fn a_create_on_ecs_that_was_killed_is_taken_over_by_the_next_apply() {
         );
         ended.status.success()
     });
-    let url = work.state().object(ENDPOINT).text("/invoke_url").to_owned();
+    let url = work.invoke_url(ENDPOINT);
     assert_eq!(who_answers(&url, 5).values().sum::<usize>(), 5);
     let services = ecs.world.everything();
     let services = services.iter().filter(|thing| thing.starts_with("service"));
@@ -276,7 +276,7 @@ fn an_endpoint_behind_a_rule_leaves_the_listener_to_others() {
     );
     let mut work = ecs.workspace("digits-v1");
     work.apply();
-    let url = work.state().object(ENDPOINT).text("/invoke_url").to_owned();
+    let url = work.invoke_url(ENDPOINT);
     assert_eq!(url, format!("http://{}:{port}", ecs.world.load_balancer));
     assert_eq!(who_answers(&url, 5), BTreeMap::from([(1, 5)]));
     let elsewhere = Client::new(&url).get("/").expect("an answer");

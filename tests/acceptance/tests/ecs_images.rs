@@ -64,14 +64,9 @@ output "target_versions" {{
         )
     }
 
-    fn url(&self) -> String {
-        let state = self.work.state();
-        state.object(ENDPOINT).text("/invoke_url").to_owned()
-    }
-
     #[track_caller]
     fn answers(&self, path: &str, expected: &str) {
-        let mut client = Client::new(&self.url());
+        let mut client = Client::new(&self.work.invoke_url(ENDPOINT));
         for _ in 0..10 {
             let answer = client.get(path).expect("an answer");
             assert_eq!((answer.status, answer.text().as_str()), (200, expected));
@@ -80,7 +75,13 @@ output "target_versions" {{
 
     fn load(&self) -> Load {
         let pause = Duration::from_millis(5);
-        Load::start(&self.url(), "digits", 2, pause, Digits::committed())
+        Load::start(
+            &self.work.invoke_url(ENDPOINT),
+            "digits",
+            2,
+            pause,
+            Digits::committed(),
+        )
     }
 
     /// Data sources, an import and the command line know the image, and no version.

@@ -121,7 +121,7 @@ fn no_strategy_loses_one_of_ten_thousand_requests() {
     let mut version = 1;
     work.config(&world.serving(version, "strategy = \"ALL_AT_ONCE\""));
     work.apply();
-    let url = work.state().object(ENDPOINT).text("/invoke_url").to_owned();
+    let url = work.invoke_url(ENDPOINT);
     let shifted = "steps = [{ traffic = 10, bake = \"2s\" }, { traffic = 50, bake = \"2s\" }, { traffic = 100 }]";
     for rollout in [
         "strategy = \"ROLLING\"".to_owned(),

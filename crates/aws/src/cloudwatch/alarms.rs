@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mlops_core::clock::{Clock, SystemClock};
+use mlops_core::clock::Clock;
 use mlops_core::target::{Alarm, AlarmState};
 use mlops_core::{Error, Result};
 
@@ -44,11 +44,7 @@ impl fmt::Debug for Alarms {
 }
 
 impl Alarms {
-    pub(crate) fn new(clients: AwsClients) -> Self {
-        Self::with_clock(clients, Arc::new(SystemClock::default()))
-    }
-
-    pub(super) fn with_clock(clients: AwsClients, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clients: AwsClients, clock: Arc<dyn Clock>) -> Self {
         Self {
             clients,
             clock,
@@ -61,10 +57,11 @@ impl Alarms {
         let now = self.clock.elapsed();
         let asked: BTreeSet<String> = {
             let mut state = self.state();
+            state.watch(names, now);
             if state.is_fresh(names, now) {
                 return Ok(state.of(names));
             }
-            state.watch(names, now);
+            state.read = Some(now);
             state.watched.keys().cloned().collect()
         };
         let found = self.read(&asked).await;
@@ -115,23 +112,19 @@ impl Alarms {
 
 impl State {
     /// Whether all of these were read, and not long ago, or are being read right now by somebody.
-    fn is_fresh(&mut self, names: &BTreeSet<String>, now: Duration) -> bool {
-        let is_known = names.iter().all(|name| self.known.contains_key(name));
-        let is_new = self
-            .read
-            .is_some_and(|read| now.saturating_sub(read) < FRESH);
-        for name in names {
-            self.watched.insert(name.clone(), now);
-        }
-        is_known && is_new
+    fn is_fresh(&self, names: &BTreeSet<String>, now: Duration) -> bool {
+        let is_new = |read| now.saturating_sub(read) < FRESH;
+        self.read.is_some_and(is_new) && names.iter().all(|name| self.known.contains_key(name))
     }
 
+    /// Notes that somebody asks for these, and forgets those that nobody has asked for.
     fn watch(&mut self, names: &BTreeSet<String>, now: Duration) {
+        let asked = names.iter().map(|name| (name.clone(), now));
+        self.watched.extend(asked);
         self.watched
-            .retain(|name, asked| names.contains(name) || now.saturating_sub(*asked) < WATCHED);
+            .retain(|_, asked| now.saturating_sub(*asked) < WATCHED);
         let watched = &self.watched;
         self.known.retain(|name, _| watched.contains_key(name));
-        self.read = Some(now);
     }
 
     fn of(&self, names: &BTreeSet<String>) -> BTreeMap<String, Alarm> {

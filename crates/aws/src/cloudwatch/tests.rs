@@ -52,7 +52,7 @@ impl World {
     }
 
     fn alarms(&self) -> Alarms {
-        Alarms::with_clock(self.watched.clone(), self.clock.clone())
+        Alarms::new(self.watched.clone(), self.clock.clone())
     }
 
     fn name(&self, name: &str) -> String {

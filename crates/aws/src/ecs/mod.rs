@@ -150,10 +150,10 @@ impl EcsTarget {
         let balancers = Balancers::new(clients.clone(), records);
         Self {
             account: Arc::new(Account {
-                rounds: Rounds::new(clients.clone(), balancers.clone(), clock),
+                rounds: Rounds::new(clients.clone(), balancers.clone(), clock.clone()),
                 preflight: Preflight::new(clients.clone(), balancers.clone()),
                 balancers,
-                alarms: Alarms::new(clients.clone()),
+                alarms: Alarms::new(clients.clone(), clock),
                 clients,
                 settings,
                 leaving: Mutex::default(),

@@ -31,11 +31,10 @@ use mlops_core::names::{EndpointName, VariantName};
 use mlops_core::records::Records;
 use mlops_core::target::RevisionName;
 use serde::{Deserialize, Serialize};
-
-pub(crate) use self::place::Balancer;
 use uuid::Uuid;
 
 pub(crate) use self::health::GroupHealth;
+pub(crate) use self::place::Balancer;
 pub(crate) use self::slots::parent;
 pub(crate) use self::together::Kept;
 pub(crate) use mlops_core::target::slots::Release;

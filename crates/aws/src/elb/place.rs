@@ -72,17 +72,7 @@ impl Balancers {
     /// # Errors
     /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
     pub(crate) async fn of_ingress(&self, ingress: &IngressSpec) -> Result<Balancer> {
-        let arn = match ingress {
-            IngressSpec::Listener {
-                load_balancer_arn, ..
-            } => load_balancer_arn.clone(),
-            IngressSpec::Rule { listener_arn, .. } => {
-                let listener = self.listener(listener_arn).await?;
-                let arn = listener.load_balancer_arn;
-                arn.ok_or_else(|| incomplete(listener_arn))?
-            }
-        };
-        let found = self.load_balancer(&arn, Blame::of(ingress)).await?;
+        let (arn, found, _) = self.found(ingress).await?;
         let state = found.state.and_then(|state| state.code);
         match (found.vpc_id, found.r#type, state) {
             (Some(vpc_id), Some(kind), Some(state)) => Ok(Balancer {
@@ -98,25 +88,8 @@ impl Balancers {
     /// # Errors
     /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
     pub(super) async fn place(&self, ingress: &IngressSpec) -> Result<Place> {
-        let (arn, listener) = match ingress {
-            IngressSpec::Listener {
-                load_balancer_arn, ..
-            } => (load_balancer_arn.clone(), None),
-            IngressSpec::Rule { listener_arn, .. } => {
-                let listener = self.listener(listener_arn).await?;
-                let scheme = match listener.protocol() {
-                    Some(ProtocolEnum::Https) => "https",
-                    _ => "http",
-                };
-                let port = listener.port().and_then(|port| port.try_into().ok());
-                let arn = listener.load_balancer_arn().map(str::to_owned);
-                let (Some(arn), Some(port)) = (arn, port) else {
-                    return Err(incomplete(listener_arn));
-                };
-                (arn, Some((scheme.to_owned(), port)))
-            }
-        };
-        let found = self.load_balancer(&arn, Blame::of(ingress)).await?;
+        let (arn, found, listener) = self.found(ingress).await?;
+        let listener = listener.as_ref().map(scheme_and_port).transpose()?;
         match (found.vpc_id, found.dns_name) {
             (Some(vpc_id), Some(dns_name)) => Ok(Place {
                 load_balancer_arn: arn,
@@ -126,6 +99,25 @@ impl Balancers {
             }),
             _ => Err(incomplete(&arn)),
         }
+    }
+
+    /// The load balancer of an ingress with its ARN, and the listener that gets a rule, if it names one.
+    async fn found(
+        &self,
+        ingress: &IngressSpec,
+    ) -> Result<(String, LoadBalancer, Option<Listener>)> {
+        let (arn, listener) = match ingress {
+            IngressSpec::Listener {
+                load_balancer_arn, ..
+            } => (load_balancer_arn.clone(), None),
+            IngressSpec::Rule { listener_arn, .. } => {
+                let listener = self.listener(listener_arn).await?;
+                let arn = listener.load_balancer_arn().map(str::to_owned);
+                (arn.ok_or_else(|| incomplete(listener_arn))?, Some(listener))
+            }
+        };
+        let found = self.load_balancer(&arn, Blame::of(ingress)).await?;
+        Ok((arn, found, listener))
     }
 
     async fn load_balancer(&self, arn: &str, blame: Blame) -> Result<LoadBalancer> {
@@ -163,6 +155,16 @@ impl Balancers {
         }
         .ok_or_else(|| nowhere(arn, blame))
     }
+}
+
+fn scheme_and_port(listener: &Listener) -> Result<(String, u16)> {
+    let scheme = match listener.protocol() {
+        Some(ProtocolEnum::Https) => "https",
+        _ => "http",
+    };
+    let port = listener.port().and_then(|port| port.try_into().ok());
+    let port = port.ok_or_else(|| incomplete(listener.listener_arn().unwrap_or("a listener")))?;
+    Ok((scheme.to_owned(), port))
 }
 
 fn incomplete(arn: &str) -> Error {

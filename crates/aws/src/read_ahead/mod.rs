@@ -116,7 +116,7 @@ impl Inner {
                         .iter()
                         .map(|key| found.get(key).cloned().flatten())
                         .collect()),
-                    Err(error) => Err(copy(error)),
+                    Err(error) => Err(error.copy()),
                 };
                 // Who no longer waits does not mind.
                 let _ = one.answer.send(answer);
@@ -294,18 +294,6 @@ fn before(sort: &str) -> Option<String> {
     chars.push(lower);
     chars.push(char::MAX);
     Some(chars.into_iter().collect())
-}
-
-/// Errors cannot be cloned: the causes become text.
-fn copy(error: &Error) -> Error {
-    let mut copy = Error::new(error.class(), error.to_string());
-    if let Some(attribute) = error.attribute() {
-        copy = copy.at(attribute);
-    }
-    match std::error::Error::source(error) {
-        Some(cause) => copy.because(cause.to_string()),
-        None => copy,
-    }
 }
 
 #[async_trait]

@@ -1,8 +1,10 @@
 //! Which signature a new version may have.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::lately::Lately;
 use super::{ModelSpec, Registry};
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
@@ -11,11 +13,8 @@ use crate::signature::{self, Compatibility, Signature};
 /// For how long plans trust what they saw: a thousand resources ask within a few seconds.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The newest signature of a model, as seen at a time.
-pub(super) struct Newest {
-    seen: Duration,
-    signature: Option<(VersionId, Signature)>,
-}
+/// The newest signatures of models, as plans saw them a moment ago.
+pub(super) type Newest = Mutex<HashMap<ModelName, Arc<Lately<Option<(VersionId, Signature)>>>>>;
 
 /// A model's rules, its name, and the signature of a new version of it.
 pub(super) type Protected<'a> = (&'a ModelSpec, &'a ModelName, Option<&'a Signature>);
@@ -34,28 +33,7 @@ impl Registry {
         if !is_protected(protected) {
             return Ok(());
         }
-        let lock = || {
-            let newest = self.inner.newest.lock();
-            newest.unwrap_or_else(PoisonError::into_inner)
-        };
-        let now = self.inner.clock.elapsed();
-        let known = {
-            let mut newest = lock();
-            newest.retain(|_, newest| now.saturating_sub(newest.seen) < FRESH);
-            newest.get(model).map(|newest| newest.signature.clone())
-        };
-        let newest = match known {
-            Some(newest) => newest,
-            None => {
-                let found = self.newest_signature(model).await?;
-                let seen = Newest {
-                    seen: now,
-                    signature: found.clone(),
-                };
-                lock().insert(model.clone(), seen);
-                found
-            }
-        };
+        let newest = self.newest_lately(model).await?;
         newest.map_or(Ok(()), |newest| compare(protected, &newest))
     }
 
@@ -66,6 +44,19 @@ impl Registry {
         }
         let newest = self.newest_signature(protected.1).await?;
         newest.map_or(Ok(()), |newest| compare(protected, &newest))
+    }
+
+    /// As [`Self::newest_signature`], a moment ago.
+    async fn newest_lately(&self, model: &ModelName) -> Result<Option<(VersionId, Signature)>> {
+        let clock = &*self.inner.clock;
+        let newest = {
+            let now = clock.elapsed();
+            let all = self.inner.newest.lock();
+            let mut all = all.unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, newest| newest.serves(now, FRESH));
+            Arc::clone(all.entry(model.clone()).or_default())
+        };
+        newest.get(clock, FRESH, self.newest_signature(model)).await
     }
 
     async fn newest_signature(&self, model: &ModelName) -> Result<Option<(VersionId, Signature)>> {

@@ -36,6 +36,7 @@ pub mod events;
 mod hash;
 pub mod journal;
 mod keys;
+mod lately;
 pub mod leases;
 mod marks;
 pub mod migrate;
@@ -84,8 +85,7 @@ struct Inner {
     budget: RetryBudget,
     /// Registrations of one model wait here rather than at the store.
     queues: Mutex<HashMap<ModelName, versions::Queue>>,
-    /// The newest signatures of models, as plans saw them a moment ago.
-    newest: Mutex<HashMap<ModelName, compatibility::Newest>>,
+    newest: compatibility::Newest,
     opened: tokio::sync::OnceCell<()>,
     /// How the session shows that it lives; `None` where the process itself can be seen by all who use the registry.
     heartbeat: Option<Heartbeat>,
@@ -123,7 +123,7 @@ impl Registry {
                 held: Arc::new(sessions::HeldInMemory::default()),
                 budget: RetryBudget::default(),
                 queues: Mutex::default(),
-                newest: Mutex::default(),
+                newest: compatibility::Newest::default(),
                 opened: tokio::sync::OnceCell::new(),
                 heartbeat: None,
                 pulse: pulse::Pulse::default(),
@@ -165,7 +165,7 @@ impl Registry {
             held: old.held.clone(),
             budget: old.budget,
             queues: Mutex::default(),
-            newest: Mutex::default(),
+            newest: compatibility::Newest::default(),
             opened: tokio::sync::OnceCell::new(),
             heartbeat: old.heartbeat,
             pulse: pulse::Pulse::default(),

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::documents::{self, Document};
+use super::lately::Lately;
 use super::{Registry, keys};
 use crate::error::{Error, Result};
 use crate::records::{COMMIT_LIMIT, CommitError, Expect, Key, Write};
@@ -139,14 +140,8 @@ pub(super) struct CreatedRow {
     nonce: String,
 }
 
-/// The other sessions, as seen a moment ago: the one who looks holds the lock, and the others wait for what he sees.
-pub(super) type OtherSessions = tokio::sync::Mutex<Option<Seen>>;
-
-pub(super) struct Seen {
-    /// When it was asked for.
-    at: Duration,
-    records: Arc<Vec<Document<SessionRecord>>>,
-}
+/// The other sessions, as seen a moment ago.
+pub(super) type OtherSessions = Lately<Arc<Vec<Document<SessionRecord>>>>;
 
 /// What a session that died had made, and nobody came for, is given up after so many days: it counts as acknowledged then.
 const UNCLAIMED_DAYS: i64 = 30;
@@ -298,21 +293,9 @@ impl Registry {
 
     /// As [`Self::session_records`], a moment ago.
     async fn session_records_lately(&self) -> Result<Arc<Vec<Document<SessionRecord>>>> {
-        // By when the caller asked, not when his turn came: a slow store is not asked by one after the other.
-        let asked = self.inner.clock.elapsed();
-        let mut others = self.inner.others.lock().await;
-        if let Some(seen) = others.as_ref()
-            && asked.saturating_sub(seen.at) < LATELY
-        {
-            return Ok(seen.records.clone());
-        }
-        let at = self.inner.clock.elapsed();
-        let records = Arc::new(self.session_records().await?);
-        *others = Some(Seen {
-            at,
-            records: records.clone(),
-        });
-        Ok(records)
+        let look = async { self.session_records().await.map(Arc::new) };
+        let (others, clock) = (&self.inner.others, &*self.inner.clock);
+        others.get(clock, LATELY, look).await
     }
 
     /// Whether it is known without watching that the process is gone, and did not close its session.

@@ -257,9 +257,7 @@ impl Inner {
             let _ = one.answer.send(answer);
         }
     }
-}
 
-impl Inner {
     /// The services of each cluster.
     async fn services<'a>(
         &self,

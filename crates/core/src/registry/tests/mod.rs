@@ -3,11 +3,11 @@
 mod adoption;
 mod aliases;
 mod elsewhere;
+mod lately;
 mod migrate;
 mod model_check;
 mod models;
 mod pending;
-mod sessions;
 mod sweep;
 mod sweep_races;
 
