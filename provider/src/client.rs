@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
+use mlops_core::endpoint::cost::Prices;
 use mlops_core::endpoint::spec::Autoscaling;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::names::VariantName;
@@ -75,6 +76,8 @@ pub(crate) struct Client {
     pub(crate) server_image: Option<String>,
     /// What a plan looks at.
     pub(crate) preflight: Preflight,
+    /// What a unit of an endpoint costs.
+    pub(crate) prices: Prices,
     reached: OnceCell<()>,
 }
 
@@ -88,6 +91,7 @@ impl Client {
         tags: TagRules,
         server_image: Option<String>,
         preflight: Preflight,
+        prices: Prices,
     ) -> Self {
         let Parts {
             registry,
@@ -106,6 +110,7 @@ impl Client {
             tags,
             server_image,
             preflight,
+            prices,
             reached: OnceCell::new(),
         }
     }

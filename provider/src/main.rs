@@ -9,6 +9,7 @@ mod data_sources;
 mod diagnose;
 mod fetched;
 mod preflight;
+mod prices;
 mod provider;
 mod resources;
 mod siblings;

@@ -14,7 +14,7 @@ use tfplugin::{
 use crate::client::{Client, Open, Settings};
 use crate::preflight::{self, Preflight};
 use crate::tags::{DefaultTags, IgnoreTags, TagRules};
-use crate::{aws, data_sources, diagnose, resources, tags};
+use crate::{aws, data_sources, diagnose, prices, resources, tags};
 
 tfplugin::object! {
     /// The `provider` block.
@@ -77,6 +77,8 @@ tfplugin::object! {
         pub(crate) server_image: Option<aws::ServerImage>,
         /// What a plan looks at.
         pub(crate) preflight: Option<preflight::Block>,
+        /// A file of prices.
+        pub(crate) price_file: Option<String>,
         /// Tags of every object.
         pub(crate) default_tags: Attr<DefaultTags>,
         /// Tags that belong to others.
@@ -129,7 +131,8 @@ impl Provider for Mlops {
             .describe("Models, versions, aliases and endpoints. Without configuration the registry is embedded: no account is needed.")
             .validate(validate::at_most_one_of(["local", "registry"]))
             .single("local", local);
-        Schema::new(tags::declare(preflight::declare(aws::declare(block))))
+        let block = prices::declare(preflight::declare(aws::declare(block)));
+        Schema::new(tags::declare(block))
     }
 
     async fn configure(
@@ -145,13 +148,16 @@ impl Provider for Mlops {
         rules.warn_of_ignored_defaults(cx);
         let image = config.server_image.take().map(|image| image.uri);
         let preflight = Preflight::new(config.preflight.take(), environment())?;
+        let prices = prices::read(config.price_file.take().as_deref())?;
         let settings = settings(config)?;
         let what = match settings {
             Settings::Embedded { .. } => "Cannot use the embedded registry",
             Settings::Aws(_) => "Cannot use the registry on AWS",
         };
         let parts = (self.open)(settings).map_err(|error| diagnose::failed(what, &error))?;
-        Ok(Arc::new(Client::new(parts, rules, image, preflight)))
+        Ok(Arc::new(Client::new(
+            parts, rules, image, preflight, prices,
+        )))
     }
 
     fn resources(&self) -> Vec<Arc<dyn AnyResource<Client>>> {

@@ -5,6 +5,7 @@
 
 mod apply;
 mod control;
+pub mod cost;
 pub mod deployment;
 mod drift;
 pub mod events;

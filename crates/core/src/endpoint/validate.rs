@@ -1,7 +1,7 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
 mod alarms;
-mod arn;
+pub(super) mod arn;
 mod autoscaling;
 mod change;
 mod cron;

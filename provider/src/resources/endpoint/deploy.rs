@@ -13,6 +13,7 @@ use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics};
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{self, Bindings};
+use super::cost;
 use super::plan;
 use super::schema::State;
 use crate::client::{Client, actor};
@@ -44,6 +45,7 @@ pub(crate) async fn deploy(
     };
     draft.spec.tags = tags.ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
+    cost::allowed(client, planned, prior, record.as_ref(), &draft.spec)?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,
         spec: draft.spec,
@@ -203,10 +205,16 @@ fn left_over(endpoint: &str, left: &Leftovers) -> Option<Diagnostic> {
 }
 
 /// The state with what a plan had to leave open: a diff that nobody could foretell is empty.
-pub(crate) fn settled(state: State) -> State {
+pub(crate) fn settled(client: &Client, state: State, record: &EndpointRecord) -> State {
     let model_diff = Attr::Known(state.model_diff.into_known().unwrap_or_default());
+    // A plan that knew it is kept to, whatever the prices are where the apply runs.
+    let estimated_monthly_cost_usd = match state.estimated_monthly_cost_usd {
+        Attr::Unknown => cost::of(client, &record.spec),
+        planned => planned,
+    };
     State {
         model_diff,
+        estimated_monthly_cost_usd,
         ..state
     }
 }

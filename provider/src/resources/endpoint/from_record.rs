@@ -238,6 +238,7 @@ fn blank() -> State {
         health_check: Attr::Null,
         autoscaling: Attr::Null,
         rollout: Attr::Null,
+        cost: Attr::Null,
         deletion_policy: Attr::Null,
         drain_seconds: Attr::Null,
         tags: Attr::Null,
@@ -245,6 +246,7 @@ fn blank() -> State {
         invoke_url: Attr::Null,
         target_versions: Attr::Null,
         model_diff: Attr::Null,
+        estimated_monthly_cost_usd: Attr::Null,
         timeouts: Attr::Null,
     }
 }

@@ -3,6 +3,7 @@
 
 mod autoscaling;
 mod bind;
+mod cost;
 mod deploy;
 mod ecs;
 mod from_record;
@@ -81,6 +82,14 @@ impl Resource<Client> for EndpointResource {
             &bindings,
         )
         .await?;
+        let spec = draft.as_ref().map(|draft| &draft.spec);
+        let costly = cost::foretell(
+            client,
+            &mut state,
+            request.prior.as_ref(),
+            record.as_ref(),
+            spec,
+        )?;
         let mut private = request.private;
         if let Some(id) = &id {
             private
@@ -95,6 +104,9 @@ impl Resource<Client> for EndpointResource {
         }
         plan.warnings
             .extend(bindings.missing.into_iter().map(into_warning));
+        if changes {
+            plan.warnings.extend(costly);
+        }
         if changes && let Some(draft) = &draft {
             let missing = endpoint::check_sources(client.meter.as_ref(), &draft.spec.rollout);
             // The apply may run elsewhere.
@@ -131,7 +143,8 @@ impl Resource<Client> for EndpointResource {
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, None).await?;
         let state = from_record::deployed(&request.planned, &record);
-        Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
+        let state = deploy::settled(cx.client(), state, &record);
+        Ok(Applied::new(state).private(cx.client().private().await?))
     }
 
     async fn read(
@@ -159,6 +172,7 @@ impl Resource<Client> for EndpointResource {
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
         let mut state = from_record::state(&request.state, &record, &client.tags, serves);
         autoscaling::drifted(&mut state, &record, &drift);
+        state.estimated_monthly_cost_usd = cost::of(client, &record.spec);
         Ok(Some(Refreshed::new(state)))
     }
 
@@ -171,7 +185,8 @@ impl Resource<Client> for EndpointResource {
         let base = request.private.get(BASE).map_err(unreadable)?;
         let record = deploy::deploy(cx, &request.planned, base, Some(&request.prior)).await?;
         let state = from_record::deployed(&request.planned, &record);
-        Ok(Applied::new(deploy::settled(state)).private(cx.client().private().await?))
+        let state = deploy::settled(cx.client(), state, &record);
+        Ok(Applied::new(state).private(cx.client().private().await?))
     }
 
     async fn delete(

@@ -194,6 +194,7 @@ fn target(
     for (block, is_absent) in [
         ("network", state.network.is_null()),
         ("ingress", state.ingress.is_null()),
+        ("cost", state.cost.is_null()),
     ] {
         if !is_absent {
             let detail = format!("A block {block} is for an endpoint on ECS; leave it out.");

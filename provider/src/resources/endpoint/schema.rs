@@ -8,6 +8,7 @@ use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
 use super::autoscaling::{self, Scaling};
+use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
@@ -36,6 +37,8 @@ tfplugin::object! {
         pub(crate) autoscaling: Attr<Scaling>,
         /// How a change reaches the traffic.
         pub(crate) rollout: Attr<Rollout>,
+        /// What it may cost.
+        pub(crate) cost: Attr<Cost>,
         /// What happens to the endpoint on destroy.
         pub(crate) deletion_policy: Attr<String>,
         /// How long requests in flight may take when a revision goes.
@@ -50,6 +53,8 @@ tfplugin::object! {
         pub(crate) target_versions: Attr<BTreeMap<String, Attr<u64>>>,
         /// What a change replaces, by variant.
         pub(crate) model_diff: Attr<BTreeMap<String, String>>,
+        /// What its tasks cost.
+        pub(crate) estimated_monthly_cost_usd: Attr<f64>,
         /// How long operations may take.
         pub(crate) timeouts: Attr<Timeouts>,
     }
@@ -248,6 +253,7 @@ pub(crate) fn schema() -> Schema {
             .attribute("model_diff", Attribute::map(Type::String).computed().describe(
                 "What differs between what runs and what is planned, by variant and aspect; of parameters and lineage only the names.",
             ))
+            .attribute("estimated_monthly_cost_usd", cost::estimate())
             .single("local", local())
             .single("ecs", ecs::ecs())
             .single("network", ecs::network())
@@ -255,6 +261,7 @@ pub(crate) fn schema() -> Schema {
             .single("health_check", health_check())
             .single("autoscaling", autoscaling::block())
             .single("rollout", rollout())
+            .single("cost", cost::block())
             .single("timeouts", timeouts::block([Operation::Create, Operation::Update, Operation::Delete])),
     )
 }

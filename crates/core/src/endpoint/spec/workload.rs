@@ -161,6 +161,16 @@ pub enum Architecture {
     Arm64,
 }
 
+impl Architecture {
+    /// The name in a configuration and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "X86_64",
+            Self::Arm64 => "ARM64",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,16 @@
 //! The parts of an Amazon Resource Name: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE` (IAM user guide, ARNs).
 
-pub(super) struct Arn<'a> {
-    pub(super) partition: &'a str,
-    pub(super) service: &'a str,
-    pub(super) region: &'a str,
-    pub(super) account: &'a str,
+pub(in crate::endpoint) struct Arn<'a> {
+    pub(in crate::endpoint) partition: &'a str,
+    pub(in crate::endpoint) service: &'a str,
+    pub(in crate::endpoint) region: &'a str,
+    pub(in crate::endpoint) account: &'a str,
     /// The rest, colons included.
-    pub(super) resource: &'a str,
+    pub(in crate::endpoint) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(in crate::endpoint) fn read(text: &'a str) -> Option<Self> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let ["arn", partition, service, region, account, resource] = parts[..] else {
             return None;
