@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mlops_core::endpoint::{self, EndpointRecord, EndpointSpec};
-use mlops_core::target::{Check, Finding};
+use mlops_core::target::{Check, Finding, Verdict};
 use tfplugin::schema::{self, Attribute};
 use tfplugin::types::Type;
 use tfplugin::{Diagnostic, Diagnostics, Severity, validate};
@@ -42,8 +42,8 @@ const VARIABLE: &str = "MLOPS_PREFLIGHT_MODE";
 pub(crate) fn declare(block: schema::Block) -> schema::Block {
     let own = schema::Block::new()
         .describe(
-            "What a plan looks at around an endpoint on ECS, so that an apply does not fail of it. It only reads. What does not exist, and what \
-             cannot be read, is a warning always: it may be made before the apply, or be as it should.",
+            "What a plan looks at around an endpoint on ECS, so that an apply does not fail of it. It only reads. What does not exist is a warning of \
+             the plan, since it may be made before the apply, and an error of the apply before it writes anything. What cannot be read is a warning.",
         )
         .attribute(
             "mode",
@@ -62,16 +62,57 @@ pub(crate) fn declare(block: schema::Block) -> schema::Block {
                 .validate(validate::each(validate::one_of(
                     Check::ALL.map(Check::name),
                 )))
-                .describe("Checks that are left out: `roles`, `subnets`, `load_balancer`. Default: none."),
+                .describe(format!("Checks that are left out: {}. Default: none.", names())),
         );
     block.single("preflight", own)
 }
 
-/// What plans look at.
+/// The checks, as the documentation lists them.
+fn names() -> String {
+    Check::ALL
+        .map(|check| format!("`{}`", check.name()))
+        .join(", ")
+}
+
+/// What plans and applies look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Preflight {
+    plan: Looks,
+    /// The variable is about plans alone.
+    apply: Looks,
+}
+
+/// What is looked at, and what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Looks {
     mode: Mode,
     checks: BTreeSet<Check>,
+}
+
+impl Looks {
+    fn new(mode: Mode, skip: &[String]) -> Self {
+        let skipped: BTreeSet<Check> = skip.iter().filter_map(|name| Check::named(name)).collect();
+        let checks = match mode {
+            Mode::Off => BTreeSet::new(),
+            _ => BTreeSet::from(Check::ALL)
+                .difference(&skipped)
+                .copied()
+                .collect(),
+        };
+        Self { mode, checks }
+    }
+
+    async fn find(
+        &self,
+        client: &Client,
+        spec: &EndpointSpec,
+        record: Option<&EndpointRecord>,
+    ) -> Result<Vec<Finding>, Diagnostics> {
+        let target = client.targets.get(spec.target.kind());
+        let target = target.map_err(|error| diagnose::failed("Invalid endpoint", &error))?;
+        let checks = self.checks.clone();
+        Ok(endpoint::preflight(&client.registry, target.as_ref(), spec, record, checks).await)
+    }
 }
 
 impl Preflight {
@@ -81,74 +122,91 @@ impl Preflight {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Diagnostics> {
         let (mode, skip) = block.map_or((None, None), |block| (block.mode, block.skip));
+        let skip = skip.unwrap_or_default();
         let set = environment
             .into_iter()
             .find(|(name, value)| name == VARIABLE && !value.is_empty());
-        let wanted = set.map(|(_, value)| value).or(mode);
-        let wanted = wanted.as_deref().unwrap_or("error");
-        let found = MODES.iter().find(|(name, _)| *name == wanted);
-        let Some((_, mode)) = found else {
-            // Of the attribute the schema says it.
-            let detail = format!("{VARIABLE} is {wanted:?}; it is error, warn or off.");
-            return Err(Diagnostic::error("No such mode of preflight", detail).into());
+        let looks = |wanted: Option<&str>| {
+            let wanted = wanted.unwrap_or("error");
+            let found = MODES.iter().find(|(name, _)| *name == wanted);
+            match found {
+                Some((_, mode)) => Ok(Looks::new(*mode, &skip)),
+                None => {
+                    // Of the attribute the schema says it.
+                    let detail = format!("{VARIABLE} is {wanted:?}; it is error, warn or off.");
+                    Err(Diagnostic::error("No such mode of preflight", detail))
+                }
+            }
         };
-        let skip = skip.unwrap_or_default();
-        let skipped: BTreeSet<Check> = skip.iter().filter_map(|name| Check::named(name)).collect();
-        let checks = match mode {
-            Mode::Off => BTreeSet::new(),
-            _ => BTreeSet::from(Check::ALL)
-                .difference(&skipped)
-                .copied()
-                .collect(),
-        };
+        let set = set.as_ref().map(|(_, value)| value.as_str());
         Ok(Self {
-            mode: *mode,
-            checks,
+            plan: looks(set.or(mode.as_deref()))?,
+            apply: looks(mode.as_deref())?,
         })
     }
 
-    /// Looks at what is around the endpoint: warnings, or the errors of the plan.
+    /// Looks at what is around the endpoint that is planned: warnings, or the errors of the plan.
     pub(crate) async fn look(
         &self,
         client: &Client,
         spec: &EndpointSpec,
         record: Option<&EndpointRecord>,
     ) -> Result<Vec<Diagnostic>, Diagnostics> {
-        let target = client.targets.get(spec.target.kind());
-        let target = target.map_err(|error| diagnose::failed("Invalid endpoint", &error))?;
-        let checks = self.checks.clone();
-        let found = endpoint::preflight(target.as_ref(), spec, record, checks).await;
-        let told: Vec<_> = found.iter().map(|finding| self.tell(finding)).collect();
-        if told.iter().all(|told| told.severity == Severity::Warning) {
-            return Ok(told);
+        let found = self.plan.find(client, spec, record).await?;
+        let is_error =
+            |finding: &Finding| self.plan.mode == Mode::Error && finding.verdict == Verdict::Fails;
+        let told: Vec<_> = found
+            .iter()
+            .map(|finding| tell(finding, is_error(finding)))
+            .collect();
+        if found.iter().any(is_error) {
+            return Err(told.into_iter().collect());
         }
-        let mut all = Diagnostics::new();
-        for told in told {
-            all.push(told);
-        }
-        Err(all)
+        Ok(told)
     }
 
-    fn tell(&self, finding: &Finding) -> Diagnostic {
-        let Finding {
-            check,
-            is_certain,
-            error,
-        } = finding;
-        let summary = match is_certain {
-            true => "The endpoint cannot be served with what is there",
-            false => "The endpoint may lack something",
-        };
-        let mut told = diagnose::failed(summary, error);
-        told.detail.push_str(&format!(
-            ".\n\nThis is the check {0:?} of the plan; skip = [{0:?}] in the provider's block preflight leaves it out.",
-            check.name()
-        ));
-        if !is_certain || self.mode != Mode::Error {
-            told.severity = Severity::Warning;
+    /// Looks again before an apply writes anything: what a plan had to leave open is decided now. What was good when this process planned is not asked for
+    /// again. Warnings are those of the plan that Terraform makes in every apply.
+    pub(crate) async fn require(
+        &self,
+        client: &Client,
+        spec: &EndpointSpec,
+        record: Option<&EndpointRecord>,
+    ) -> Result<(), Diagnostics> {
+        if self.apply.mode != Mode::Error {
+            return Ok(());
         }
-        told
+        let found = self.apply.find(client, spec, record).await?.into_iter();
+        let errors: Vec<_> = found
+            .filter(|finding| finding.verdict != Verdict::MayFail)
+            .map(|finding| tell(&finding, true))
+            .collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(errors.into_iter().collect()),
+        }
     }
+}
+
+fn tell(finding: &Finding, is_error: bool) -> Diagnostic {
+    let Finding {
+        check,
+        verdict,
+        error,
+    } = finding;
+    let summary = match (verdict, is_error) {
+        (Verdict::Fails, _) | (_, true) => "The endpoint cannot be served with what is there",
+        _ => "The endpoint may lack something",
+    };
+    let mut told = diagnose::failed(summary, error);
+    told.detail.push_str(&format!(
+        ".\n\nThis is the check {0:?}; skip = [{0:?}] in the provider's block preflight leaves it out.",
+        check.name()
+    ));
+    if !is_error {
+        told.severity = Severity::Warning;
+    }
+    told
 }
 
 #[cfg(test)]
@@ -167,27 +225,31 @@ mod tests {
     fn all_is_looked_at_unless_the_block_or_the_variable_says_otherwise() {
         let all = Preflight::new(None, []).expect("the default");
         assert_eq!(
-            (all.mode, all.checks.len()),
+            (all.plan.mode, all.plan.checks.len()),
             (Mode::Error, Check::ALL.len())
         );
         assert_eq!(read(None, &[], ""), Ok(all.clone()));
         let warn = read(Some("warn"), &["roles"], "").expect("legal");
-        assert_eq!(warn.mode, Mode::Warn);
-        assert_eq!(
-            warn.checks,
-            BTreeSet::from([Check::Subnets, Check::LoadBalancer])
-        );
-        assert_eq!(read(Some("off"), &[], "error"), Ok(all));
-        assert!(
-            read(Some("error"), &[], "off")
-                .expect("legal")
-                .checks
-                .is_empty()
-        );
+        assert_eq!(warn.plan.mode, Mode::Warn);
+        let mut rest = BTreeSet::from(Check::ALL);
+        rest.remove(&Check::Roles);
+        assert_eq!(warn.plan.checks, rest);
         let wrong = read(Some("warn"), &[], "of").expect_err("no mode");
         assert!(
             format!("{wrong:?}").contains("MLOPS_PREFLIGHT_MODE is"),
             "{wrong:?}"
         );
+    }
+
+    #[test]
+    fn the_variable_is_about_plans_alone() {
+        let all = Looks::new(Mode::Error, &[]);
+        let none = Looks::new(Mode::Off, &[]);
+        for (written, set, plan, apply) in
+            [("off", "error", &all, &none), ("error", "off", &none, &all)]
+        {
+            let read = read(Some(written), &[], set).expect("legal");
+            assert_eq!((&read.plan, &read.apply), (plan, apply), "{written} {set}");
+        }
     }
 }

@@ -34,13 +34,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct AwsClients {
     inner: Arc<Inner>,
+    retries: Retries,
 }
 
 struct Inner {
     settings: AwsSettings,
     /// What carries calls; `None`: what the settings describe.
     http: Option<SharedHttpClient>,
-    retries: Retries,
+    /// As long as an attempt may take.
+    attempt: Duration,
     config: OnceCell<SdkConfig>,
     account: OnceCell<Option<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
@@ -95,7 +97,7 @@ impl AwsClients {
     fn of(settings: AwsSettings, retries: Retries, http: Option<SharedHttpClient>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                retries,
+                attempt: retries.patience().attempt,
                 settings,
                 http,
                 config: OnceCell::new(),
@@ -110,6 +112,15 @@ impl AwsClients {
                 scaling: OnceCell::new(),
                 s3: OnceCell::new(),
             }),
+            retries,
+        }
+    }
+
+    /// The same clients for somebody who waits no longer than this.
+    pub(crate) fn hurried(&self, patience: Patience) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            retries: self.retries.with(patience),
         }
     }
 
@@ -141,7 +152,7 @@ impl AwsClients {
 
     /// The budget for retries that all calls share.
     pub(crate) fn retries(&self) -> &Retries {
-        &self.inner.retries
+        &self.retries
     }
 
     /// DynamoDB, once the account is known to be right.
@@ -275,7 +286,7 @@ impl AwsClients {
     fn short_calls(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(self.retries().patience().attempt)
+            .operation_attempt_timeout(self.inner.attempt)
             .build()
     }
 

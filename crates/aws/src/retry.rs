@@ -67,6 +67,16 @@ struct Shared {
     next: Duration,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            tokens: TOKENS,
+            distance: Duration::ZERO,
+            next: Duration::ZERO,
+        }
+    }
+}
+
 impl Retries {
     pub(crate) fn new(settings: &AwsSettings, patience: Patience) -> Self {
         Self::with_clock(settings, patience, Arc::new(SystemClock::default()))
@@ -83,11 +93,21 @@ impl Retries {
                 most: settings.max_retries,
                 adaptive: settings.retry_mode == Some(RetryMode::Adaptive),
                 clock,
-                shared: Mutex::new(Shared {
-                    tokens: TOKENS,
-                    distance: Duration::ZERO,
-                    next: Duration::ZERO,
-                }),
+                shared: Mutex::new(Shared::default()),
+            }),
+        }
+    }
+
+    /// The same settings and time with another patience, and a budget of its own.
+    pub(crate) fn with(&self, patience: Patience) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                patience,
+                most: inner.most,
+                adaptive: inner.adaptive,
+                clock: Arc::clone(&inner.clock),
+                shared: Mutex::new(Shared::default()),
             }),
         }
     }

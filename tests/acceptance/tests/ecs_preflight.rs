@@ -1,17 +1,31 @@
-//! What a plan looks at around an endpoint on ECS, and what comes of what it finds.
+//! What a plan, and the beginning of an apply, look at around an endpoint on ECS, and what comes of what they find.
 
 use mlops_acceptance::ecs_world::{EcsWorld, server_image};
+use mlops_acceptance::iam::{Gate, Policy};
+use mlops_acceptance::part::{self, registry};
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, skip};
+use mlops_acceptance::{Workspace, http, skip};
 
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
-/// A plan's workspace; `block` is what the provider's `preflight` says, and `world` is what the endpoint names.
-fn workspace(world: &EcsWorld, block: &str) -> Workspace {
+/// What a plan asks for.
+const LOOKS: [&str; 5] = [
+    "dynamodb:*",
+    "ec2:DescribeSubnets",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "iam:GetRole",
+    "s3:*",
+];
+
+/// What the provider is told; `block` is its `preflight`, if it has one.
+fn provider(block: &str) -> String {
     let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
-    let more = format!("{}\n  {block}", server_image(&image));
-    let mut work = world.workspace(&more);
-    work.config(&format!(
+    format!("{}\n  {block}", server_image(&image))
+}
+
+/// An endpoint that names what `world` has; `more` stands in its block.
+fn endpoint(world: &EcsWorld, more: &str) -> String {
+    format!(
         r#"
 resource "mlops_endpoint" "digits" {{
   name     = "digits"
@@ -22,11 +36,18 @@ resource "mlops_endpoint" "digits" {{
     }}
   }}
   {}
+  {more}
 }}
 "#,
         "b".repeat(64),
         world.blocks(&world.own_listener())
-    ));
+    )
+}
+
+/// A plan's workspace; `block` is what the provider's `preflight` says, and `world` is what the endpoint names.
+fn workspace(world: &EcsWorld, block: &str) -> Workspace {
+    let mut work = world.workspace(&provider(block));
+    work.config(&endpoint(world, ""));
     work
 }
 
@@ -106,4 +127,125 @@ fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
     ] {
         assert!(told.contains(said), "{said} is not in {told}");
     }
+}
+
+#[test]
+fn as_many_addresses_have_to_be_free_as_tasks_start() {
+    let name = "as_many_addresses_have_to_be_free_as_tasks_start";
+    let mut world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    // 256 addresses, five of which are AWS's.
+    world.subnets.truncate(1);
+    let scaled = |tasks: u32| format!("autoscaling {{\n    min = {tasks}\n    max = {tasks}\n  }}");
+    let mut work = world.workspace(&provider(""));
+    work.config(&endpoint(&world, &scaled(252)));
+    work.plan_fails(&[
+        "the change starts 252 tasks or more",
+        "251 free addresses",
+        "network.subnets",
+    ]);
+    work.config(&endpoint(&world, &scaled(251)));
+    assert_eq!(warnings(&mut work), "");
+}
+
+#[test]
+fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
+    let name = "what_a_plan_may_not_look_at_is_one_warning_that_names_the_call";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let gate = Gate::before(http::address(&world.part.url));
+    let all = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": {LOOKS:?}, "Resource": "*"}}]}}"#
+    );
+    let all = Policy::read(&all);
+    for (action, call) in [
+        ("iam:GetRole", "IAM GetRole on role execution"),
+        ("ec2:DescribeSubnets", "EC2 DescribeSubnets on subnets"),
+        (
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "DescribeLoadBalancers on load balancer",
+        ),
+    ] {
+        gate.admit(&[&all.without(action)]);
+        let mut work = registry::workspace(&gate.url, &provider(""));
+        work.config(&endpoint(&world, ""));
+        let plan = work.plan();
+        let told = plan.warnings();
+        assert_eq!(told.len(), 1, "{told:?}");
+        for said in [call, action, "may lack something"] {
+            assert!(told[0].contains(said), "{said} is not in {told:?}");
+        }
+    }
+}
+
+/// The port is nobody's: connections are refused, as where there is no route.
+const NO_IAM: &str = "iam = \"http://127.0.0.1:1\"";
+
+#[test]
+fn a_plan_that_does_not_reach_a_service_is_made_with_one_warning() {
+    let name = "a_plan_that_does_not_reach_a_service_is_made_with_one_warning";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let (table, bucket) = (registry::TABLE, registry::BUCKET);
+    let lies = format!("table = {table:?}\n    bucket = {bucket:?}");
+    let url = &world.part.url;
+    let reached = part::provider(url, &lies);
+    let unreached = reached.replace(&format!("iam            = \"{url}\""), NO_IAM);
+    assert_ne!(reached, unreached);
+    let mut work = Workspace::new();
+    work.provider(&format!("{unreached}\n  {}", provider("")));
+    work.config(&endpoint(&world, ""));
+    let plan = work.plan();
+    assert_eq!(plan.actions(ENDPOINT), ["create"]);
+    let told = plan.warnings();
+    assert_eq!(told.len(), 1, "{told:?}");
+    for said in ["IAM GetRole", "no connection could be made"] {
+        assert!(told[0].contains(said), "{said} is not in {told:?}");
+    }
+}
+
+#[test]
+fn what_a_plan_left_open_fails_the_apply_before_its_first_write() {
+    let name = "what_a_plan_left_open_fails_the_apply_before_its_first_write";
+    let mut world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let before = world.everything();
+    let fails = |work: &mut Workspace, said: &[&str]| {
+        let failed = work.apply_fails(said);
+        let told = failed.errors().concat();
+        assert!(!told.contains("rolled back"), "{told}");
+        assert_eq!(world.everything(), before);
+    };
+    let role = world.role("function", "lambda.amazonaws.com");
+    // A value that only the apply knows.
+    let made = format!("resource \"terraform_data\" \"role\" {{\n  input = \"{role}\"\n}}\n");
+    let literal = format!("\"{}\"", world.task_role);
+    let unknown = endpoint(&world, "").replace(&literal, "terraform_data.role.output");
+    let mut work = world.workspace(&provider(""));
+    work.config(&format!("{made}{unknown}"));
+    assert_eq!(warnings(&mut work), "");
+    fails(&mut work, &[SERVICE, "skip = [\"roles\"]"]);
+
+    // What a plan takes for something that may be made.
+    let mut missing = workspace(&world, "");
+    missing.config(&endpoint(&world, "").replace("role/execution", "role/mock"));
+    assert!(warnings(&mut missing).contains("role/mock does not exist"));
+    fails(&mut missing, &["role/mock does not exist"]);
+
+    // The variable is about plans.
+    world.task_role = role;
+    let mut silent = workspace(&world, "");
+    silent.env("MLOPS_PREFLIGHT_MODE", "off");
+    assert_eq!(warnings(&mut silent), "");
+    let failed = silent.apply_fails(&[SERVICE]);
+    assert!(!failed.errors().concat().contains("rolled back"));
+    assert_eq!(world.everything(), before);
 }

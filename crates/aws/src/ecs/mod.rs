@@ -151,7 +151,7 @@ impl EcsTarget {
         Self {
             account: Arc::new(Account {
                 rounds: Rounds::new(clients.clone(), balancers.clone(), clock.clone()),
-                preflight: Preflight::new(clients.clone(), balancers.clone()),
+                preflight: Preflight::new(&clients, &balancers),
                 balancers,
                 alarms: Alarms::new(clients.clone(), clock),
                 clients,
@@ -181,7 +181,7 @@ impl Target for EcsTarget {
 
     async fn preflight(&self, spec: &EndpointSpec, asked: &PreflightAsked) -> Vec<Finding> {
         match &spec.target {
-            TargetSpec::Ecs(ecs) => self.account.preflight.look(ecs, asked).await,
+            TargetSpec::Ecs(ecs) => self.account.preflight.look(spec, ecs, asked).await,
             _ => Vec::new(),
         }
     }

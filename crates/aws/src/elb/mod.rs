@@ -116,6 +116,11 @@ impl Balancers {
         Self { clients, records }
     }
 
+    /// The same fronts by other clients.
+    pub(crate) fn with(&self, clients: AwsClients) -> Self {
+        Self::new(clients, Arc::clone(&self.records))
+    }
+
     /// Leases a slot of what `ingress` names: a port, or a priority. Called again by the same owner it answers the same,
     /// unless that slot is in `foreign`: those are known to be somebody else's.
     ///

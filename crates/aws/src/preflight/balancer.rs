@@ -1,8 +1,8 @@
 //! Whether a load balancer can have an endpoint's front.
 
-use mlops_core::Error;
 use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::target::{Check, Finding};
+use mlops_core::{Class, Error};
 
 use crate::elb::Balancer;
 
@@ -30,11 +30,32 @@ pub(super) fn judge(ingress: &IngressSpec, found: &Balancer) -> Option<Finding> 
     Some(Finding::certain(Check::LoadBalancer, error))
 }
 
+/// What a load balancer that was not found means.
+pub(super) fn unseen(error: Error) -> Finding {
+    match error.class() {
+        // There is none, or no such listener.
+        Class::Invalid | Class::NotFound => Finding::as_it_is(Check::LoadBalancer, error),
+        _ => Finding::possible(Check::LoadBalancer, error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mlops_core::endpoint::spec::SlotChoice;
+    use mlops_core::target::Verdict;
 
     use super::*;
+
+    #[test]
+    fn one_that_is_not_there_may_be_made_and_one_that_cannot_be_seen_may_be_there() {
+        for (error, verdict) in [
+            (Error::invalid("there is none"), Verdict::FailsUnlessChanged),
+            (Error::denied("not you"), Verdict::MayFail),
+            (Error::unavailable("no answer"), Verdict::MayFail),
+        ] {
+            assert_eq!(unseen(error).verdict, verdict);
+        }
+    }
 
     #[test]
     fn an_application_load_balancer_that_did_not_fail_is_good() {

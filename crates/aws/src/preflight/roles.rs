@@ -47,7 +47,7 @@ pub(super) fn judge(arn: &Arn, found: Option<&Role>, attribute: &str) -> Option<
     let Some(found) = found else {
         let error =
             format!("role {text} does not exist; make it before the apply, or correct {attribute}");
-        return Some(Finding::possible(
+        return Some(Finding::as_it_is(
             Check::Roles,
             Error::invalid(error).at(attribute),
         ));
@@ -57,7 +57,7 @@ pub(super) fn judge(arn: &Arn, found: Option<&Role>, attribute: &str) -> Option<
             "role {text} does not exist: the role {} has the ARN {}; correct {attribute}",
             arn.name, found.arn
         );
-        return Some(Finding::possible(
+        return Some(Finding::as_it_is(
             Check::Roles,
             Error::invalid(error).at(attribute),
         ));
@@ -131,6 +131,7 @@ fn each(value: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
+    use mlops_core::target::Verdict;
     use serde_json::json;
 
     use super::*;
@@ -193,7 +194,7 @@ mod tests {
         ] {
             let found = judge(&arn(), Some(&role(trust.to_string())), "ecs.task_role_arn");
             assert_eq!(found.is_none(), good, "{trust}");
-            assert!(found.is_none_or(|found| found.is_certain));
+            assert!(found.is_none_or(|found| found.verdict == Verdict::Fails));
         }
     }
 
@@ -208,13 +209,14 @@ mod tests {
     #[test]
     fn what_does_not_exist_may_still_be_made() {
         let missing = judge(&arn(), None, "ecs.task_role_arn").expect("a finding");
-        assert!(!missing.is_certain);
+        assert_eq!(missing.verdict, Verdict::FailsUnlessChanged);
         assert_eq!(missing.error.attribute(), Some("ecs.task_role_arn"));
         let elsewhere = Role {
             arn: ARN.replace("teams/ml/", ""),
             ..role("{}")
         };
         let found = judge(&arn(), Some(&elsewhere), "ecs.task_role_arn").expect("a finding");
-        assert!(!found.is_certain && found.error.to_string().contains("has the ARN"));
+        assert_eq!(found.verdict, Verdict::FailsUnlessChanged);
+        assert!(found.error.to_string().contains("has the ARN"));
     }
 }

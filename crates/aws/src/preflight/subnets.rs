@@ -38,7 +38,7 @@ pub(super) fn judge(
             missing.join(", ")
         );
         let error = Error::invalid(text).at(ATTRIBUTE);
-        findings.push(Finding::possible(Check::Subnets, error));
+        findings.push(Finding::as_it_is(Check::Subnets, error));
     }
     let Some(first) = found.first() else {
         return findings;
@@ -71,6 +71,8 @@ pub(super) fn judge(
 
 #[cfg(test)]
 mod tests {
+    use mlops_core::target::Verdict;
+
     use super::*;
 
     fn subnet(id: &str, vpc: &str, free: u64) -> Subnet {
@@ -81,7 +83,7 @@ mod tests {
         }
     }
 
-    fn judged(found: &[Subnet], starts: u64) -> Vec<(bool, String)> {
+    fn judged(found: &[Subnet], starts: u64) -> Vec<(Verdict, String)> {
         let balancer = Balancer {
             arn: "alb".to_owned(),
             vpc_id: "vpc-1".to_owned(),
@@ -93,7 +95,7 @@ mod tests {
         findings
             .map(|finding| {
                 assert_eq!(finding.error.attribute(), Some(ATTRIBUTE));
-                (finding.is_certain, finding.error.to_string())
+                (finding.verdict, finding.error.to_string())
             })
             .collect()
     }
@@ -107,30 +109,31 @@ mod tests {
     #[test]
     fn each_fault_is_told_with_the_subnets_that_have_it() {
         let a = || subnet("a", "vpc-1", 3);
-        for (found, certain, parts) in [
-            (vec![], false, ["no subnet a, b", "before the apply"]),
-            (vec![a()], false, ["no subnet b", "before the apply"]),
+        let (now, always) = (Verdict::FailsUnlessChanged, Verdict::Fails);
+        for (found, verdict, parts) in [
+            (vec![], now, ["no subnet a, b", "before the apply"]),
+            (vec![a()], now, ["no subnet b", "before the apply"]),
             (
                 vec![a(), subnet("b", "vpc-2", 9)],
-                true,
+                always,
                 ["a lies in vpc-1", "b in vpc-2"],
             ),
             (
                 vec![subnet("a", "vpc-2", 9), subnet("b", "vpc-2", 9)],
-                true,
+                always,
                 ["a lies in vpc-2", "load balancer alb in vpc-1"],
             ),
             (
                 vec![a(), subnet("b", "vpc-1", 0)],
-                true,
+                always,
                 ["starts 4 tasks", "a: 3, b: 0"],
             ),
         ] {
             let told = judged(&found, 4);
-            let [(is_certain, text)] = told.as_slice() else {
+            let [(told, text)] = told.as_slice() else {
                 panic!("{told:?}")
             };
-            assert_eq!(*is_certain, certain, "{text}");
+            assert_eq!(*told, verdict, "{text}");
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
         }
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use preflight::{Asked as PreflightAsked, Check, Finding};
+pub use preflight::{Asked as PreflightAsked, Check, Finding, FrontChange, Verdict};
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
 pub use types::{

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::endpoint::Period;
 use crate::error::Error;
 
 /// One thing that is looked at.
@@ -41,13 +42,34 @@ impl fmt::Display for Check {
     }
 }
 
-/// What is to be looked at.
+/// What is to be looked at, and what the change adds to what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// The checks.
     pub checks: BTreeSet<Check>,
-    /// How many instances the change starts at least, beside those that run.
+    /// How many instances it starts at least, beside those that run.
     pub starts: u64,
+    /// How many revisions it brings up, beside those that serve.
+    pub revisions: u64,
+    /// What becomes of the place where clients reach the endpoint.
+    pub front: FrontChange,
+    /// How long it takes if nothing fails: bakes, drain and standby. Zero where traffic moves in no steps.
+    pub takes: Period,
+    /// How long its slowest revision may take to load, before that.
+    pub loads: Period,
+}
+
+/// What becomes of the place where clients reach an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrontChange {
+    /// It stays.
+    Keep,
+    /// There is none, or its endpoint goes first: one is made.
+    First,
+    /// Another one is made beside it.
+    Another,
+    /// An earlier deployment was cut short, and what becomes of its own comes first: nobody knows yet.
+    Unsettled,
 }
 
 /// What a check found.
@@ -55,11 +77,21 @@ pub struct Asked {
 pub struct Finding {
     /// The check.
     pub check: Check,
-    /// Whether an apply could not succeed with what is there. Otherwise it may: what is missing may be made before the apply, and what could
-    /// not be read may be as it should.
-    pub is_certain: bool,
+    /// What it means for an apply.
+    pub verdict: Verdict,
     /// What it is about, with the attribute at fault.
     pub error: Error,
+}
+
+/// What a finding means for an apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It cannot succeed with what is there.
+    Fails,
+    /// It fails of this if it is still so when it begins. A plan cannot know: what is missing may be made before, and the credentials may be others.
+    FailsUnlessChanged,
+    /// It may succeed: what could not be read may be as it should.
+    MayFail,
 }
 
 impl Finding {
@@ -67,7 +99,16 @@ impl Finding {
     pub fn certain(check: Check, error: Error) -> Self {
         Self {
             check,
-            is_certain: true,
+            verdict: Verdict::Fails,
+            error,
+        }
+    }
+
+    /// That an apply could not succeed with what is there now.
+    pub fn as_it_is(check: Check, error: Error) -> Self {
+        Self {
+            check,
+            verdict: Verdict::FailsUnlessChanged,
             error,
         }
     }
@@ -76,7 +117,7 @@ impl Finding {
     pub fn possible(check: Check, error: Error) -> Self {
         Self {
             check,
-            is_certain: false,
+            verdict: Verdict::MayFail,
             error,
         }
     }

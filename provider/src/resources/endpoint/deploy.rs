@@ -46,6 +46,8 @@ pub(crate) async fn deploy(
     draft.spec.tags = tags.ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
     cost::allowed(client, planned, prior, record.as_ref(), &draft.spec)?;
+    let preflight = &client.preflight;
+    (preflight.require(client, &draft.spec, record.as_ref())).await?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,
         spec: draft.spec,
