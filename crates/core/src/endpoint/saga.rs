@@ -142,6 +142,7 @@ fn check_health(
             server: state.server(server)?,
             check: state.request.spec.health_check.clone(),
             mends: by_revision && mends(&state.request),
+            counted: by_revision,
         })
     };
     wire::<_, CheckHealth>(

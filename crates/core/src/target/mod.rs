@@ -148,7 +148,8 @@ pub trait Target: Send + Sync {
     async fn probe(&self, server: &Server, path: &str, limit: Duration) -> Result<Probe>;
 
     /// Whether [`Target::probe`] goes by each revision that gets requests, and not by the server as a whole. Then one that
-    /// serves no more fails it until the rollout, while [`Target::ensure_revision`] has proved the one in its place.
+    /// serves no more fails it until the rollout, while [`Target::ensure_revision`] has proved the one in its place. What it
+    /// answers is then the judgement of a load balancer, which has counted probes by the endpoint's check already.
     fn probes_revisions(&self) -> bool {
         false
     }

@@ -28,6 +28,9 @@ pub struct HealthInput {
     /// Whether the deployment replaces what made the server unwell: then it is not asked, or the cure would wait for itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mends: bool,
+    /// Whether the answers are of somebody who counts by this check himself: then the first good one is enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted: bool,
 }
 
 /// What the probes so far said.
@@ -76,7 +79,7 @@ impl Step for CheckHealth {
         if probe.healthy {
             seen.good = seen.good.saturating_add(1);
             seen.bad = 0;
-            if seen.good >= check.healthy_threshold() {
+            if input.counted || seen.good >= check.healthy_threshold() {
                 return Ok(Progress::Done(()));
             }
         } else {

@@ -66,6 +66,16 @@ async fn only_probes_in_a_row_count_and_each_is_an_interval_after_the_last() {
 }
 
 #[tokio::test]
+async fn what_a_load_balancer_has_counted_is_not_counted_again() {
+    let bench = Bench::new().await.unwrap();
+    bench.target.probe_revisions();
+    bench.target.set_probes([503, 200]);
+    let outcome = bench.process().apply(checked(1, counting(3, 2))).await;
+    succeeded(outcome.unwrap());
+    assert_eq!(probes(&bench), (2, 0));
+}
+
+#[tokio::test]
 async fn a_check_that_fails_an_update_moves_no_traffic() {
     let bench = serving().await;
     bench.target.take_calls();
