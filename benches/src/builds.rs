@@ -54,6 +54,11 @@ impl Builds {
         self.release("mlops", "mlops-cli")
     }
 
+    /// What furnishes a world with containers.
+    pub(crate) fn ecs_world(&self) -> Result<PathBuf> {
+        self.release("ecs_world", "mlops-acceptance")
+    }
+
     fn release(&self, binary: &str, package: &str) -> Result<PathBuf> {
         let path = self.target.join("release").join(binary);
         ensure!(

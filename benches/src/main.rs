@@ -13,9 +13,12 @@ mod accounting;
 mod artifact;
 mod aws;
 mod builds;
+mod counter;
+mod ecs;
 mod handshake;
 mod load;
 mod mlflow;
+mod part;
 mod providers;
 mod proxy;
 mod serving;
@@ -39,6 +42,9 @@ struct Cli {
     /// Size of the large artifact in MiB.
     #[arg(long, default_value_t = 2048)]
     artifact_mib: u64,
+    /// Endpoints on ECS that wait at once.
+    #[arg(long, default_value_t = 50)]
+    endpoints: usize,
 }
 
 #[derive(Subcommand)]
@@ -65,6 +71,8 @@ enum Part {
     Artifact,
     /// Calls and a large upload of the registry on AWS, on emulators.
     Aws,
+    /// Endpoints on ECS, on an emulator that runs containers.
+    Ecs,
 }
 
 fn main() -> ExitCode {
@@ -89,6 +97,7 @@ fn main() -> ExitCode {
         Part::Server,
         Part::Artifact,
         Part::Aws,
+        Part::Ecs,
     ] {
         if !cli.only.is_empty() && !cli.only.contains(&part) {
             continue;
@@ -99,6 +108,7 @@ fn main() -> ExitCode {
             Part::Server => serving::run(&builds, cli.seconds),
             Part::Artifact => artifact::run(&builds, cli.artifact_mib),
             Part::Aws => aws::run(&builds, cli.resources, cli.artifact_mib),
+            Part::Ecs => ecs::run(&builds, cli.endpoints),
         };
         if let Err(error) = measured {
             let name = format!("{part:?}").to_lowercase();

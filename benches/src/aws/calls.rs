@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use super::counter::Counter;
-use super::part::Part;
 use super::{cli, head};
 use crate::builds::Builds;
+use crate::counter::Counter;
+use crate::part::Part;
 use crate::table::{Table, at_most};
 use crate::terraform::{Provider, Workspace};
 

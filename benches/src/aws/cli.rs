@@ -1,14 +1,15 @@
 //! The AWS command line: it makes the table and the bucket, and it is the peer of an upload.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::part::{ACCESS_KEY, SECRET_KEY};
 use super::{BUCKET, TABLE};
 use crate::accounting;
 use crate::builds::Builds;
+use crate::part::{ACCESS_KEY, SECRET_KEY};
 
 /// What a command took.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,21 @@ pub(super) fn timed(command: &mut Command) -> Result<Took> {
 
 /// `aws ARGUMENT...` at this URL.
 pub(super) fn aws(builds: &Builds, url: &str, arguments: &[&str]) -> Result<Command> {
-    let venv = builds.scratch()?.with_file_name("bench-aws-venv");
-    let mut command = Command::new(builds.root.join("benches/aws/cli.sh"));
+    let program = venv(builds)?.join("bin/aws");
+    let mut command = python(builds, url)?;
+    command.arg(program).args(arguments);
+    Ok(command)
+}
+
+fn venv(builds: &Builds) -> Result<PathBuf> {
+    Ok(builds.scratch()?.with_file_name("bench-aws-venv"))
+}
+
+/// Python with the libraries of the AWS command line, at this URL.
+pub(crate) fn python(builds: &Builds, url: &str) -> Result<Command> {
+    let mut command = Command::new(builds.root.join("benches/aws/python.sh"));
     command
-        .arg(venv)
-        .args(arguments)
+        .arg(venv(builds)?)
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
         .env("AWS_DEFAULT_REGION", "eu-west-1")

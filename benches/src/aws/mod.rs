@@ -3,8 +3,6 @@
 
 mod calls;
 mod cli;
-mod counter;
-mod part;
 mod project;
 mod race;
 mod upload;
@@ -13,7 +11,10 @@ mod versions;
 use anyhow::Result;
 
 use crate::builds::Builds;
+use crate::part;
 use crate::terraform::requiring_with;
+
+pub(crate) use self::cli::python;
 
 const TABLE: &str = "bench";
 const BUCKET: &str = "bench";

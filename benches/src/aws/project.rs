@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::cli::Took;
-use super::counter::Counter;
-use super::part::Part;
 use super::{BUCKET, cli, head};
 use crate::builds::Builds;
+use crate::counter::Counter;
+use crate::part::Part;
 use crate::terraform::{Provider, Spent, Workspace};
 
 /// A registry's servers, which hold nothing yet.

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::counter::Counter;
-use super::part::{ACCESS_KEY, Part, SECRET_KEY};
 use super::{BUCKET, TABLE, cli};
 use crate::builds::Builds;
+use crate::counter::Counter;
 use crate::load::{Connection, post};
+use crate::part::{ACCESS_KEY, Part, SECRET_KEY};
 use crate::table::Table;
 
 const PROCESSES: usize = 64;

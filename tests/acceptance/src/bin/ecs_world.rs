@@ -1,8 +1,9 @@
 //! Makes what a platform team has before the first endpoint in a world that runs (`scripts/parts/ecs-world`), and asks what is left of
-//! endpoints. The demo on ECS runs it.
+//! endpoints. The demo on ECS and the benches run it.
 //!
 //! ```text
-//! ecs_world furnish WORLD             WORLD is what the world told, as JSON; prints the variables of examples/ecs, as JSON
+//! ecs_world platform WORLD            WORLD is what the world told, as JSON; prints what was made, as variables of examples/ecs, as JSON
+//! ecs_world furnish WORLD             the same, with the variable of the model server's image
 //! ecs_world left WORLD VARIABLES      what an endpoint is made of and is there, one thing a line; VARIABLES is the file of them
 //! ```
 
@@ -17,10 +18,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["platform", world] => {
+            println!("{:#}", platform(&furnished(world)));
+            ExitCode::SUCCESS
+        }
         ["furnish", world] => {
-            let mut world = bare(world);
-            world.furnish();
-            println!("{:#}", variables(&world));
+            let world = furnished(world);
+            let mut variables = platform(&world);
+            variables["server_image"] = world.server().into();
+            println!("{variables:#}");
             ExitCode::SUCCESS
         }
         ["left", world, variables] => {
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("ecs_world: furnish WORLD | left WORLD VARIABLES");
+            eprintln!("ecs_world: platform WORLD | furnish WORLD | left WORLD VARIABLES");
             ExitCode::from(2)
         }
     }
@@ -49,12 +55,17 @@ fn bare(told: &str) -> EcsWorld {
     EcsWorld::bare(Part::of_others(told))
 }
 
-fn variables(world: &EcsWorld) -> Value {
+fn furnished(told: &str) -> EcsWorld {
+    let mut world = bare(told);
+    world.furnish();
+    world
+}
+
+fn platform(world: &EcsWorld) -> Value {
     let clusters = world.ecs("DescribeClusters", &json!({ "clusters": [world.cluster] }));
     json!({
         "region": "eu-west-1",
         "registry": { "table": TABLE, "bucket": BUCKET },
-        "server_image": world.server(),
         "cluster_arn": clusters["clusters"][0]["clusterArn"],
         "execution_role_arn": world.execution_role,
         "task_role_arn": world.task_role,

@@ -1,22 +1,25 @@
 //! Servers that stand in for AWS: those of `scripts/parts`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
 use crate::builds::Builds;
 
 /// The keys that the parts know.
-pub(super) const ACCESS_KEY: &str = "AKIDEXAMPLE";
-pub(super) const SECRET_KEY: &str = "secret";
+pub(crate) const ACCESS_KEY: &str = "AKIDEXAMPLE";
+pub(crate) const SECRET_KEY: &str = "secret";
 
 /// A running server; it ends when this is dropped.
-pub(super) struct Part {
+pub(crate) struct Part {
     /// `http://127.0.0.1:PORT`.
-    pub(super) url: String,
+    pub(crate) url: String,
+    /// What else it told about itself, as JSON; empty if nothing.
+    pub(crate) details: String,
     /// It ends when this is closed.
     stdin: Option<ChildStdin>,
     child: Child,
@@ -24,13 +27,13 @@ pub(super) struct Part {
 
 impl Part {
     /// Starts `scripts/parts/NAME`, which puts it there first if need be.
-    pub(super) fn start(builds: &Builds, name: &str) -> Result<Self> {
+    pub(crate) fn start(builds: &Builds, name: &str) -> Result<Self> {
         Self::start_with_room(builds, name, 0)
     }
 
     /// The same, for so many bytes: kept in memory if they fit there twice, because what is measured is the client, and
     /// a disk that is busy with what was written before is none of it.
-    pub(super) fn start_with_room(builds: &Builds, name: &str, bytes: u64) -> Result<Self> {
+    pub(crate) fn start_with_room(builds: &Builds, name: &str, bytes: u64) -> Result<Self> {
         let script = builds.root.join("scripts/parts").join(name);
         let mut command = Command::new(&script);
         let memory = Path::new("/dev/shm");
@@ -45,16 +48,26 @@ impl Part {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let mut part = Self {
             url: String::new(),
+            details: String::new(),
             stdin,
             child,
         };
-        for line in BufReader::new(stdout.context("no output")?).lines() {
-            if let Some(address) = line?.strip_prefix("listening on ") {
+        let mut lines = BufReader::new(stdout.context("no output")?);
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line)? == 0 {
+                bail!("{name} did not start");
+            }
+            if let Some(address) = line.trim().strip_prefix("listening on ") {
                 part.url = format!("http://{address}");
+                // Read to its end, so that the part never waits for us.
+                thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
                 return Ok(part);
             }
+            if line.starts_with('{') {
+                part.details = line;
+            }
         }
-        bail!("{name} did not start")
     }
 }
 

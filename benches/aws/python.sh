@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the AWS command line, from a virtual environment that it makes when it is missing or its pins changed.
-# usage: cli.sh VENV_DIRECTORY ARGUMENT...
+# Runs Python in a virtual environment with the AWS command line and its libraries, made when it is missing or its pins changed.
+# usage: python.sh VENV_DIRECTORY ARGUMENT...
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 venv=$1
@@ -13,4 +13,4 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
     cp "$here/requirements.txt" "$venv/installed.txt"
 fi
-exec "$venv/bin/python" "$venv/bin/aws" "$@"
+exec "$venv/bin/python" "$@"
