@@ -106,7 +106,8 @@ fn schedules(world: &EcsWorld) -> Vec<String> {
     )
 }
 
-/// aws#335, terraform#10308, ecs#346: others say how many tasks there are, and Terraform neither shows nor changes it.
+/// PAINS: hashicorp/terraform-provider-aws#335, hashicorp/terraform#10308, terraform-aws-modules/terraform-aws-ecs#346,
+/// cloudposse/terraform-aws-ecs-alb-service-task#116. Others say how many tasks there are, and Terraform neither shows nor changes it.
 #[test]
 fn tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms() {
     let name = "tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms";

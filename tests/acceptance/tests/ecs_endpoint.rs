@@ -162,6 +162,7 @@ fn expect_none_failed(outcomes: &[Outcome]) {
     assert!(outcomes.len() > 100, "only {} requests", outcomes.len());
 }
 
+/// PAINS: hashicorp/terraform-provider-aws#43905, NHSDigital/manage-vaccinations-in-schools#3215. A plan after weights have moved is empty.
 #[test]
 fn an_endpoint_on_ecs_is_created_shifted_rolled_back_and_destroyed_without_losing_a_request() {
     let name =

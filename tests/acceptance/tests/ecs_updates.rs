@@ -72,6 +72,7 @@ fn other(version: usize) -> usize {
     3 - version
 }
 
+/// PAINS: hashicorp/terraform-provider-aws#45678.
 #[test]
 #[ignore = "long: fifty updates take minutes"]
 fn an_endpoint_goes_back_and_forth_as_often_as_it_is_told_to() {

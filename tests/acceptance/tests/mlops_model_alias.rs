@@ -98,6 +98,7 @@ fn an_alias_that_terraform_owns_is_moved_back() {
     assert_eq!(target(&work), 1);
 }
 
+/// PAINS: DFE-Digital/teaching-vacancies#483. What a pipeline moved on, no apply moves back.
 #[test]
 fn an_alias_that_others_move_is_no_drift() {
     let mut work = digits("", "  initial_version = mlops_model_version.one.version");

@@ -187,6 +187,7 @@ pub async fn a_model_lives_and_leaves_a_tombstone_that_goes_on_counting(stores: 
 }
 
 /// The counter is a compare-and-swap.
+/// PAINS: a registry that reads, changes and writes back without a condition.
 pub async fn registrations_from_many_registries_get_every_number_once(stores: Stores) {
     let (first, _) = stores.registry();
     first

@@ -89,7 +89,7 @@ async fn scale(world: &Endpoint, handle: &Handle, revision: &RevisionName, wante
     }
 }
 
-/// aws#335, terraform#10308, ecs#346 and the figure of ten: nobody sets the count back, and no shift finds less than its share.
+/// PAINS: hashicorp/terraform-provider-aws#335, hashicorp/terraform#10308, terraform-aws-modules/terraform-aws-ecs#346. The figure of ten: nobody sets the count back, and no shift finds less than its share.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_candidate_has_its_share_of_what_the_old_revision_had_scaled_out_to_at_every_shift() {
     let Some(world) = Endpoint::on_paper().await else {

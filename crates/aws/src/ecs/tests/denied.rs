@@ -154,6 +154,7 @@ async fn denied(doing: Doing, action: &str) -> Result<Cell, String> {
     }
 }
 
+/// PAINS: steps that swallow errors, so that no rollback begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_call_is_denied_the_error_says_so_and_nothing_is_left() {
     let Some(calls) = calls().await else { return };

@@ -85,6 +85,7 @@ async fn matrix(stride: u64) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// PAINS: an undo that calls a function which does not exist. Each undo runs here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_some_writes_of_an_endpoint_on_ecs_orphans_nothing() {
     matrix(4).await;

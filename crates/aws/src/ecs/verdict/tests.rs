@@ -146,7 +146,7 @@ fn only_as_many_healthy_targets_as_tasks_are_asked_for_is_steady() {
     }
 }
 
-/// PAINS: hashicorp/terraform-provider-aws#20858, #632.
+/// PAINS: hashicorp/terraform-provider-aws#20858, hashicorp/terraform-provider-aws#632.
 #[test]
 fn a_service_that_runs_another_task_definition_has_failed_however_healthy_it_is() {
     let other = Described {
@@ -315,6 +315,7 @@ fn what_is_healthy_now_outweighs_how_it_came_there() {
     );
 }
 
+/// PAINS: hashicorp/terraform-provider-aws#29252. A wait has an end.
 #[test]
 fn past_its_time_a_start_fails_and_names_the_failing_health_check() {
     let unhealthy = GroupHealth {

@@ -1,4 +1,4 @@
-//! Many endpoints on one load balancer, beside what others made there. SEEDS 001; PAINS 25.
+//! Many endpoints on one load balancer, beside what others made there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +85,7 @@ async fn a_crowd_shares(ingress_of: fn(&World) -> IngressSpec) {
     assert_eq!(left, theirs.into_keys().collect(), "only theirs are left");
 }
 
+/// PAINS: the last port plus one, without a lock and of the first page.
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_endpoints_of_eight_processes_share_the_ports_of_a_load_balancer() {
     a_crowd_shares(World::a_listener).await;
@@ -95,6 +96,7 @@ async fn forty_endpoints_of_eight_processes_share_the_priorities_of_a_listener()
     a_crowd_shares(World::a_rule).await;
 }
 
+/// PAINS: hashicorp/terraform#24239, aws/copilot-cli#4532.
 #[tokio::test]
 async fn a_slot_that_somebody_takes_after_the_lease_is_theirs_and_the_next_one_is_leased() {
     let Some(part) = part::moto() else { return };

@@ -257,7 +257,7 @@ async fn weights_are_set_in_one_call_and_revisions_that_are_not_named_get_nothin
     }
 }
 
-/// PAINS 20: a target group is never deleted from under its front.
+/// PAINS: hashicorp/terraform-provider-aws#16889, hashicorp/terraform#13076, terraform-aws-modules/terraform-aws-alb#57. A target group is never deleted from under its front.
 #[tokio::test]
 async fn a_target_group_is_deleted_once_its_front_has_let_go_of_it() {
     let Some(part) = part::moto() else { return };

@@ -55,7 +55,7 @@ async fn delete(process: &Process, spec: &EndpointSpec) -> Outcome {
         .unwrap()
 }
 
-/// aws#14337, aws#335: the new version neither starts with one instance nor loses one on the way, although its autoscaler sees no request at
+/// PAINS: hashicorp/terraform-provider-aws#14337, hashicorp/terraform-provider-aws#335. The new version neither starts with one instance nor loses one on the way, although its autoscaler sees no request at
 /// first, and that of the old version fewer and fewer.
 #[tokio::test]
 async fn no_shift_leaves_less_than_its_share_of_what_the_old_revision_had_scaled_out_to() {

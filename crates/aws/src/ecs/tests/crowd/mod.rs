@@ -372,6 +372,7 @@ async fn fifty_starts_at_once_are_waited_for_by_five_calls_a_second() {
     );
 }
 
+/// PAINS: a fixed wait of 90 seconds.
 #[tokio::test]
 async fn one_endpoint_alone_is_looked_at_each_second() {
     let crowd = Crowd::of(1).await;
