@@ -4,6 +4,7 @@ Each part says what ministack 1.5.33 does, and what AWS documents; when ministac
 """
 
 import json
+import re
 import threading
 import time
 from datetime import datetime
@@ -77,18 +78,32 @@ def give_containers_what_they_ask_for():
 
 
 def volumes_of_the_task(container, definition):
-    """On Fargate an empty volume has the owner that the image gives the path, if the image declares it a volume; else it is the superuser's."""
+    """On Fargate an empty volume has the owner that the image gives the path, if the image declares it a volume; else it is the superuser's.
+    A directory of a file system of EFS is a volume that all tasks share which mount it, for as long as there is a dockerd."""
     from docker.types import Mount
 
-    own = {volume["name"] for volume in definition.get("volumes", []) if not (volume.get("host") or {}).get("sourcePath")}
-    paths = [mount["containerPath"] for mount in container.get("mountPoints", []) if mount["sourceVolume"] in own]
-    if not paths:
+    there = {volume["name"]: volume for volume in definition.get("volumes", [])}
+    shared, paths = [], []
+    for mount in container.get("mountPoints", []):
+        volume, path = there.get(mount["sourceVolume"], {"host": {"sourcePath": "?"}}), mount["containerPath"]
+        if volume.get("efsVolumeConfiguration"):
+            source = file_system(volume["efsVolumeConfiguration"])
+            shared.append(Mount(target=path, source=source, type="volume", read_only=bool(mount.get("readOnly"))))
+        elif not (volume.get("host") or {}).get("sourcePath"):
+            paths.append(path)
+    if not paths and not shared:
         return {}
-    declared = declared_volumes(container["image"])
+    declared = declared_volumes(container["image"]) if paths else ()
     return {
-        "mounts": [Mount(target=path, source=None, type="volume") for path in paths if path in declared],
+        "mounts": shared + [Mount(target=path, source=None, type="volume") for path in paths if path in declared],
         "tmpfs": {path: "mode=0755" for path in paths if path not in declared},
     }
+
+
+def file_system(efs):
+    """A name for what a task sees of a file system: all of it, a directory, or an access point."""
+    part = (efs.get("authorizationConfig") or {}).get("accessPointId") or efs.get("rootDirectory") or "/"
+    return "efs-" + efs["fileSystemId"] + re.sub("[^A-Za-z0-9]", "-", part)
 
 
 def declared_volumes(image):
@@ -110,7 +125,8 @@ def declared_volumes(image):
 
 
 def refuse(users):
-    """ministack takes a service whose target group has no load balancer, and knows no client token."""
+    """ministack takes a service whose target group has no load balancer, or that wants capacity providers its cluster does not have, and knows no
+    client token."""
     create = ecs._ACTION_MAP["CreateService"]
     tokens = {}  # (account, region, cluster, name) -> token
 
@@ -123,6 +139,13 @@ def refuse(users):
             return error_response_json("InvalidParameterException", "Creation of service was not idempotent.", 400)
         if cluster not in ecs._clusters:
             return error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
+        has = ecs._clusters[cluster].get("capacityProviders") or []
+        if any(item["capacityProvider"] not in has for item in data.get("capacityProviderStrategy") or []):
+            text = (
+                "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. "
+                "Associate the capacity provider with the cluster and try again."
+            )
+            return error_response_json("InvalidParameterException", text, 400)
         for balancer in data.get("loadBalancers", []):
             arn = balancer.get("targetGroupArn")
             if arn not in alb._tgs:

@@ -80,6 +80,24 @@ class Services(unittest.TestCase):
         self.assertIn("does not have an associated load balancer", answer["message"])
         self.assertEqual(call("ListServices", cluster="c")[1]["serviceArns"], [])
 
+    def test_a_capacity_provider_that_the_cluster_does_not_have_is_refused(self):
+        strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+        status, answer = self.create(capacityProviderStrategy=strategy)
+        self.assertEqual((status, answer["__type"]), (400, "InvalidParameterException"))
+        self.assertIn("not associated with the cluster", answer["message"])
+        call("PutClusterCapacityProviders", cluster="c", capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=[])
+        self.assertEqual(self.create(capacityProviderStrategy=strategy)[0], 200)
+
+    def test_tasks_that_mount_the_same_directory_of_a_file_system_share_it(self):
+        efs = {"fileSystemId": "fs-1", "rootDirectory": "/weights"}
+        through = {"fileSystemId": "fs-1", "authorizationConfig": {"accessPointId": "fsap-1"}}
+        mounts = [{"sourceVolume": "a", "containerPath": "/a", "readOnly": True}, {"sourceVolume": "b", "containerPath": "/b"}]
+        container = {"name": "server", "image": "none", "mountPoints": mounts}
+        definition = {"family": "f", "volumes": [{"name": "a", "efsVolumeConfiguration": efs}, {"name": "b", "efsVolumeConfiguration": through}]}
+        asked = ecs._build_run_kwargs(container, definition, {}, {}, None, False, "12345678", "arn:task", None, "arn:cluster")
+        seen = [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in asked["mounts"]]
+        self.assertEqual(seen, [("efs-fs-1-weights", "/a", True), ("efs-fs-1fsap-1", "/b", False)])
+
     def test_the_same_token_answers_the_same_service(self):
         first = self.create(clientToken="t")[1]["service"]["serviceArn"]
         self.assertEqual(self.create(clientToken="t")[1]["service"]["serviceArn"], first)

@@ -118,7 +118,7 @@ fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
     let Some(part) = ministack(name) else { return };
     let right = Written::default();
     let none = String::new;
-    let wrong: [(Written, &[&str]); 11] = [
+    let wrong: [(Written, &[&str]); 14] = [
         (
             Written {
                 provider: none(),
@@ -199,6 +199,30 @@ fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
                 ..right.clone()
             },
             &["MLOPS_TASK"],
+        ),
+        (
+            Written {
+                ecs: right.ecs.replace("  }", "  launch_type = \"EXTERNAL\"\n  }"),
+                ..right.clone()
+            },
+            &["launch_type", "EC2"],
+        ),
+        (
+            Written {
+                ecs: (right.ecs).replace(
+                    "  }",
+                    "  launch_type = \"FARGATE\"\n  capacity_providers = { FARGATE_SPOT = {} }\n  }",
+                ),
+                ..right.clone()
+            },
+            &["Only one of launch_type, capacity_providers"],
+        ),
+        (
+            Written {
+                variant: "gpu = { count = 1 }".to_owned(),
+                ..right.clone()
+            },
+            &["Fargate has no machines with GPUs"],
         ),
     ];
     for (written, said) in wrong {

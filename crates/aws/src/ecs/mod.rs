@@ -9,6 +9,7 @@
 //! own, whose health is all that is known of it.
 
 mod calls;
+mod efs;
 mod environment;
 mod handle;
 mod logs;

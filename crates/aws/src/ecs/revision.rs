@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_ecs::operation::create_service::CreateServiceInput;
 use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, DeploymentCircuitBreaker, DeploymentConfiguration,
-    LaunchType as EcsLaunchType, LoadBalancer, NetworkConfiguration, PropagateTags,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, DeploymentCircuitBreaker,
+    DeploymentConfiguration, LaunchType as EcsLaunchType, LoadBalancer, NetworkConfiguration,
+    PropagateTags,
 };
-use mlops_core::endpoint::spec::{LaunchType, Placement, Workload};
+use mlops_core::endpoint::spec::{Capacity, LaunchType, Placement, ProviderShare, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
@@ -106,19 +107,29 @@ fn request(
     group: &str,
 ) -> Result<CreateServiceInputBuilder> {
     let name = names::service(&handle.owner, &revision.name);
-    let launch_type = match placement.launch_type {
-        LaunchType::Fargate => EcsLaunchType::Fargate,
-        LaunchType::Ec2 => EcsLaunchType::Ec2,
+    // ECS takes one of the two.
+    let (launch_type, strategy) = match &placement.capacity {
+        Capacity::LaunchType {
+            launch_type: LaunchType::Fargate,
+        } => (Some(EcsLaunchType::Fargate), None),
+        Capacity::LaunchType {
+            launch_type: LaunchType::Ec2,
+        } => (Some(EcsLaunchType::Ec2), None),
+        Capacity::Providers { capacity_providers } => {
+            let shares = capacity_providers.iter().map(share);
+            (None, Some(shares.collect::<Result<Vec<_>>>()?))
+        }
     };
     let network = &placement.network;
     let groups = (!network.security_groups.is_empty()).then(|| network.security_groups.clone());
     // The instances' own tasks have no say in it.
-    let public =
-        (placement.launch_type == LaunchType::Fargate).then_some(if network.assign_public_ip {
+    let public = (placement.capacity.launch_type() == LaunchType::Fargate).then_some(
+        if network.assign_public_ip {
             AssignPublicIp::Enabled
         } else {
             AssignPublicIp::Disabled
-        });
+        },
+    );
     let addresses = AwsVpcConfiguration::builder()
         .set_subnets(Some(network.subnets.clone()))
         .set_security_groups(groups)
@@ -132,7 +143,8 @@ fn request(
         .client_token(&name)
         .task_definition(definition)
         .desired_count(i32::try_from(revision.instances).unwrap_or(i32::MAX))
-        .launch_type(launch_type)
+        .set_launch_type(launch_type)
+        .set_capacity_provider_strategy(strategy)
         .network_configuration(
             NetworkConfiguration::builder()
                 .awsvpc_configuration(addresses)
@@ -160,6 +172,17 @@ fn request(
         .enable_execute_command(placement.enable_execute_command)
         .propagate_tags(PropagateTags::Service)
         .set_tags(Some(tags::list(&handle.owner, revision))))
+}
+
+/// A provider's part of the service's tasks.
+fn share((name, share): (&String, &ProviderShare)) -> Result<CapacityProviderStrategyItem> {
+    let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    CapacityProviderStrategyItem::builder()
+        .capacity_provider(name)
+        .base(whole(share.base))
+        .weight(whole(share.weight))
+        .build()
+        .map_err(|cause| Error::bug("a share of tasks lacks its provider").because(cause))
 }
 
 /// Whether the service has started.

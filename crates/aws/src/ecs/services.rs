@@ -317,6 +317,8 @@ fn refused(error: Error, text: &str) -> Error {
         "network.subnets"
     } else if lower.contains("security group") {
         "network.security_groups"
+    } else if lower.contains("capacity provider") {
+        "ecs.capacity_providers"
     } else {
         return error;
     };
@@ -382,4 +384,29 @@ fn stopped(task: &aws_sdk_ecs::types::Task) -> Option<Stopped> {
 
 fn time(at: &DateTime) -> Option<SystemTime> {
     SystemTime::try_from(*at).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_cannot_be_made_of_is_blamed_on_its_attribute() {
+        for (said, attribute) in [
+            ("The subnet ID 'subnet-9' does not exist", "network.subnets"),
+            (
+                "The Security Group 'sg-9' does not exist",
+                "network.security_groups",
+            ),
+            (
+                "The specified capacity provider 'gpu' was not found",
+                "ecs.capacity_providers",
+            ),
+        ] {
+            let error = refused(Error::invalid(said), said);
+            assert_eq!(error.attribute(), Some(attribute), "{said}");
+        }
+        let other = refused(Error::invalid("no"), "no");
+        assert_eq!(other.attribute(), None);
+    }
 }

@@ -6,8 +6,8 @@ use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionInpu
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
-    MountPoint, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret, TaskDefinitionField,
-    TaskDefinitionStatus, TransportProtocol, Volume,
+    MountPoint, NetworkMode, OsFamily, PortMapping, ResourceRequirement, ResourceType,
+    RuntimePlatform, Secret, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
 };
 use mlops_core::endpoint::spec::{Architecture, BoundVersion, LaunchType, Placement, Workload};
 use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
@@ -16,6 +16,7 @@ use mlops_core::{Error, Result};
 use uuid::Uuid;
 
 use super::calls;
+use super::efs;
 use super::environment;
 use super::names;
 use super::tags;
@@ -50,7 +51,7 @@ pub(super) fn document(
     around: &Surroundings<'_>,
 ) -> Result<RegisterTaskDefinitionInputBuilder> {
     let compute = revision.compute;
-    let compatibility = match placement.launch_type {
+    let compatibility = match placement.capacity.launch_type() {
         LaunchType::Fargate => Compatibility::Fargate,
         LaunchType::Ec2 => Compatibility::Ec2,
     };
@@ -65,10 +66,13 @@ pub(super) fn document(
         .set_runtime_platform(revision.container.architecture.map(platform))
         .container_definitions(container(revision, placement, around)?)
         .set_tags(Some(tags::list(around.owner, revision)));
-    Ok(match &revision.workload {
-        Workload::Version(_) => definition.volumes(Volume::builder().name(MODELS).build()),
-        Workload::Image(_) => definition,
-    })
+    let models = match &revision.workload {
+        Workload::Version(_) => Some(Volume::builder().name(MODELS).build()),
+        Workload::Image(_) => None,
+    };
+    let shared = placement.efs.as_ref().map(efs::volume).transpose()?;
+    let volumes: Vec<Volume> = models.into_iter().chain(shared).collect();
+    Ok(definition.set_volumes((!volumes.is_empty()).then_some(volumes)))
 }
 
 fn platform(architecture: Architecture) -> RuntimePlatform {
@@ -98,6 +102,19 @@ fn container(
         ])))
         .build()
         .map_err(|cause| Error::bug("a log configuration lacks its driver").because(cause))?;
+    let compute = revision.compute;
+    let models = match &revision.workload {
+        Workload::Version(_) => Some(
+            MountPoint::builder()
+                .source_volume(MODELS)
+                .container_path(TASK_MODELS)
+                .read_only(false)
+                .build(),
+        ),
+        Workload::Image(_) => None,
+    };
+    let shared = placement.efs.as_ref().map(efs::mount);
+    let mounts: Vec<MountPoint> = models.into_iter().chain(shared).collect();
     let stop = (placement.drain_seconds + STOP_MARGIN).min(LONGEST_STOP);
     let container = ContainerDefinition::builder()
         .name(names::CONTAINER)
@@ -105,6 +122,8 @@ fn container(
         .essential(true)
         .stop_timeout(i32::try_from(stop).unwrap_or(i32::MAX))
         .set_secrets(secrets(revision)?)
+        .set_resource_requirements(gpus(compute.gpus)?)
+        .set_mount_points((!mounts.is_empty()).then_some(mounts))
         .port_mappings(
             PortMapping::builder()
                 .container_port(i32::from(revision.container.port))
@@ -120,13 +139,6 @@ fn container(
             // The agent behind `aws ecs execute-command` writes to the container's root.
             .readonly_root_filesystem(!placement.enable_execute_command)
             .set_environment(Some(variables(revision, bound, placement, around)?))
-            .mount_points(
-                MountPoint::builder()
-                    .source_volume(MODELS)
-                    .container_path(TASK_MODELS)
-                    .read_only(false)
-                    .build(),
-            )
             .build(),
         // Its user, its root and its command are its own, unless the variant says another command.
         Workload::Image(_) => {
@@ -138,6 +150,19 @@ fn container(
                 .build()
         }
     })
+}
+
+/// GPUs that the container has to itself: only instances have any.
+fn gpus(wanted: Option<u32>) -> Result<Option<Vec<ResourceRequirement>>> {
+    let Some(wanted) = wanted else {
+        return Ok(None);
+    };
+    let gpus = ResourceRequirement::builder()
+        .r#type(ResourceType::Gpu)
+        .value(wanted.to_string())
+        .build()
+        .map_err(|cause| Error::bug("a wish for GPUs lacks their number").because(cause))?;
+    Ok(Some(vec![gpus]))
 }
 
 fn pair((name, value): (impl Into<String>, impl Into<String>)) -> KeyValuePair {

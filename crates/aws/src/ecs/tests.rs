@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use mlops_core::endpoint::Period;
 use mlops_core::endpoint::deployment::{DeploymentId, DeploymentRef};
 use mlops_core::endpoint::spec::{
-    Autoscaling, Compute, Container, EcsSpec, HealthCheck, IngressSpec, LaunchType, NetworkSpec,
+    Autoscaling, Capacity, Compute, Container, EcsSpec, HealthCheck, IngressSpec, NetworkSpec,
     Placement, SlotChoice, Workload,
 };
 use mlops_core::names::{EndpointName, ModelName, VariantName};
@@ -51,7 +51,8 @@ pub(super) fn variant(name: &str) -> VariantName {
 pub(super) fn placement() -> Placement {
     Placement {
         cluster: "arn:aws:ecs:eu-west-1:111122223333:cluster/models".to_owned(),
-        launch_type: LaunchType::Fargate,
+        capacity: Capacity::default(),
+        efs: None,
         execution_role_arn: "arn:aws:iam::111122223333:role/pull".to_owned(),
         task_role_arn: "arn:aws:iam::111122223333:role/serve".to_owned(),
         image: format!("example.com/mlops@sha256:{}", "0".repeat(64)),
@@ -93,7 +94,8 @@ pub(super) fn ecs_spec() -> EcsSpec {
     let place = placement();
     EcsSpec {
         cluster: place.cluster,
-        launch_type: place.launch_type,
+        capacity: place.capacity,
+        efs: place.efs,
         execution_role_arn: place.execution_role_arn,
         task_role_arn: place.task_role_arn,
         image: place.image,

@@ -1,7 +1,9 @@
 //! What an endpoint shall be: the domain's form of the configuration, with every reference resolved.
 
 mod autoscaling;
+mod capacity;
 mod ecs;
+mod efs;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +12,12 @@ use std::fmt;
 pub use autoscaling::{
     Autoscaling, ScalingMetric, ScalingPolicy, ScalingSchedule, default_cooldown, default_timezone,
 };
+pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
 pub use ecs::{
-    Compute, EcsSpec, IngressSpec, LaunchType, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS,
-    SlotChoice, TERMINATE_AFTER_ON_ECS, default_log_retention_days,
+    Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS, SlotChoice,
+    TERMINATE_AFTER_ON_ECS, default_log_retention_days,
 };
+pub use efs::EfsSpec;
 pub use workload::{Architecture, BoundVersion, Container, OwnImage, Workload};
 
 use serde::{Deserialize, Serialize};

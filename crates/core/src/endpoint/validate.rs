@@ -3,9 +3,11 @@
 mod alarms;
 pub(super) mod arn;
 mod autoscaling;
+mod capacity;
 mod change;
 mod cron;
 mod ecs;
+mod efs;
 mod tasks;
 
 pub use change::validate_change;

@@ -1,13 +1,15 @@
 //! The blocks of an endpoint on ECS: `ecs`, `network` and `ingress`.
 
+use std::collections::BTreeMap;
+
 use mlops_core::endpoint::spec::{
-    EcsSpec, IngressSpec, LaunchType, NetworkSpec, PortRange, SlotChoice,
-    default_log_retention_days,
+    EcsSpec, IngressSpec, NetworkSpec, PortRange, SlotChoice, default_log_retention_days,
 };
 use tfplugin::schema::{Attribute, Block};
 use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostics, validate};
 
+use super::capacity::{self, Efs, Share};
 use super::from_record::unless;
 use super::model::{parsed, refuse};
 use super::schema::State;
@@ -20,6 +22,8 @@ tfplugin::object! {
         pub(crate) cluster_arn: Attr<String>,
         /// Who provides the machines.
         pub(crate) launch_type: Attr<String>,
+        /// What the cluster has that provides them, in place of it.
+        pub(crate) capacity_providers: Attr<BTreeMap<String, Share>>,
         /// The role of ECS for the task.
         pub(crate) execution_role_arn: Attr<String>,
         /// The role of the task.
@@ -28,6 +32,8 @@ tfplugin::object! {
         pub(crate) enable_execute_command: Attr<bool>,
         /// How long logs are kept.
         pub(crate) log_retention_days: Attr<u32>,
+        /// A file system that containers share.
+        pub(crate) efs: Attr<Efs>,
     }
 
     /// The block `network`.
@@ -94,11 +100,9 @@ pub(super) fn ecs() -> Block {
                 .required()
                 .describe("The cluster that tasks run in. It exists already. Changing it replaces the endpoint."),
         )
-        .attribute(
-            "launch_type",
-            text("`FARGATE` (default), or `EC2` for the cluster's own instances.")
-                .validate(validate::one_of(["FARGATE", "EC2"])),
-        )
+        .validate(validate::at_most_one_of(["launch_type", "capacity_providers"]))
+        .attribute("launch_type", capacity::launch_type())
+        .attribute("capacity_providers", capacity::providers())
         .attribute(
             "execution_role_arn",
             Attribute::string()
@@ -121,6 +125,7 @@ pub(super) fn ecs() -> Block {
             "log_retention_days",
             number(1, 3653, "How many days the endpoint's log group keeps what servers wrote. Default `30`."),
         )
+        .single("efs", capacity::efs())
 }
 
 /// Declares `network`.
@@ -205,13 +210,14 @@ pub(super) fn spec(
     let ingress = ingress_spec(state.ingress.known()?, problems);
     Some(EcsSpec {
         cluster: convert::known(&ecs.cluster_arn)??,
-        launch_type: convert::word_or_default(&ecs.launch_type)?,
+        capacity: capacity::capacity(ecs)?,
         execution_role_arn: convert::known(&ecs.execution_role_arn)??,
         task_role_arn: convert::known(&ecs.task_role_arn)??,
         image: server_image.unwrap_or_default().to_owned(),
         enable_execute_command: convert::known(&ecs.enable_execute_command)?.unwrap_or_default(),
         log_retention_days: convert::known(&ecs.log_retention_days)?
             .unwrap_or(default_log_retention_days()),
+        efs: capacity::file_system(&ecs.efs)?,
         network: network?,
         ingress: ingress?,
     })
@@ -263,14 +269,16 @@ fn ingress_spec(ingress: &Ingress, problems: &mut Diagnostics) -> Option<Ingress
 pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
     let some = |flag: bool| convert::unless_default(flag, None);
     let list = |values: &[String]| convert::list_of(values.to_vec(), None);
+    let (launch_type, capacity_providers) = capacity::imported(&spec.capacity);
     let ecs = Ecs {
         cluster_arn: spec.cluster.clone().into(),
-        launch_type: unless(spec.launch_type, &LaunchType::default())
-            .map(|launch_type| launch_type.as_str().to_owned()),
+        launch_type,
+        capacity_providers,
         execution_role_arn: spec.execution_role_arn.clone().into(),
         task_role_arn: spec.task_role_arn.clone().into(),
         enable_execute_command: some(spec.enable_execute_command),
         log_retention_days: unless(spec.log_retention_days, &default_log_retention_days()),
+        efs: capacity::efs_state(spec.efs.as_ref()),
     };
     let network = Network {
         subnets: list(&spec.network.subnets),

@@ -10,6 +10,7 @@ use mlops_core::names::VariantName;
 use tfplugin::Attr;
 
 use super::autoscaling;
+use super::capacity;
 use super::ecs;
 use super::model::{defaults, startup_timeout};
 use super::schema::{self, State};
@@ -140,6 +141,7 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
             .into(),
         cpu: variant.compute.cpu.into(),
         memory_mb: variant.compute.memory_mb.into(),
+        gpu: capacity::gpu_state(variant.compute.gpus),
         autoscaling: autoscaling::state_of(variant.autoscaling.as_ref()),
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),

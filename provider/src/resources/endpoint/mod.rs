@@ -3,6 +3,7 @@
 
 mod autoscaling;
 mod bind;
+mod capacity;
 mod cost;
 mod deploy;
 mod ecs;

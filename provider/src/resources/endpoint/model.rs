@@ -13,6 +13,7 @@ use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
 use super::autoscaling;
+use super::capacity;
 use super::ecs;
 use super::schema::{self, Runs, State};
 use crate::diagnose;
@@ -133,6 +134,7 @@ fn variant(
         compute: Compute {
             cpu: convert::known(&variant.cpu)?,
             memory_mb: convert::known(&variant.memory_mb)?,
+            gpus: capacity::gpus(&variant.gpu)?,
         },
         container: Container {
             port: convert::known(&variant.port)?.unwrap_or(Container::DEFAULT_PORT),

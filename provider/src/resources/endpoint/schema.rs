@@ -8,6 +8,7 @@ use tfplugin::types::Type;
 use tfplugin::{Attr, validate};
 
 use super::autoscaling::{self, Scaling};
+use super::capacity::{self, Gpu};
 use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
@@ -87,6 +88,8 @@ tfplugin::object! {
         pub(crate) cpu: Attr<u32>,
         /// Memory of a task.
         pub(crate) memory_mb: Attr<u32>,
+        /// GPUs of a task.
+        pub(crate) gpu: Attr<Gpu>,
         /// How many instances it has, in place of the endpoint's own.
         pub(crate) autoscaling: Attr<Scaling>,
         /// How long loading may take.
@@ -342,6 +345,7 @@ fn variant() -> Nested {
         )
         .attribute("cpu", task("CPU units of a task on ECS, 1024 of which are one vCPU. Default `512`."))
         .attribute("autoscaling", autoscaling::attribute())
+        .attribute("gpu", capacity::gpu())
         .attribute("memory_mb", task("Memory of a task on ECS, in MiB. Default `1024`."))
         .attribute(
             "startup_timeout_seconds",

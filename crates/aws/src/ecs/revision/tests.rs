@@ -45,7 +45,7 @@ fn a_service_keeps_one_task_behind_the_revisions_group_and_never_rolls_back_by_i
 #[test]
 fn a_service_on_the_clusters_own_instances_says_nothing_of_public_addresses() {
     let mut place = placement();
-    place.launch_type = LaunchType::Ec2;
+    place.capacity = Capacity::on(LaunchType::Ec2);
     place.network.security_groups.clear();
     let service = built(&place);
     assert_eq!(service.launch_type(), Some(&EcsLaunchType::Ec2));
@@ -53,4 +53,45 @@ fn a_service_on_the_clusters_own_instances_says_nothing_of_public_addresses() {
     let network = network.awsvpc_configuration().expect("set");
     assert_eq!(network.assign_public_ip(), None);
     assert!(network.security_groups().is_empty());
+}
+
+#[test]
+fn a_service_that_is_divided_among_providers_has_no_launch_type() {
+    let share = |name: &str, base, weight| (name.to_owned(), ProviderShare { base, weight });
+    let on = |capacity_providers| Placement {
+        capacity: Capacity::Providers { capacity_providers },
+        ..placement()
+    };
+    let service = built(&on(
+        [share("FARGATE", 1, 1), share("FARGATE_SPOT", 0, 4)].into()
+    ));
+    assert_eq!(service.launch_type(), None);
+    let told = |item: &CapacityProviderStrategyItem| {
+        (
+            item.capacity_provider().to_owned(),
+            item.base(),
+            item.weight(),
+        )
+    };
+    let strategy: Vec<_> = service
+        .capacity_provider_strategy()
+        .iter()
+        .map(told)
+        .collect();
+    let expected = [("FARGATE", 1, 1), ("FARGATE_SPOT", 0, 4)];
+    assert_eq!(
+        strategy,
+        expected.map(|(name, base, weight)| (name.to_owned(), base, weight))
+    );
+    let network = |service: &CreateServiceInput| {
+        let network = service.network_configuration().expect("set");
+        network
+            .awsvpc_configuration()
+            .expect("set")
+            .assign_public_ip()
+            .cloned()
+    };
+    assert_eq!(network(&service), Some(AssignPublicIp::Disabled));
+    let service = built(&on([share("gpu", 0, 1)].into()));
+    assert_eq!(network(&service), None, "instances have no say in it");
 }

@@ -1,3 +1,5 @@
+use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption};
+use mlops_core::endpoint::spec::{Capacity, EfsSpec, ProviderShare};
 use mlops_core::serving::SmokeRequest;
 use serde_json::{Value, json};
 
@@ -105,6 +107,90 @@ fn a_task_is_told_what_to_serve_and_where_it_lies() {
             "drain_seconds": 5,
         })
     );
+}
+
+#[test]
+fn a_task_is_fit_for_what_it_runs_on_and_may_have_gpus_there() {
+    let share = ProviderShare { base: 0, weight: 1 };
+    let providers = |name: &str| Capacity::Providers {
+        capacity_providers: [(name.to_owned(), share)].into(),
+    };
+    for (capacity, expected) in [
+        (Capacity::on(LaunchType::Ec2), Compatibility::Ec2),
+        (providers("FARGATE_SPOT"), Compatibility::Fargate),
+        (providers("gpu"), Compatibility::Ec2),
+    ] {
+        let place = Placement {
+            capacity,
+            ..placement()
+        };
+        let document = registered(&revision(), &place).expect("legal");
+        assert_eq!(document.requires_compatibilities(), [expected]);
+        assert_eq!(document.network_mode(), Some(&NetworkMode::Awsvpc));
+        assert!(server(&document).resource_requirements.is_none());
+    }
+    let mut revision = revision();
+    revision.compute.gpus = Some(2);
+    let document = registered(&revision, &placement()).expect("legal");
+    let [gpus] = server(&document).resource_requirements() else {
+        panic!("one wish: {document:?}");
+    };
+    assert_eq!((gpus.r#type(), gpus.value()), (&ResourceType::Gpu, "2"));
+}
+
+#[test]
+fn a_file_system_is_a_volume_of_its_own_beside_that_of_models() {
+    let mut efs = EfsSpec {
+        file_system_id: "fs-0123456789abcdef0".to_owned(),
+        access_point_id: None,
+        root_directory: Some("/weights".to_owned()),
+        iam: false,
+        container_path: "/mnt/weights".to_owned(),
+        read_only: true,
+    };
+    let place = |efs: &EfsSpec| Placement {
+        efs: Some(efs.clone()),
+        ..placement()
+    };
+    let document = registered(&revision(), &place(&efs)).expect("legal");
+    let [models, shared] = document.volumes() else {
+        panic!("two volumes: {document:?}");
+    };
+    assert_eq!(models.name(), Some(MODELS));
+    let volume = shared.efs_volume_configuration().expect("set");
+    assert_eq!(volume.file_system_id(), "fs-0123456789abcdef0");
+    assert_eq!(volume.root_directory(), Some("/weights"));
+    assert_eq!(
+        volume.transit_encryption(),
+        Some(&EfsTransitEncryption::Enabled)
+    );
+    let access = volume.authorization_config().expect("set");
+    assert_eq!(access.access_point_id(), None);
+    assert_eq!(access.iam(), Some(&EfsAuthorizationConfigIam::Disabled));
+    let [_, mount] = server(&document).mount_points() else {
+        panic!("two places: {document:?}");
+    };
+    assert_eq!(mount.source_volume(), shared.name());
+    assert_eq!(
+        (mount.container_path(), mount.read_only()),
+        (Some("/mnt/weights"), Some(true))
+    );
+
+    efs.root_directory = None;
+    efs.access_point_id = Some("fsap-0123456789abcdef0".to_owned());
+    efs.iam = true;
+    let mut own = revision();
+    own.workload = mlops_core::endpoint::spec::Workload::image(&placement().image);
+    let document = registered(&own, &place(&efs)).expect("legal");
+    let [shared] = document.volumes() else {
+        panic!("one volume: {document:?}");
+    };
+    let volume = shared.efs_volume_configuration().expect("set");
+    assert_eq!(volume.root_directory(), None);
+    let access = volume.authorization_config().expect("set");
+    assert_eq!(access.access_point_id(), Some("fsap-0123456789abcdef0"));
+    assert_eq!(access.iam(), Some(&EfsAuthorizationConfigIam::Enabled));
+    assert_eq!(server(&document).mount_points().len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::footprint::{Footprint, Tasks};
 use super::prices::{FargatePrice, Prices};
-use crate::endpoint::spec::LaunchType;
+use crate::endpoint::spec::{Capacity, LaunchType};
 
 /// Hours in a month, as AWS's own calculator counts them: a twelfth of a year.
 const HOURS: f64 = 730.0;
@@ -30,11 +30,7 @@ impl Footprint {
     /// # Errors
     /// What of it has no price.
     pub fn cost(&self, prices: &Prices) -> Result<Estimate, Missing> {
-        if self.launch_type != LaunchType::Fargate {
-            let machines = format!(
-                "the machines of launch_type {}, which tasks share",
-                self.launch_type.as_str()
-            );
+        if let Some(machines) = unpriced(&self.capacity) {
             return Err(Missing(vec![machines]));
         }
         let (mut least, mut most) = (0.0, 0.0);
@@ -66,6 +62,29 @@ impl Footprint {
             most: to_cents(most),
             prices: used,
         })
+    }
+}
+
+/// Machines that have no price by the task.
+fn unpriced(capacity: &Capacity) -> Option<String> {
+    match capacity {
+        Capacity::LaunchType {
+            launch_type: LaunchType::Fargate,
+        } => None,
+        Capacity::LaunchType { launch_type } => Some(format!(
+            "the machines of launch_type {}, which tasks share",
+            launch_type.as_str()
+        )),
+        Capacity::Providers { capacity_providers } => {
+            let mut names = capacity_providers.keys().map(String::as_str);
+            let other = names.find(|name| *name != "FARGATE")?;
+            Some(match other {
+                "FARGATE_SPOT" => {
+                    "capacity provider FARGATE_SPOT, whose price AWS changes with demand".to_owned()
+                }
+                _ => format!("the machines of capacity provider {other}, which tasks share"),
+            })
+        }
     }
 }
 

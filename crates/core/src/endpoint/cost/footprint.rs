@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::endpoint::spec::{
-    Architecture, Autoscaling, EcsSpec, EndpointSpec, IngressSpec, LaunchType, TargetSpec,
+    Architecture, Autoscaling, Capacity, EcsSpec, EndpointSpec, IngressSpec, TargetSpec,
 };
 use crate::endpoint::validate::arn::Arn;
 use crate::names::VariantName;
@@ -13,8 +13,8 @@ use crate::names::VariantName;
 pub struct Footprint {
     /// Where it runs.
     pub region: String,
-    /// Who provides the machines.
-    pub launch_type: LaunchType,
+    /// What tasks run on.
+    pub capacity: Capacity,
     /// The tasks of each variant.
     pub variants: BTreeMap<VariantName, Tasks>,
 }
@@ -54,7 +54,7 @@ impl Footprint {
         });
         Some(Self {
             region: region(ecs),
-            launch_type: ecs.launch_type,
+            capacity: ecs.capacity.clone(),
             variants: variants.collect(),
         })
     }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::endpoint::spec::{Architecture, EndpointSpec, LaunchType, TargetSpec};
+use crate::endpoint::spec::{Architecture, Capacity, EndpointSpec, LaunchType, TargetSpec};
 
 /// An endpoint on Fargate in Ireland: one variant, one task of 1 vCPU and 2 GB.
 fn spec() -> EndpointSpec {
@@ -152,8 +152,21 @@ fn a_price_that_is_not_there_is_named_and_no_figure_is_made_up() {
         "Fargate on ARM64 in mars-north-1, and for Fargate on X86_64 in mars-north-1"
     );
     let machines = changed(|spec| spec["target"]["ecs"]["launch_type"] = json!("EC2"));
-    assert_eq!(footprint(&machines).launch_type, LaunchType::Ec2);
+    assert_eq!(footprint(&machines).capacity, Capacity::on(LaunchType::Ec2));
     assert!(missing(&machines).contains("launch_type EC2"));
+    let on = |providers: Value| {
+        changed(|spec| {
+            let ecs = spec["target"]["ecs"].as_object_mut().expect("on ECS");
+            ecs.remove("launch_type");
+            ecs.insert("capacity_providers".to_owned(), providers);
+        })
+    };
+    let share = json!({ "base": 0, "weight": 1 });
+    assert_eq!(cost(&on(json!({ "FARGATE": share }))), cost(&spec()));
+    let spot = missing(&on(json!({ "FARGATE": share, "FARGATE_SPOT": share })));
+    assert!(spot.contains("changes with demand"), "{spot}");
+    let own = missing(&on(json!({ "gpu": share })));
+    assert!(own.contains("capacity provider gpu"), "{own}");
 }
 
 #[test]

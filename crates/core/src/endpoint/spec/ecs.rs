@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthCheck, PortRange};
+use super::{Capacity, EfsSpec, HealthCheck, PortRange};
 use crate::endpoint::Period;
 
 /// The blocks `ecs`, `network` and `ingress`.
@@ -10,9 +10,9 @@ use crate::endpoint::Period;
 pub struct EcsSpec {
     /// The cluster that tasks run in, by ARN or name. It exists already.
     pub cluster: String,
-    /// Who provides the machines.
-    #[serde(default)]
-    pub launch_type: LaunchType,
+    /// What tasks run on.
+    #[serde(flatten)]
+    pub capacity: Capacity,
     /// The role by which ECS pulls images and writes logs.
     pub execution_role_arn: String,
     /// The role of the model server itself: it reads the model's artifact.
@@ -25,6 +25,9 @@ pub struct EcsSpec {
     /// How long the log group keeps what the servers wrote.
     #[serde(default = "default_log_retention_days")]
     pub log_retention_days: u32,
+    /// What all containers share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efs: Option<EfsSpec>,
     /// Where tasks get their addresses.
     pub network: NetworkSpec,
     /// How clients reach the endpoint.
@@ -42,27 +45,6 @@ pub const TERMINATE_AFTER_ON_ECS: Period = Period::seconds(300);
 /// The default of [`EcsSpec::log_retention_days`].
 pub const fn default_log_retention_days() -> u32 {
     30
-}
-
-/// Who provides the machines that tasks run on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum LaunchType {
-    /// AWS.
-    #[default]
-    Fargate,
-    /// The cluster's own instances.
-    Ec2,
-}
-
-impl LaunchType {
-    /// The name in a configuration and in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fargate => "FARGATE",
-            Self::Ec2 => "EC2",
-        }
-    }
 }
 
 /// The block `network`: where tasks get their addresses.
@@ -147,6 +129,9 @@ pub struct Compute {
     /// Memory in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
+    /// GPUs, which the task has to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
 }
 
 impl Compute {
@@ -177,8 +162,9 @@ impl Compute {
 pub struct Placement {
     /// [`EcsSpec::cluster`].
     pub cluster: String,
-    /// [`EcsSpec::launch_type`].
-    pub launch_type: LaunchType,
+    /// [`EcsSpec::capacity`].
+    #[serde(flatten)]
+    pub capacity: Capacity,
     /// [`EcsSpec::execution_role_arn`].
     pub execution_role_arn: String,
     /// [`EcsSpec::task_role_arn`].
@@ -189,6 +175,9 @@ pub struct Placement {
     pub enable_execute_command: bool,
     /// [`EcsSpec::log_retention_days`].
     pub log_retention_days: u32,
+    /// [`EcsSpec::efs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efs: Option<EfsSpec>,
     /// [`EcsSpec::network`].
     pub network: NetworkSpec,
     /// What a load balancer asks each task.
@@ -206,12 +195,13 @@ impl Placement {
     ) -> Self {
         Self {
             cluster: ecs.cluster.clone(),
-            launch_type: ecs.launch_type,
+            capacity: ecs.capacity.clone(),
             execution_role_arn: ecs.execution_role_arn.clone(),
             task_role_arn: ecs.task_role_arn.clone(),
             image: image.to_owned(),
             enable_execute_command: ecs.enable_execute_command,
             log_retention_days: ecs.log_retention_days,
+            efs: ecs.efs.clone(),
             network: ecs.network.clone(),
             health_check: health_check.clone(),
             drain_seconds,

@@ -1,11 +1,10 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
 use super::arn::Arn;
-use super::tasks;
+use super::{capacity, efs, tasks};
 use crate::endpoint::Percent;
 use crate::endpoint::spec::{
-    Compute, EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType, SlotChoice, Strategy,
-    VariantSpec,
+    EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType, SlotChoice, Strategy, VariantSpec,
 };
 use crate::error::Error;
 use crate::rollout::Source;
@@ -65,17 +64,12 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
             "tasks need at least one subnet".to_owned(),
         );
     }
-    if ecs.network.assign_public_ip && ecs.launch_type == LaunchType::Ec2 {
-        refuse(
-            "network.assign_public_ip",
-            "tasks on the cluster's own instances cannot have a public address; leave it out, or use FARGATE"
-                .to_owned(),
-        );
-    }
+    problems.extend(capacity::of(ecs));
+    problems.extend(efs::of(spec, ecs));
     problems.extend(ingress(&ecs.ingress));
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(spec));
-    problems.extend(variants(spec, ecs.launch_type));
+    problems.extend(variants(spec, ecs.capacity.launch_type()));
     problems
 }
 
@@ -256,48 +250,16 @@ fn variants(spec: &EndpointSpec, launch_type: LaunchType) -> Vec<Error> {
                 .at(format!("variants.{name}.shadow_percentage")),
             );
         }
-        if launch_type == LaunchType::Fargate
-            && let Some(problem) = fargate(variant.compute)
-        {
-            let attribute = match variant.compute.memory_mb {
-                Some(_) => "memory_mb",
-                None => "cpu",
-            };
-            problems.push(Error::invalid(problem).at(format!("variants.{name}.{attribute}")));
-        }
+        let size = capacity::size(variant.compute, launch_type).into_iter();
+        problems.extend(
+            size.map(|(at, problem)| Error::invalid(problem).at(format!("variants.{name}.{at}"))),
+        );
         let own = tasks::of(variant).into_iter();
         problems.extend(
             own.map(|(at, problem)| Error::invalid(problem).at(format!("variants.{name}.{at}"))),
         );
     }
     problems
-}
-
-/// What Fargate has to say against a task's size (`RegisterTaskDefinition`, task size).
-fn fargate(compute: Compute) -> Option<String> {
-    const GB: u32 = 1024;
-    let (cpu, memory) = (compute.cpu(), compute.memory_mb());
-    let (first, last, step) = match cpu {
-        256 if memory == 512 => return None,
-        256 => (GB, 2 * GB, GB),
-        512 => (GB, 4 * GB, GB),
-        1024 => (2 * GB, 8 * GB, GB),
-        2048 => (4 * GB, 16 * GB, GB),
-        4096 => (8 * GB, 30 * GB, GB),
-        8192 => (16 * GB, 60 * GB, 4 * GB),
-        16384 => (32 * GB, 120 * GB, 8 * GB),
-        _ => {
-            return Some(format!(
-                "Fargate has no task of {cpu} CPU units; it has 256, 512, 1024, 2048, 4096, 8192 and 16384"
-            ));
-        }
-    };
-    let fits = (first..=last).contains(&memory) && (memory - first).is_multiple_of(step);
-    (!fits).then(|| {
-        format!(
-            "Fargate gives a task of {cpu} CPU units {first} to {last} MiB of memory in steps of {step}, not {memory}"
-        )
-    })
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(super) fn none(spec: &EndpointSpec) -> Vec<Error> {
             ("cpu", size("cpu"))
         } else if compute.memory_mb.is_some() {
             ("memory_mb", size("memory_mb"))
+        } else if compute.gpus.is_some() {
+            ("gpu", size("gpu"))
         } else if !container.is_default() {
             let attribute = if !container.command.is_empty() {
                 "command"

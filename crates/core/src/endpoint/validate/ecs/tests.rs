@@ -1,6 +1,6 @@
 use super::super::{validate, validate_change};
 use super::*;
-use crate::endpoint::spec::TargetSpec;
+use crate::endpoint::spec::{Capacity, Compute, TargetSpec};
 
 const ALB: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/main/50dc6c495c0c9188";
@@ -224,13 +224,36 @@ fn sizes_that_fargate_has_are_taken_and_the_clusters_own_instances_take_any() {
     let TargetSpec::Ecs(ecs) = &mut spec.target else {
         panic!("it is on ECS")
     };
-    ecs.launch_type = LaunchType::Ec2;
+    ecs.capacity = Capacity::on(LaunchType::Ec2);
     assert!(validate(&spec).is_empty());
     ecs_of(&mut spec).network.assign_public_ip = true;
     assert_eq!(
         validate(&spec)[0].attribute(),
         Some("network.assign_public_ip")
     );
+}
+
+#[test]
+fn capacity_and_file_system_are_judged_where_they_stand() {
+    let mut target = target();
+    target["ecs"]["capacity_providers"] = serde_json::json!({ "gpu": { "base": 0, "weight": 0 } });
+    let (at, message) = refused("/target", target.clone());
+    assert_eq!(at, "ecs.capacity_providers");
+    assert!(message.contains("a weight above 0"), "{message}");
+
+    target["ecs"]["capacity_providers"]["gpu"]["weight"] = 1.into();
+    let mut variant = variant(300, 777);
+    variant["compute"]["gpus"] = 1.into();
+    let mut spec = with("/variants/main", variant.clone());
+    spec.target = serde_json::from_value(target).unwrap();
+    assert!(validate(&spec).is_empty(), "{:?}", validate(&spec));
+    let (at, _) = refused("/variants/main", variant);
+    assert_eq!(at, "variants.main.gpu");
+
+    let mut target = self::target();
+    target["ecs"]["efs"] = serde_json::json!({ "file_system_id": "fs-0123456789abcdef0", "container_path": "/models" });
+    let (at, _) = refused("/target", target);
+    assert_eq!(at, "ecs.efs.container_path");
 }
 
 fn ecs_of(spec: &mut EndpointSpec) -> &mut EcsSpec {

@@ -1,0 +1,175 @@
+//! What tasks of an endpoint on ECS run on, and the file system that they share, with real containers.
+
+use std::time::Duration;
+
+use mlops_acceptance::digits::Digits;
+use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::http::Client;
+use mlops_acceptance::load::Load;
+use mlops_acceptance::stack::ENDPOINT;
+use mlops_acceptance::{Workspace, skip};
+use serde_json::{Value, json};
+
+const SHARED: &str = r#"efs {
+      file_system_id = "fs-0123456789abcdef0"
+      root_directory = "/weights"
+      container_path = "/mnt/weights""#;
+
+/// An endpoint that runs images of the fixture.
+struct World {
+    ecs: EcsWorld,
+    work: Workspace,
+}
+
+impl World {
+    /// Configures a variant, and what its tasks run on.
+    fn configure(&mut self, variant: &str, runs_on: &str) {
+        let blocks = self.blocks(variant, runs_on);
+        self.work.config(&blocks);
+    }
+
+    fn blocks(&self, variant: &str, runs_on: &str) -> String {
+        let blocks = self.ecs.blocks(&self.ecs.own_listener());
+        let blocks = blocks.replacen("ecs {", &format!("ecs {{\n    {runs_on}"), 1);
+        format!(
+            r#"
+resource "mlops_endpoint" "digits" {{
+  name          = "digits"
+  drain_seconds = 1
+  variants      = {{ main = {{
+    traffic = 100
+    {variant}
+  }} }}
+  {blocks}
+  rollout {{
+    strategy        = "ALL_AT_ONCE"
+    terminate_after = "0s"
+  }}
+}}
+"#
+        )
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.work.state().object(ENDPOINT).text("/invoke_url"))
+    }
+
+    /// The one service, and the task definition that it runs.
+    fn service(&self) -> (Value, Value) {
+        let cluster = json!(self.ecs.cluster);
+        let listed = self.ecs.ecs("ListServices", &json!({ "cluster": cluster }));
+        let asked = json!({ "cluster": cluster, "services": listed["serviceArns"] });
+        let found = self.ecs.ecs("DescribeServices", &asked);
+        let [service] = &found["services"].as_array().expect("services")[..] else {
+            panic!("one service: {found}");
+        };
+        let asked = json!({ "taskDefinition": service["taskDefinition"] });
+        let definition = self.ecs.ecs("DescribeTaskDefinition", &asked);
+        (service.clone(), definition["taskDefinition"].clone())
+    }
+}
+
+#[test]
+fn tasks_move_from_fargate_to_instances_and_share_a_file_system() {
+    let name = "tasks_move_from_fargate_to_instances_and_share_a_file_system";
+    let ecs = match EcsWorld::start() {
+        Ok(ecs) => ecs,
+        Err(reason) => return skip(name, &reason),
+    };
+    let work = ecs.workspace("");
+    let mut world = World { ecs, work };
+    let image = world.ecs.fixture();
+    let variant = |version: &str, more: &str| {
+        format!("image = \"{image}\"\n environment = {{ VERSION = \"{version}\" }}\n {more}")
+    };
+
+    // Providers that the cluster does not have are an error of the apply, and nothing is left.
+    let spot = "capacity_providers = { FARGATE = { base = 1 }, FARGATE_SPOT = { weight = 4 } }";
+    world.configure(&variant("one", ""), spot);
+    (world.work).apply_fails(&["was rolled back", "not associated with the cluster"]);
+    assert_eq!(world.ecs.everything(), Vec::<String>::new());
+
+    let providers = json!({
+        "cluster": world.ecs.cluster, "capacityProviders": ["FARGATE", "FARGATE_SPOT"], "defaultCapacityProviderStrategy": [],
+    });
+    world.ecs.ecs("PutClusterCapacityProviders", &providers);
+    world.work.apply();
+    let (service, definition) = world.service();
+    assert_eq!(service["launchType"], Value::Null, "{service}");
+    let strategy = json!([
+        { "capacityProvider": "FARGATE", "base": 1, "weight": 1 },
+        { "capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 4 },
+    ]);
+    assert_eq!(service["capacityProviderStrategy"], strategy);
+    assert_eq!(definition["requiresCompatibilities"], json!(["FARGATE"]));
+
+    // Another launch type is a new revision, which takes over without a request that fails.
+    let url = world
+        .work
+        .state()
+        .object(ENDPOINT)
+        .text("/invoke_url")
+        .to_owned();
+    let load = Load::start(
+        &url,
+        "digits",
+        2,
+        Duration::from_millis(5),
+        Digits::committed(),
+    );
+    let own = format!("launch_type = \"EC2\"\n {SHARED}\n }}");
+    world.configure(
+        &variant("one", "cpu = 300\n memory_mb = 700\n gpu = { count = 1 }"),
+        &own,
+    );
+    assert_eq!(world.work.apply().actions(ENDPOINT), ["update"]);
+    let outcomes = load.stop();
+    let failed: Vec<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome.status != 200)
+        .collect();
+    assert!(
+        failed.is_empty() && !outcomes.is_empty(),
+        "{failed:?} of {}",
+        outcomes.len()
+    );
+    let (service, definition) = world.service();
+    assert_eq!(service["launchType"], "EC2", "{service}");
+    assert_eq!(definition["requiresCompatibilities"], json!(["EC2"]));
+    let wishes = &definition["containerDefinitions"][0]["resourceRequirements"];
+    assert_eq!(*wishes, json!([{ "type": "GPU", "value": "1" }]));
+
+    // What a task writes there is what the tasks of the next revision read, which may not write.
+    let mut client = world.client();
+    let file = "/files/mnt/weights/a";
+    let written = client
+        .request("PUT", file, &[], b"kept")
+        .expect("an answer");
+    assert_eq!(written.status, 200, "{}", written.text());
+    let read_only = own.replace("container_path", "read_only = true\n container_path");
+    let second = variant("two", "cpu = 300\n memory_mb = 700");
+    world.configure(&second, &read_only);
+    world.work.apply();
+    let mut client = world.client();
+    assert_eq!(client.get("/version").expect("an answer").text(), "two");
+    assert_eq!(client.get(file).expect("an answer").text(), "kept");
+    let refused = client
+        .request("PUT", file, &[], b"lost")
+        .expect("an answer");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("read-only"), "{}", refused.text());
+
+    let mut importer = world.ecs.workspace("");
+    importer.config(&world.blocks(&second, &read_only));
+    importer.import(ENDPOINT, "ecs/models/digits");
+    for block in ["/ecs", "/variants"] {
+        let (ours, theirs) = (world.work.state(), importer.state());
+        assert_eq!(
+            ours.object(ENDPOINT).get(block),
+            theirs.object(ENDPOINT).get(block)
+        );
+    }
+
+    world.work.destroy();
+    assert_eq!(world.ecs.everything(), Vec::<String>::new());
+}
