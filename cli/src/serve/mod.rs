@@ -1,5 +1,6 @@
 //! `mlops serve`: the model server, for one model and without a registry.
 
+mod cache;
 mod foreground;
 mod task;
 

@@ -16,6 +16,7 @@ use mlops_core::{Class, Error, inspect, reference};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::alone;
+use super::cache::Cache;
 use crate::exit::chain;
 use crate::place::Adapters;
 
@@ -174,6 +175,19 @@ async fn brought(
     file: &FileEntry,
     path: PathBuf,
 ) -> Result<ModelFile, Failure> {
+    let cache = task
+        .cache
+        .as_deref()
+        .map(|place| Cache::new(Path::new(place)));
+    let brought = ModelFile {
+        path: path.clone(),
+        sha256: file.digest.hex(),
+    };
+    if let Some(cache) = &cache
+        && from_cache(task, cache, file, &path).await
+    {
+        return Ok(brought);
+    }
     eprintln!(
         "mlops: fetches {} ({} bytes) of {}/{} from {}",
         file.path,
@@ -191,10 +205,44 @@ async fn brought(
         let _ = tokio::fs::remove_file(&path).await;
         return Err(failure);
     }
-    Ok(ModelFile {
-        path,
-        sha256: file.digest.hex(),
-    })
+    if let Some(cache) = &cache
+        && let Err(error) = cache.keep(file, &path).await
+    {
+        eprintln!("mlops: cannot keep {} for other tasks: {error}", file.path);
+    }
+    Ok(brought)
+}
+
+/// Whether another task has kept the file, and it is still what it was.
+async fn from_cache(task: &TaskConfig, cache: &Cache, file: &FileEntry, path: &Path) -> bool {
+    let reader = match cache.open(file).await {
+        Ok(Some(reader)) => reader,
+        Ok(None) => return false,
+        Err(error) => {
+            eprintln!(
+                "mlops: cannot look for {} among those of other tasks: {error}",
+                file.path
+            );
+            return false;
+        }
+    };
+    match write(reader, file, path).await {
+        Ok(()) => {
+            eprintln!(
+                "mlops: finds {} ({} bytes) of {}/{} among those that tasks share",
+                file.path, file.size, task.model, task.version
+            );
+            true
+        }
+        Err(failure) => {
+            eprintln!("mlops: {} is fetched anew: {}", file.path, failure.said);
+            if failure.status == EXIT_ARTIFACT_DAMAGED {
+                cache.forget(file).await;
+            }
+            let _ = tokio::fs::remove_file(path).await;
+            false
+        }
+    }
 }
 
 /// Writes what the reader streams, which hands out the last bytes only if all have the right digest.

@@ -157,6 +157,19 @@ def refuse(users):
         return create(data)
 
     ecs._ACTION_MAP["CreateService"] = create_service
+    remove = ecs._ACTION_MAP["DeleteCluster"]
+
+    def delete_cluster(data):
+        """ministack deletes a cluster with whatever is in it."""
+        cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+        if any(key.startswith(f"{cluster}/") and service["status"] == "ACTIVE" for key, service in ecs._services.items()):
+            return error_response_json("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.", 400)
+        arn = (ecs._clusters.get(cluster) or {}).get("clusterArn")
+        if any(task["clusterArn"] == arn and task["lastStatus"] != "STOPPED" for task in ecs._tasks.values()):
+            return error_response_json("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.", 400)
+        return remove(data)
+
+    ecs._ACTION_MAP["DeleteCluster"] = delete_cluster
 
 
 # --- Deployments. ---

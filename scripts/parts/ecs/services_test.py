@@ -88,6 +88,15 @@ class Services(unittest.TestCase):
         call("PutClusterCapacityProviders", cluster="c", capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=[])
         self.assertEqual(self.create(capacityProviderStrategy=strategy)[0], 200)
 
+    def test_a_cluster_with_services_or_tasks_is_not_deleted(self):
+        self.create()
+        self.assertEqual(call("DeleteCluster", cluster="c")[1]["__type"], "ClusterContainsServicesException")
+        [task] = ecs._tasks.values()
+        ecs._services.clear()
+        self.assertEqual(call("DeleteCluster", cluster="c")[1]["__type"], "ClusterContainsTasksException")
+        task["lastStatus"] = "STOPPED"
+        self.assertEqual(call("DeleteCluster", cluster="c")[0], 200)
+
     def test_tasks_that_mount_the_same_directory_of_a_file_system_share_it(self):
         efs = {"fileSystemId": "fs-1", "rootDirectory": "/weights"}
         through = {"fileSystemId": "fs-1", "authorizationConfig": {"accessPointId": "fsap-1"}}

@@ -208,22 +208,27 @@ impl EcsWorld {
     }
 
     /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
-    /// Services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups.
+    /// Clusters but the platform's own, services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups.
     #[must_use]
     pub fn everything(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut add = |kind: &str, names: Vec<String>| {
             found.extend(names.iter().map(|name| format!("{kind} {name}")));
         };
-        let cluster = json!({"cluster": self.cluster});
-        add(
-            "service",
-            api::names(&self.ecs("ListServices", &cluster)["serviceArns"]),
-        );
-        add(
-            "task",
-            api::names(&self.ecs("ListTasks", &cluster)["taskArns"]),
-        );
+        for cluster in api::names(&self.ecs("ListClusters", &json!({}))["clusterArns"]) {
+            let within = json!({"cluster": cluster});
+            add(
+                "service",
+                api::names(&self.ecs("ListServices", &within)["serviceArns"]),
+            );
+            add(
+                "task",
+                api::names(&self.ecs("ListTasks", &within)["taskArns"]),
+            );
+            if cluster != self.cluster {
+                add("cluster", vec![cluster]);
+            }
+        }
         let definitions = self.ecs("ListTaskDefinitions", &json!({"status": "ACTIVE"}));
         add(
             "task definition",

@@ -74,20 +74,21 @@ impl World {
     }
 
     fn on_a_listener(&self, environment: &str) -> String {
-        let ingress = self.ecs.own_listener();
-        self.endpoint("listener", &ingress, environment, SCALED)
+        let blocks = self.ecs.blocks(&self.ecs.own_listener());
+        self.endpoint("listener", &blocks, environment, SCALED)
     }
 
+    /// In a cluster of its own, too.
     fn on_a_rule(&self, environment: &str) -> String {
         let ingress = format!(
             "listener_arn = \"{}\"\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
             self.listener
         );
-        self.endpoint("rule", &ingress, environment, "")
+        let blocks = self.ecs.blocks_with_own_cluster(&ingress);
+        self.endpoint("rule", &blocks, environment, "")
     }
 
-    fn endpoint(&self, name: &str, ingress: &str, environment: &str, scaled: &str) -> String {
-        let blocks = self.ecs.blocks(ingress);
+    fn endpoint(&self, name: &str, blocks: &str, environment: &str, scaled: &str) -> String {
         format!(
             r#"
 resource "mlops_endpoint" "{name}" {{

@@ -173,3 +173,97 @@ fn tasks_move_from_fargate_to_instances_and_share_a_file_system() {
     world.work.destroy();
     assert_eq!(world.ecs.everything(), Vec::<String>::new());
 }
+
+#[test]
+fn a_cluster_of_its_own_is_made_found_again_and_deleted_last() {
+    let name = "a_cluster_of_its_own_is_made_found_again_and_deleted_last";
+    let ecs = match EcsWorld::on_paper() {
+        Ok(ecs) => ecs,
+        Err(reason) => return skip(name, &reason),
+    };
+    let mut work = ecs.workspace("");
+    let blocks = ecs.blocks_with_own_cluster(&ecs.own_listener());
+    work.config(&format!(
+        r#"
+resource "mlops_endpoint" "digits" {{
+  name          = "digits"
+  drain_seconds = 1
+  variants      = {{ main = {{ traffic = 100, image = "example.com/own@sha256:{}" }} }}
+  {blocks}
+  rollout {{
+    strategy        = "ALL_AT_ONCE"
+    terminate_after = "0s"
+  }}
+}}
+"#,
+        "a".repeat(64)
+    ));
+    let before = ecs.everything();
+    let own = json!({ "cluster": "mlops-digits" });
+
+    // One of that name that others made is an error, and stays.
+    ecs.ecs("CreateCluster", &json!({ "clusterName": "mlops-digits" }));
+    let said = ["cluster mlops-digits is there already", "mlops:endpoint-id"];
+    work.apply_fails(&said);
+    assert!(
+        ecs.everything()
+            .contains(&"cluster mlops-digits".to_owned())
+    );
+    ecs.ecs("DeleteCluster", &own);
+    assert_eq!(ecs.everything(), before);
+
+    // A plan knows it.
+    let plan = work.apply();
+    let arn = "arn:aws:ecs:eu-west-1:000000000000:cluster/mlops-digits";
+    let planned = plan.after(ENDPOINT);
+    assert_eq!(planned.text("/id"), "ecs/mlops-digits/digits");
+    assert_eq!(planned.text("/ecs/cluster_arn"), arn);
+    let there = ecs.everything();
+    assert!(
+        there.contains(&"cluster mlops-digits".to_owned()),
+        "{there:?}"
+    );
+    let listed = ecs.ecs("ListServices", &own);
+    let services = listed["serviceArns"].as_array().expect("ARNs");
+    assert_eq!(services.len(), 1, "{listed}");
+
+    // Somebody deletes it with what is in it: that is a restart.
+    let gone = json!({ "cluster": "mlops-digits", "service": services[0], "force": true });
+    ecs.ecs("DeleteService", &gone);
+    ecs.ecs("DeleteCluster", &own);
+    assert_eq!(work.plan().actions(ENDPOINT), ["update"]);
+    work.apply();
+    assert_eq!(
+        ecs.everything().len(),
+        there.len(),
+        "{:?}",
+        ecs.everything()
+    );
+
+    // An import finds the same.
+    let mut importer = ecs.workspace("");
+    importer.config(&format!("resource \"mlops_endpoint\" \"digits\" {{\n  name = \"digits\"\n  variants = {{}}\n  {blocks}\n}}"));
+    importer.import(ENDPOINT, "ecs/mlops-digits/digits");
+    let (ours, theirs) = (work.state(), importer.state());
+    assert_eq!(
+        ours.object(ENDPOINT).get("/ecs"),
+        theirs.object(ENDPOINT).get("/ecs")
+    );
+
+    // What others put into it keeps it, and only it.
+    let theirs = json!({ "cluster": "mlops-digits", "serviceName": "theirs", "taskDefinition": "theirs", "desiredCount": 0 });
+    ecs.ecs("CreateService", &theirs);
+    let failed = work.try_destroy();
+    let told = failed.errors().concat();
+    assert!(
+        told.contains("services theirs in it") && told.contains("run the operation again"),
+        "{}",
+        failed.story()
+    );
+    let left = ecs.everything();
+    assert_eq!(left, ["cluster mlops-digits", "service theirs"]);
+    let gone = json!({ "cluster": "mlops-digits", "service": "theirs", "force": true });
+    ecs.ecs("DeleteService", &gone);
+    work.destroy();
+    assert_eq!(ecs.everything(), before);
+}

@@ -244,6 +244,77 @@ fn a_registered_version_is_served_with_no_more_access_than_to_its_bytes() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
 }
 
+/// PAINS: kserve/kserve#4918, kserve/kserve#2529, kserve/kserve#3869.
+#[test]
+fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
+    let name = "a_model_that_one_task_fetched_is_found_by_the_next_and_verified";
+    let Some(mut world) = World::new(name) else {
+        return;
+    };
+    let shared = world.work.path("shared");
+    let mut task = world.task();
+    task["cache"] = shared.display().to_string().into();
+    // What it said until it served.
+    let serves = |world: &mut World, task: &Value| {
+        let _ = std::fs::remove_dir_all(world.work.path("models"));
+        let running = world.start(task);
+        let port = listens(&running);
+        let mut client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let answer = client.post(
+            &digits::infer_path("shop"),
+            &Digits::committed().request(0).body,
+        );
+        assert!(digits::label(&answer.expect("an answer")).is_some());
+        terminate(&running);
+        running.wait(SOON).output
+    };
+    let fetched = "fetches model.onnx";
+    let found = "finds model.onnx";
+
+    let said = serves(&mut world, &task);
+    assert!(said.contains(fetched) && !said.contains(found), "{said}");
+    let place = shared.join("mlops-models/sha256");
+    let kept = files(&place);
+    assert_eq!(kept.len(), 2, "the model and its reference: {kept:?}");
+
+    // Of the artifact the next one may read no more than what it consists of.
+    let manifests = READS.replace("sha256/*", "sha256/*/manifest");
+    world.gate.admit(&[&Policy::read(&manifests)]);
+    let said = serves(&mut world, &task);
+    assert!(said.contains(found) && !said.contains(fetched), "{said}");
+    assert_eq!(files(&place), kept);
+
+    // Somebody changed what is kept: that is never served.
+    let bytes = std::fs::read(world.work.path("source/model.onnx")).expect("the model is read");
+    let model = place.join(sha256(&world.work, &bytes));
+    let mut other = bytes.clone();
+    other[0] ^= 1;
+    std::fs::write(&model, &other).expect("written");
+    let ended = world.start(&task).wait(SOON);
+    assert_eq!(ended.status.code(), Some(77), "{}", ended.output);
+    assert!(!ended.output.contains("listening"), "{}", ended.output);
+    world.gate.admit(&[&Policy::read(READS)]);
+    std::fs::write(&model, &other).expect("written");
+    let said = serves(&mut world, &task);
+    assert!(
+        said.contains("model.onnx is fetched anew") && said.contains(fetched),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&model).expect("kept"), bytes);
+
+    // Where nothing can be kept, the bucket has everything.
+    let file = world.work.write("a-file", b"").display().to_string();
+    task["cache"] = file.into();
+    let said = serves(&mut world, &task);
+    for part in [
+        "cannot look for model.onnx",
+        fetched,
+        "cannot keep model.onnx",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
 #[test]
 fn each_failure_ends_a_task_before_it_listens_with_an_exit_status_of_its_own() {
     let name = "each_failure_ends_a_task_before_it_listens_with_an_exit_status_of_its_own";

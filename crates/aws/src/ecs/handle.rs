@@ -19,6 +19,9 @@ pub(super) struct Handle {
     pub(super) ingress: IngressSpec,
     /// The cluster, by ARN or name.
     pub(super) cluster: String,
+    /// Whether the cluster is the endpoint's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) owns_cluster: bool,
     /// The log group of its tasks.
     pub(super) log_group: String,
     /// The region of all of it.

@@ -1,7 +1,7 @@
 //! The target port on Amazon ECS.
 //!
 //! A server is an endpoint's front, a listener or a rule of its own on a load balancer that exists already
-//! (`crate::elb`), and its log group. A revision is a target group behind the front, a task definition and a service.
+//! (`crate::elb`), its log group, and its cluster if that is its own. A revision is a target group behind the front, a task definition and a service.
 //! Traffic is divided by the weights of target groups. Why it is built so: `docs/decisions/0020-ecs-services.md`.
 //!
 //! Tasks run the model server's image, which fetches the model, proves it and only then listens: a target is healthy once
@@ -9,6 +9,7 @@
 //! own, whose health is all that is known of it.
 
 mod calls;
+mod clusters;
 mod efs;
 mod environment;
 mod handle;

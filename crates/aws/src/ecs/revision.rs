@@ -15,6 +15,7 @@ use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
 
 use super::Account;
+use super::clusters;
 use super::handle::Handle;
 use super::logs;
 use super::names;
@@ -66,8 +67,11 @@ pub(super) async fn ensure(
             look(account, handle, revision, &service, &group).await
         }
         None => {
-            make(account, handle, revision, placement, &group).await?;
-            Ok(again)
+            let made = make(account, handle, revision, placement, &group).await?;
+            Ok(match made {
+                Progress::Done(()) => again,
+                pending => pending,
+            })
         }
     }
 }
@@ -79,7 +83,7 @@ async fn make(
     revision: &Revision,
     placement: &Placement,
     group: &str,
-) -> Result<()> {
+) -> Result<Progress<()>> {
     let clients = &account.clients;
     let Some(definition) = task_definition::find(clients, &handle.owner, revision).await? else {
         let around = Surroundings {
@@ -89,13 +93,21 @@ async fn make(
             region: &handle.region,
         };
         let document = task_definition::document(revision, placement, &around)?;
+        // Somebody may have deleted the cluster since the first deployment.
+        if handle.owns_cluster
+            && let pending @ Progress::Pending { .. } =
+                clusters::open(clients, &handle.owner, &handle.cluster).await?
+        {
+            return Ok(pending);
+        }
         logs::keep_for(clients, &handle.log_group, placement.log_retention_days).await?;
-        return task_definition::register(clients, document).await;
+        task_definition::register(clients, document).await?;
+        return Ok(Progress::Done(()));
     };
     let services = Services::new(clients, &handle.cluster);
     let request = request(handle, revision, placement, &definition, group)?;
     services.create(request).await?;
-    Ok(())
+    Ok(Progress::Done(()))
 }
 
 /// The request that makes the service of `revision`.

@@ -9,7 +9,9 @@ use aws_sdk_ecs::types::{
     MountPoint, NetworkMode, OsFamily, PortMapping, ResourceRequirement, ResourceType,
     RuntimePlatform, Secret, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
 };
-use mlops_core::endpoint::spec::{Architecture, BoundVersion, LaunchType, Placement, Workload};
+use mlops_core::endpoint::spec::{
+    Architecture, BoundVersion, LaunchType, ModelCache, Placement, Workload,
+};
 use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
@@ -178,6 +180,14 @@ fn secrets(revision: &Revision) -> Result<Option<Vec<Secret>>> {
     Ok((!secrets.is_empty()).then_some(secrets))
 }
 
+/// Where the model server keeps its model for other tasks.
+fn cache(revision: &Revision, placement: &Placement) -> Option<String> {
+    match revision.container.model_cache {
+        ModelCache::None => None,
+        ModelCache::Efs => placement.efs.as_ref().map(|efs| efs.container_path.clone()),
+    }
+}
+
 fn variables(
     revision: &Revision,
     bound: &BoundVersion,
@@ -198,6 +208,7 @@ fn variables(
         port: revision.container.port,
         limits,
         drain_seconds: placement.drain_seconds,
+        cache: cache(revision, placement),
         smoke: revision.smoke.clone(),
     };
     let config = serde_json::to_string(&config)

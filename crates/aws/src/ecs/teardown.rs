@@ -9,6 +9,7 @@ use mlops_core::saga::Progress;
 use mlops_core::target::RevisionName;
 
 use super::Account;
+use super::clusters;
 use super::handle::Handle;
 use super::logs;
 use super::revision;
@@ -18,7 +19,8 @@ use crate::elb::Release;
 use crate::elb::names::may_be_of;
 
 /// The front first: while it stands, it takes requests that a server in its place could answer. Then every revision, the
-/// lease and the log group. A server of the same endpoint that took its place keeps what is its own, and the log group.
+/// lease, the log group and the endpoint's own cluster. A server of the same endpoint that took its place keeps what is its own,
+/// the log group and the cluster.
 pub(super) async fn teardown(
     account: &Account,
     handle: &Handle,
@@ -64,10 +66,14 @@ pub(super) async fn teardown(
         .balancers
         .release(owner, &handle.front.parent, None, Release::Free)
         .await?;
-    if !others {
-        logs::close(&account.clients, owner.endpoint, &handle.log_group).await?;
+    if others {
+        return Ok(Progress::Done(()));
     }
-    Ok(Progress::Done(()))
+    logs::close(&account.clients, owner.endpoint, &handle.log_group).await?;
+    match handle.owns_cluster {
+        true => clusters::close(&account.clients, owner, &handle.cluster).await,
+        false => Ok(Progress::Done(())),
+    }
 }
 
 /// What an earlier call waited for. The front is closed by then, so nothing can join; what is left is found anew when they are gone.

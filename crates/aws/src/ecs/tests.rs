@@ -94,6 +94,7 @@ pub(super) fn ecs_spec() -> EcsSpec {
     let place = placement();
     EcsSpec {
         cluster: place.cluster,
+        creates_cluster: false,
         capacity: place.capacity,
         efs: place.efs,
         execution_role_arn: place.execution_role_arn,
@@ -124,6 +125,7 @@ pub(super) fn handle() -> Handle {
         },
         ingress: spec.ingress,
         cluster: spec.cluster,
+        owns_cluster: false,
         log_group: "/mlops/endpoints/models/digits".to_owned(),
         region: "eu-west-1".to_owned(),
     }

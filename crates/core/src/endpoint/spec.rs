@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod capacity;
+mod cluster;
 mod ecs;
 mod efs;
 mod workload;
@@ -13,12 +14,13 @@ pub use autoscaling::{
     Autoscaling, ScalingMetric, ScalingPolicy, ScalingSchedule, default_cooldown, default_timezone,
 };
 pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
+pub use cluster::own_cluster;
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS, SlotChoice,
     TERMINATE_AFTER_ON_ECS, default_log_retention_days,
 };
 pub use efs::EfsSpec;
-pub use workload::{Architecture, BoundVersion, Container, OwnImage, Workload};
+pub use workload::{Architecture, BoundVersion, Container, ModelCache, OwnImage, Workload};
 
 use serde::{Deserialize, Serialize};
 

@@ -62,6 +62,9 @@ pub struct TaskConfig {
     pub limits: RevisionLimits,
     /// How long requests in flight may take after SIGTERM, in seconds.
     pub drain_seconds: u64,
+    /// A directory that tasks share, in which they keep files of models for one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     /// What the model must answer before the server listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoke: Option<SmokeRequest>,
@@ -104,6 +107,13 @@ impl TaskConfig {
                 "limits.max_concurrency and limits.timeout_ms must be at least 1",
             )
             .at("limits"));
+        }
+        if self
+            .cache
+            .as_deref()
+            .is_some_and(|cache| !cache.starts_with('/'))
+        {
+            return Err(Error::invalid("cache is not a path from the root").at("cache"));
         }
         if self.drain_seconds > LONGEST_DRAIN {
             return Err(Error::invalid(format!(
@@ -176,6 +186,7 @@ mod tests {
             ),
             ("limits", json!({"timeout_ms": 0}), "limits.timeout_ms"),
             ("drain_seconds", json!(90_000), "it is at most 86400"),
+            ("cache", json!("mnt"), "cache is not a path"),
             ("port", json!(70_000), "70000"),
             ("nonsense", json!(1), "unknown field `nonsense`"),
         ] {

@@ -86,6 +86,17 @@ pub(super) fn gpu() -> Attribute {
         )
 }
 
+/// Declares a variant's `model_cache`.
+pub(super) fn model_cache() -> Attribute {
+    Attribute::string()
+        .optional()
+        .validate(validate::one_of(["none", "efs"]))
+        .describe(
+            "On ECS, where tasks keep the files of their model for one another: `none` (default), so that each task fetches them from the registry's \
+             bucket; or `efs`, in the file system of `ecs.efs`, so that the first one does. Whatever is kept is verified before it is served.",
+        )
+}
+
 /// Declares `efs`.
 pub(super) fn efs() -> Block {
     let text = |what: &str| Attribute::string().optional().describe(what);

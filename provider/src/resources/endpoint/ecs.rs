@@ -10,6 +10,7 @@ use tfplugin::types::Type;
 use tfplugin::{Attr, Diagnostics, validate};
 
 use super::capacity::{self, Efs, Share};
+use super::cluster;
 use super::from_record::unless;
 use super::model::{parsed, refuse};
 use super::schema::State;
@@ -20,6 +21,8 @@ tfplugin::object! {
     pub(crate) struct Ecs {
         /// The cluster.
         pub(crate) cluster_arn: Attr<String>,
+        /// Whether it is the endpoint's own.
+        pub(crate) create_cluster: Attr<bool>,
         /// Who provides the machines.
         pub(crate) launch_type: Attr<String>,
         /// What the cluster has that provides them, in place of it.
@@ -94,12 +97,9 @@ pub(super) fn ecs() -> Block {
              revision, divided by the weights of one listener or rule. Needs `network`, `ingress`, a registry on AWS, and, unless \
              all variants have an `image`, `server_image` in the provider block.",
         )
-        .attribute(
-            "cluster_arn",
-            Attribute::string()
-                .required()
-                .describe("The cluster that tasks run in. It exists already. Changing it replaces the endpoint."),
-        )
+        .validate(cluster::exactly_one())
+        .attribute("cluster_arn", cluster::cluster_arn())
+        .attribute("create_cluster", cluster::create_cluster())
         .validate(validate::at_most_one_of(["launch_type", "capacity_providers"]))
         .attribute("launch_type", capacity::launch_type())
         .attribute("capacity_providers", capacity::providers())
@@ -210,6 +210,7 @@ pub(super) fn spec(
     let ingress = ingress_spec(state.ingress.known()?, problems);
     Some(EcsSpec {
         cluster: convert::known(&ecs.cluster_arn)??,
+        creates_cluster: convert::known(&ecs.create_cluster)?.unwrap_or_default(),
         capacity: capacity::capacity(ecs)?,
         execution_role_arn: convert::known(&ecs.execution_role_arn)??,
         task_role_arn: convert::known(&ecs.task_role_arn)??,
@@ -272,6 +273,7 @@ pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
     let (launch_type, capacity_providers) = capacity::imported(&spec.capacity);
     let ecs = Ecs {
         cluster_arn: spec.cluster.clone().into(),
+        create_cluster: some(spec.creates_cluster),
         launch_type,
         capacity_providers,
         execution_role_arn: spec.execution_role_arn.clone().into(),

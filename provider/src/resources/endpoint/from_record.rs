@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, Container, HealthCheck, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
+    Analysis, Container, HealthCheck, ModelCache, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::names::VariantName;
@@ -139,6 +139,8 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
         architecture: (container.architecture)
             .map(|word| convert::text(&word))
             .into(),
+        model_cache: unless(container.model_cache, &ModelCache::None)
+            .map(|word| convert::text(&word)),
         cpu: variant.compute.cpu.into(),
         memory_mb: variant.compute.memory_mb.into(),
         gpu: capacity::gpu_state(variant.compute.gpus),

@@ -4,6 +4,7 @@
 mod autoscaling;
 mod bind;
 mod capacity;
+mod cluster;
 mod cost;
 mod deploy;
 mod ecs;
@@ -56,6 +57,7 @@ impl Resource<Client> for EndpointResource {
         if !state.name.is_known() {
             return Ok(Planned::new(state));
         }
+        cluster::foretell(&mut state);
         let id = id(&state)?;
         state.id = id
             .as_ref()

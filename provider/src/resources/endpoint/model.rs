@@ -145,6 +145,7 @@ fn variant(
                 Some(word) => Some(convert::word(&word)?),
                 None => None,
             },
+            model_cache: convert::word_or_default(&variant.model_cache)?,
         },
         autoscaling: autoscaling?,
         startup_timeout,

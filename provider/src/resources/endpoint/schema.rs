@@ -84,6 +84,8 @@ tfplugin::object! {
         pub(crate) port: Attr<u16>,
         /// The processors that it runs on.
         pub(crate) architecture: Attr<String>,
+        /// Where it keeps its model for other tasks.
+        pub(crate) model_cache: Attr<String>,
         /// CPU units of a task.
         pub(crate) cpu: Attr<u32>,
         /// Memory of a task.
@@ -346,6 +348,7 @@ fn variant() -> Nested {
         .attribute("cpu", task("CPU units of a task on ECS, 1024 of which are one vCPU. Default `512`."))
         .attribute("autoscaling", autoscaling::attribute())
         .attribute("gpu", capacity::gpu())
+        .attribute("model_cache", capacity::model_cache())
         .attribute("memory_mb", task("Memory of a task on ECS, in MiB. Default `1024`."))
         .attribute(
             "startup_timeout_seconds",

@@ -51,6 +51,15 @@ impl EcsWorld {
   }}"#
         )
     }
+
+    /// The same with a cluster that the endpoint makes itself.
+    #[must_use]
+    pub fn blocks_with_own_cluster(&self, ingress: &str) -> String {
+        let named = format!("cluster_arn        = \"{}\"", self.cluster);
+        let blocks = self.blocks(ingress);
+        assert!(blocks.contains(&named), "{blocks}");
+        blocks.replace(&named, "create_cluster     = true")
+    }
 }
 
 /// What the provider block says of the image of the model server.

@@ -41,6 +41,19 @@ pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
             with_tags(within(service("serviceName")), &body["tags"]),
             tagging("ecs", operation, service("serviceName"), &body["tags"]),
         ],
+        "CreateCluster" => {
+            let made = arn(format!("cluster/{}", text(&body["clusterName"])));
+            vec![
+                with_tags(call(all()), &body["tags"]),
+                tagging("ecs", operation, made, &body["tags"]),
+            ]
+        }
+        "DeleteCluster" => vec![call(arn(format!("cluster/{cluster}")))],
+        "DescribeClusters" => {
+            let names = body["clusters"].as_array().expect("names").iter();
+            let arns = names.map(|name| arn(format!("cluster/{}", last(text(name)))));
+            arns.map(call).collect()
+        }
         "UpdateService" | "DeleteService" => vec![within(service("service"))],
         "DescribeServices" => each("services", "service"),
         "DescribeTasks" => each("tasks", "task"),

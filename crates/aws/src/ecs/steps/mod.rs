@@ -1,7 +1,9 @@
-//! What the ECS target does of its own before a rollout: lease a slot, make the log group, open the front in the slot.
+//! What the ECS target does of its own before a rollout: lease a slot, make the log group, and the cluster if it is the endpoint's own, open the front in
+//! the slot.
 
 mod lease_slot;
 mod log_group;
+mod make_cluster;
 mod open_front;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::lease_slot::{LeaseSlot, LeaseSlotInput};
 use self::log_group::{LogGroup, LogGroupInput};
+use self::make_cluster::{MakeCluster, MakeClusterInput};
 use self::open_front::{OpenFront, OpenFrontInput};
 use super::Account;
 use super::handle::Handle;
@@ -49,11 +52,15 @@ impl Wanted {
 struct Bringing {
     wanted: Wanted,
     cluster: String,
+    #[serde(default)]
+    owns_cluster: bool,
     log_group: String,
     #[serde(default)]
     lease_slot: Slot<LeaseSlot>,
     #[serde(default)]
     make_log_group: Slot<LogGroup>,
+    #[serde(default)]
+    make_cluster: Slot<MakeCluster>,
     #[serde(default)]
     open_front: Slot<OpenFront>,
 }
@@ -66,6 +73,7 @@ impl ProvisionState for Bringing {
             front: opened.front.clone(),
             ingress: self.wanted.ingress.clone(),
             cluster: self.cluster.clone(),
+            owns_cluster: self.owns_cluster,
             log_group: self.log_group.clone(),
             region: opened.region.clone(),
         };
@@ -104,49 +112,63 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
             previous,
         },
         cluster: ecs.cluster.clone(),
+        owns_cluster: ecs.creates_cluster,
         log_group: names::log_group(&ecs.cluster, &request.spec.name),
         lease_slot: Slot::default(),
         make_log_group: Slot::default(),
+        make_cluster: Slot::default(),
         open_front: Slot::default(),
     };
-    Provision::new(
-        &state,
-        vec![
-            wire(
-                account.clone(),
-                |state: &Bringing| {
-                    Ok(LeaseSlotInput {
-                        wanted: state.wanted.clone(),
-                    })
-                },
-                |state| &mut state.lease_slot,
-                |state| &state.lease_slot,
-            ),
-            wire(
-                account.clone(),
-                |state: &Bringing| {
-                    Ok(LogGroupInput {
-                        owner: state.wanted.owner.clone(),
-                        name: state.log_group.clone(),
-                    })
-                },
-                |state| &mut state.make_log_group,
-                |state| &state.make_log_group,
-            ),
-            wire(
-                account.clone(),
-                |state: &Bringing| {
-                    let leased = state.lease_slot.output().ok_or_else(|| {
-                        Error::bug("a front was to be opened before its slot was leased")
-                    })?;
-                    Ok(OpenFrontInput {
-                        wanted: state.wanted.clone(),
-                        slot: leased.slot,
-                    })
-                },
-                |state| &mut state.open_front,
-                |state| &state.open_front,
-            ),
-        ],
-    )
+    let mut steps = vec![
+        wire(
+            account.clone(),
+            |state: &Bringing| {
+                Ok(LeaseSlotInput {
+                    wanted: state.wanted.clone(),
+                })
+            },
+            |state| &mut state.lease_slot,
+            |state| &state.lease_slot,
+        ),
+        wire(
+            account.clone(),
+            |state: &Bringing| {
+                Ok(LogGroupInput {
+                    owner: state.wanted.owner.clone(),
+                    name: state.log_group.clone(),
+                })
+            },
+            |state| &mut state.make_log_group,
+            |state| &state.make_log_group,
+        ),
+    ];
+    if ecs.creates_cluster {
+        steps.push(wire(
+            account.clone(),
+            |state: &Bringing| {
+                Ok(MakeClusterInput {
+                    owner: state.wanted.owner.clone(),
+                    cluster: state.cluster.clone(),
+                })
+            },
+            |state| &mut state.make_cluster,
+            |state| &state.make_cluster,
+        ));
+    }
+    steps.push(wire(
+        account.clone(),
+        |state: &Bringing| {
+            let leased = state
+                .lease_slot
+                .output()
+                .ok_or_else(|| Error::bug("a front was to be opened before its slot was leased"))?;
+            Ok(OpenFrontInput {
+                wanted: state.wanted.clone(),
+                slot: leased.slot,
+            })
+        },
+        |state| &mut state.open_front,
+        |state| &state.open_front,
+    ));
+    Provision::new(&state, steps)
 }

@@ -176,6 +176,16 @@ fn a_file_system_is_a_volume_of_its_own_beside_that_of_models() {
         (Some("/mnt/weights"), Some(true))
     );
 
+    let kept = |model_cache: ModelCache| {
+        let mut revision = revision();
+        revision.container.model_cache = model_cache;
+        let document = registered(&revision, &place(&efs)).expect("legal");
+        let task = TaskConfig::read(variables(&document)[TASK_VARIABLE]).expect("JSON");
+        task.cache
+    };
+    assert_eq!(kept(ModelCache::Efs).as_deref(), Some("/mnt/weights"));
+    assert_eq!(kept(ModelCache::None), None);
+
     efs.root_directory = None;
     efs.access_point_id = Some("fsap-0123456789abcdef0".to_owned());
     efs.iam = true;

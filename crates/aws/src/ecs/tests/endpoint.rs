@@ -14,6 +14,7 @@ use mlops_core::conformance::saga::{Killed, When};
 use mlops_core::endpoint::spec::{
     Autoscaling, Compute, Container, EndpointSpec, HealthCheck, IngressSpec, NetworkSpec,
     PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec, VariantSpec,
+    own_cluster,
 };
 use mlops_core::endpoint::{
     ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome, Percent, Period, apply, delete,
@@ -48,6 +49,8 @@ pub(super) struct Endpoint {
     pub(super) direct: AwsClients,
     name: EndpointName,
     pub(super) cluster: String,
+    /// Whether it makes that cluster itself.
+    owns_cluster: bool,
     load_balancer: String,
     subnets: Vec<String>,
     /// Of what its tasks run.
@@ -126,10 +129,13 @@ fn clients(url: &str) -> AwsClients {
 }
 
 impl Endpoint {
-    /// On paper. `None`, and the test is skipped, where that cannot be.
+    /// On paper, with a cluster that it makes itself. `None`, and the test is skipped, where that cannot be.
     pub(super) async fn on_paper() -> Option<Self> {
         let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
-        Some(Self::new(part::ecs_paper()?, image, FASTER).await)
+        let mut world = Self::new(part::ecs_paper()?, image, FASTER).await;
+        world.owns_cluster = true;
+        world.cluster = own_cluster(&world.load_balancer, &world.name);
+        Some(world)
     }
 
     /// With containers of the fixture. `None`, and the test is skipped, where none can run.
@@ -165,6 +171,7 @@ impl Endpoint {
             direct,
             name: EndpointName::new(format!("e{own}")).expect("legal"),
             cluster: cluster.cluster_arn.expect("an ARN"),
+            owns_cluster: false,
             load_balancer: load_balancer.expect("an ARN").to_owned(),
             subnets,
             image,
@@ -256,6 +263,7 @@ impl Endpoint {
     pub(super) fn spec(&self, version: u64) -> EndpointSpec {
         let mut ecs = ecs_spec();
         ecs.cluster.clone_from(&self.cluster);
+        ecs.creates_cluster = self.owns_cluster;
         ecs.image.clone_from(&self.image);
         ecs.network = NetworkSpec {
             subnets: self.subnets.clone(),
@@ -465,6 +473,15 @@ impl Endpoint {
     pub(super) async fn left(&self) -> BTreeSet<String> {
         let mut left = BTreeSet::new();
         let ecs = self.direct.ecs().await.expect("a client");
+        if self.owns_cluster {
+            let found = ecs.describe_clusters().clusters(&self.cluster).send().await;
+            let found = found.expect("told").clusters.unwrap_or_default();
+            left.extend(
+                found
+                    .iter()
+                    .filter_map(|found| Some(format!("cluster {}", found.cluster_name()?))),
+            );
+        }
         let services = ecs.list_services().cluster(&self.cluster).send().await;
         let services = services.expect("told").service_arns.unwrap_or_default();
         left.extend(services.into_iter().map(|arn| format!("service {arn}")));

@@ -8,8 +8,11 @@ use crate::endpoint::Period;
 /// The blocks `ecs`, `network` and `ingress`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EcsSpec {
-    /// The cluster that tasks run in, by ARN or name. It exists already.
+    /// The cluster that tasks run in, by ARN or name. It exists already, unless the endpoint makes it.
     pub cluster: String,
+    /// Whether the cluster is the endpoint's own: made before anything else, and deleted last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creates_cluster: bool,
     /// What tasks run on.
     #[serde(flatten)]
     pub capacity: Capacity,

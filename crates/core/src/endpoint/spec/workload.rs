@@ -123,6 +123,9 @@ pub struct Container {
     /// The processors that it runs on; unset: what the launch type takes by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
+    /// Where a model's files are kept for other tasks.
+    #[serde(skip_serializing_if = "ModelCache::is_default")]
+    pub model_cache: ModelCache,
 }
 
 impl Container {
@@ -142,12 +145,31 @@ impl Default for Container {
             command: Vec::new(),
             secrets: BTreeMap::new(),
             architecture: None,
+            model_cache: ModelCache::None,
         }
     }
 }
 
 fn is_default_port(port: &u16) -> bool {
     *port == Container::DEFAULT_PORT
+}
+
+/// Where the tasks of a variant keep the files of their model for one another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelCache {
+    /// Nowhere: each task fetches them from the registry's bucket.
+    #[default]
+    None,
+    /// In the endpoint's file system, [`EcsSpec::efs`](super::EcsSpec::efs).
+    Efs,
+}
+
+impl ModelCache {
+    /// Whether nothing was asked for.
+    pub fn is_default(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// Processors, in the words of ECS.
@@ -199,6 +221,7 @@ mod tests {
             command: vec!["serve".to_owned()],
             secrets: [("TOKEN".to_owned(), "arn".to_owned())].into(),
             architecture: Some(Architecture::Arm64),
+            model_cache: ModelCache::None,
         };
         let text = serde_json::to_value(&variant).unwrap();
         assert_eq!(text["image"], "example.com/server@sha256:00");

@@ -27,6 +27,19 @@ pub(super) fn of(ecs: &EcsSpec) -> Vec<Error> {
             .at("network.assign_public_ip"),
         );
     }
+    if ecs.creates_cluster && ecs.capacity.launch_type() == LaunchType::Ec2 {
+        let attribute = match &ecs.capacity {
+            Capacity::LaunchType { .. } => "ecs.launch_type",
+            Capacity::Providers { .. } => PROVIDERS,
+        };
+        problems.push(
+            Error::invalid(
+                "a cluster that the endpoint makes has no instances, so its tasks run on FARGATE or FARGATE_SPOT; name a cluster that has instances \
+                 in ecs.cluster_arn",
+            )
+            .at(attribute),
+        );
+    }
     if let Capacity::Providers { capacity_providers } = &ecs.capacity {
         problems.extend(providers(capacity_providers));
     }

@@ -1,16 +1,20 @@
 //! What an endpoint that serves cannot become in one apply. Pure.
 
-use crate::endpoint::spec::{EndpointSpec, IngressSpec, SlotChoice, TargetSpec};
+use crate::endpoint::spec::{EcsSpec, EndpointSpec, IngressSpec, SlotChoice, TargetSpec};
 use crate::error::Error;
+use crate::names::cluster_name;
 
 /// The problem of going from `before`, which serves, to `after`.
 ///
-/// A rule with other conditions is another front, and the present one keeps its priority until the new one serves: requests would
+/// A cluster is the endpoint's own from its first deployment to its last, or never: it goes with what runs in it. And a rule with other conditions is another front, and the present one keeps its priority until the new one serves: requests would
 /// be lost in between.
 pub fn validate_change(before: &EndpointSpec, after: &EndpointSpec) -> Option<Error> {
     let (TargetSpec::Ecs(before), TargetSpec::Ecs(after)) = (&before.target, &after.target) else {
         return None;
     };
+    if before.creates_cluster != after.creates_cluster {
+        return Some(whose(before));
+    }
     let (
         IngressSpec::Rule {
             listener_arn,
@@ -38,4 +42,19 @@ pub fn validate_change(before: &EndpointSpec, after: &EndpointSpec) -> Option<Er
         ))
         .at("ingress.priority")
     })
+}
+
+/// The problem with a cluster that becomes the endpoint's own, or stops to be it.
+fn whose(before: &EcsSpec) -> Error {
+    let cluster = cluster_name(&before.cluster);
+    let message = match before.creates_cluster {
+        true => format!(
+            "the endpoint made cluster {cluster} for itself, and the cluster goes with it; keep ecs.create_cluster, or name another cluster in \
+             ecs.cluster_arn, which replaces the endpoint"
+        ),
+        false => format!(
+            "cluster {cluster} was there before the endpoint, which cannot make it its own; keep ecs.cluster_arn"
+        ),
+    };
+    Error::invalid(message).at("ecs.create_cluster")
 }

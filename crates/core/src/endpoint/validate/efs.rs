@@ -1,11 +1,38 @@
 //! What can be wrong with the file system of an endpoint on ECS. Forms are those of the EFS API reference.
 
-use crate::endpoint::spec::{EcsSpec, EfsSpec, EndpointSpec};
+use crate::endpoint::spec::{EcsSpec, EfsSpec, EndpointSpec, ModelCache, VariantSpec};
 use crate::error::Error;
 use crate::serving::TASK_MODELS;
 
-/// Every problem of the file system, if there is one.
+/// Every problem of the file system, if there is one, and of variants that want to keep models there.
 pub(super) fn of(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
+    let cached = spec.variants.iter().filter_map(|(name, variant)| {
+        let problem = cache(variant, ecs.efs.as_ref())?;
+        Some(Error::invalid(problem).at(format!("variants.{name}.model_cache")))
+    });
+    cached.chain(file_system(spec, ecs)).collect()
+}
+
+/// What is wrong with where the variant keeps its model.
+fn cache(variant: &VariantSpec, efs: Option<&EfsSpec>) -> Option<&'static str> {
+    if variant.container.model_cache == ModelCache::None {
+        return None;
+    }
+    if variant.workload.own_image().is_some() {
+        return Some("an image has no model that the endpoint knows of; leave model_cache out");
+    }
+    match efs {
+        None => Some(
+            "model_cache = \"efs\" needs a file system to keep models in; add a block ecs { efs { … } }",
+        ),
+        Some(efs) if efs.read_only => Some(
+            "tasks may only read the file system and cannot keep models there; leave ecs.efs.read_only out",
+        ),
+        Some(_) => None,
+    }
+}
+
+fn file_system(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     let Some(efs) = &ecs.efs else {
         return Vec::new();
     };
@@ -120,6 +147,30 @@ mod tests {
         }
         let own = serde_json::json!({ "container_path": "/models" });
         assert_eq!(found(own, false), [], "an image has no such directory");
+    }
+
+    #[test]
+    fn a_model_is_kept_where_there_is_a_file_system_to_write_to() {
+        let model = serde_json::json!({
+            "model": "digits", "version": 1, "artifact_digest": "sha256:aa", "traffic": 100.0, "container": { "model_cache": "efs" },
+        });
+        let image = serde_json::json!({ "image": "i", "traffic": 100.0, "container": { "model_cache": "efs" } });
+        let efs = |read_only: bool| EfsSpec {
+            file_system_id: "fs-0123456789abcdef0".to_owned(),
+            access_point_id: None,
+            root_directory: None,
+            iam: false,
+            container_path: "/mnt/weights".to_owned(),
+            read_only,
+        };
+        let judged = |variant: &serde_json::Value, efs: Option<&EfsSpec>| {
+            let variant = serde_json::from_value(variant.clone()).expect("a variant");
+            cache(&variant, efs).unwrap_or_default()
+        };
+        assert_eq!(judged(&model, Some(&efs(false))), "");
+        assert!(judged(&model, Some(&efs(true))).contains("may only read"));
+        assert!(judged(&model, None).contains("needs a file system"));
+        assert!(judged(&image, Some(&efs(false))).contains("has no model"));
     }
 
     #[test]

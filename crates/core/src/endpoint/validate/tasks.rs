@@ -71,6 +71,8 @@ pub(super) fn none(spec: &EndpointSpec) -> Vec<Error> {
                 "secrets"
             } else if container.architecture.is_some() {
                 "architecture"
+            } else if !container.model_cache.is_default() {
+                "model_cache"
             } else {
                 "port"
             };

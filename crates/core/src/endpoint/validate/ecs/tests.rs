@@ -251,6 +251,14 @@ fn capacity_and_file_system_are_judged_where_they_stand() {
     assert_eq!(at, "variants.main.gpu");
 
     let mut target = self::target();
+    target["ecs"]["creates_cluster"] = true.into();
+    assert!(validate(&with("/target", target.clone())).is_empty());
+    target["ecs"]["launch_type"] = "EC2".into();
+    let (at, message) = refused("/target", target);
+    assert_eq!(at, "ecs.launch_type");
+    assert!(message.contains("has no instances"), "{message}");
+
+    let mut target = self::target();
     target["ecs"]["efs"] = serde_json::json!({ "file_system_id": "fs-0123456789abcdef0", "container_path": "/models" });
     let (at, _) = refused("/target", target);
     assert_eq!(at, "ecs.efs.container_path");
@@ -328,6 +336,16 @@ fn a_rule_keeps_its_fixed_priority_only_with_its_conditions() {
     ] {
         assert!(validate_change(&before, &after).is_none());
     }
+}
+
+#[test]
+fn a_cluster_stays_whose_it_is() {
+    let own = |own: bool| with("/target/ecs/creates_cluster", own.into());
+    for (before, after) in [(true, false), (false, true)] {
+        let problem = validate_change(&own(before), &own(after)).unwrap();
+        assert_eq!(problem.attribute(), Some("ecs.create_cluster"));
+    }
+    assert!(validate_change(&own(true), &own(true)).is_none());
 }
 
 #[test]
