@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::world::World;
 use crate::counter::{Call, Counter};
 use crate::table::{Table, at_most};
+use crate::terraform::Spent;
 
 /// How long a candidate bakes: more than fifty of them take to start, one after the other.
 pub(super) const BAKE: Duration = Duration::from_secs(300);
@@ -38,86 +39,115 @@ pub(super) fn run(world: &World<'_>, count: usize) -> Result<()> {
     let (asked, kept) = (aws.calls(), registry.calls());
     println!("ecs: {count} endpoints are destroyed");
     apply("destroy", &second)?;
+    let table = table(count, &asked, &kept, &spent)?;
+    print!("{table}");
+    Ok(())
+}
 
-    let bakes = bakes(&asked);
+fn table(count: usize, asked: &[Call], kept: &[Call], spent: &Spent) -> Result<Table> {
+    let bakes = bakes(asked);
     ensure!(
         bakes.len() == count,
         "{} of {count} endpoints had a bake",
         bakes.len()
     );
-    let from = bakes.iter().map(|bake| bake.from).max();
-    let to = bakes.iter().map(|bake| bake.to).min();
-    let (from, to) = from.zip(to).context("no bake")?;
-    ensure!(
-        from < to,
-        "never did all {count} bake at once: some began after others had ended"
-    );
-    let window = (to - from).as_secs_f64();
-    let within = |calls: &[Call]| {
-        let mut counts = BTreeMap::<String, usize>::new();
-        for call in calls.iter().filter(|call| call.at > from && call.at < to) {
-            *counts.entry(call.request.operation.clone()).or_default() += 1;
-        }
-        counts
-    };
+    let all = While::all(&bakes).with_context(|| {
+        format!("never did all {count} bake at once: some began after others had ended")
+    })?;
+    let unseen = bakes.iter().map(|bake| all.unseen(&bake.group, asked));
+    let unseen = unseen.max().unwrap_or_default().as_secs_f64();
     let mut table = Table::new(
-        format!("Endpoints on ECS: {count} bake at once, for {window:.0} s"),
+        format!(
+            "Endpoints on ECS: {count} bake at once, for {:.0} s",
+            all.seconds()
+        ),
         &["what", "measured", "at most", "", "of which"],
     );
-    let counts = within(&asked);
-    let rate = counts.values().sum::<usize>() as f64 / window;
-    let told: Vec<_> = counts
-        .iter()
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect();
-    let verdict =
-        |measured: f64, bound: f64| (bound.to_string(), at_most(measured, bound).to_owned());
-    let (bound, judged) = verdict(rate, CALLS);
-    table.row(vec![
-        "calls of AWS a second".to_owned(),
-        format!("{rate:.2}"),
-        bound,
-        judged,
-        told.join(", "),
-    ]);
-    let unseen = bakes
-        .iter()
-        .map(|bake| bake.unseen(&asked, from, to).as_secs_f64());
-    let unseen = unseen.fold(0.0, f64::max);
-    let (bound, judged) = verdict(unseen, UNSEEN);
-    table.row(vec![
-        "longest time that a candidate was unseen, in seconds".to_owned(),
-        format!("{unseen:.1}"),
-        bound,
-        judged,
+    let mut row = |what: &str, measured: f64, bound: Option<f64>, more: String| {
+        table.row(vec![
+            what.to_owned(),
+            format!("{measured:.2}"),
+            bound.map_or_else(|| "-".to_owned(), |bound| bound.to_string()),
+            bound
+                .map_or("", |bound| at_most(measured, bound))
+                .to_owned(),
+            more,
+        ]);
+    };
+    let (rate, told) = all.calls(asked);
+    row("calls of AWS a second", rate, Some(CALLS), told);
+    row(
+        "longest time that a candidate was unseen, in seconds",
+        unseen,
+        Some(UNSEEN),
         String::new(),
-    ]);
-    let counts = within(&kept);
-    let rate = counts.values().sum::<usize>() as f64 / window;
-    let told: Vec<_> = counts
-        .iter()
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect();
-    table.row(vec![
-        "calls of the registry a second".to_owned(),
-        format!("{rate:.2}"),
-        "-".to_owned(),
-        String::new(),
-        told.join(", "),
-    ]);
-    table.row(vec![
-        "CPU of the provider in the whole apply, in seconds".to_owned(),
-        format!("{:.2}", spent.provider.cpu),
-        "-".to_owned(),
-        String::new(),
+    );
+    let (rate, told) = all.calls(kept);
+    row("calls of the registry a second", rate, None, told);
+    row(
+        "CPU of the provider in the whole apply, in seconds",
+        spent.provider.cpu,
+        None,
         format!(
             "{:.0} s long, {:.0} MB at most",
             spent.wall.as_secs_f64(),
             spent.provider.peak_bytes as f64 / 1e6
         ),
-    ]);
-    print!("{table}");
-    Ok(())
+    );
+    Ok(table)
+}
+
+/// The time in which all bake.
+struct While {
+    from: Instant,
+    to: Instant,
+}
+
+impl While {
+    /// Nothing if some began after others had ended.
+    fn all(bakes: &[Bake]) -> Option<Self> {
+        let from = bakes.iter().map(|bake| bake.from).max()?;
+        let to = bakes.iter().map(|bake| bake.to).min()?;
+        (from < to).then_some(Self { from, to })
+    }
+
+    fn seconds(&self) -> f64 {
+        (self.to - self.from).as_secs_f64()
+    }
+
+    fn holds(&self, at: Instant) -> bool {
+        self.from < at && at < self.to
+    }
+
+    /// How many of these calls there were in a second, and which.
+    fn calls(&self, calls: &[Call]) -> (f64, String) {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for call in calls.iter().filter(|call| self.holds(call.at)) {
+            *counts.entry(&call.request.operation).or_default() += 1;
+        }
+        let told: Vec<_> = counts
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let all: usize = counts.values().sum();
+        (all as f64 / self.seconds(), told.join(", "))
+    }
+
+    /// The longest time in which nobody asked for the group's health.
+    fn unseen(&self, group: &str, calls: &[Call]) -> Duration {
+        let looks = calls.iter().filter(|call| {
+            let asked = call.request.parameters.get("TargetGroupArn");
+            call.request.operation == "describetargethealth"
+                && asked.is_some_and(|asked| asked == group)
+        });
+        let times = looks.map(|call| call.at).filter(|at| self.holds(*at));
+        let (mut last, mut longest) = (self.from, Duration::ZERO);
+        for at in times.chain([self.to]) {
+            longest = longest.max(at - last);
+            last = at;
+        }
+        longest
+    }
 }
 
 /// The time between a candidate's first traffic and the next change of its listener.
@@ -127,25 +157,6 @@ struct Bake {
     group: String,
     from: Instant,
     to: Instant,
-}
-
-impl Bake {
-    /// The longest time within these bounds in which nobody asked for the group's health.
-    fn unseen(&self, calls: &[Call], from: Instant, to: Instant) -> Duration {
-        let looks = calls.iter().filter(|call| {
-            call.request.operation == "describetargethealth"
-                && call.request.parameters.get("TargetGroupArn") == Some(&self.group)
-        });
-        let times = looks
-            .map(|call| call.at)
-            .filter(|at| *at > from && *at < to);
-        let (mut last, mut longest) = (from, Duration::ZERO);
-        for at in times.chain([to]) {
-            longest = longest.max(at - last);
-            last = at;
-        }
-        longest
-    }
 }
 
 /// The bakes that these calls show, in the order of their listeners.
@@ -224,6 +235,9 @@ mod tests {
         let (from, to) = (calls[1].at, calls[5].at);
         let group = "new".to_owned();
         assert_eq!(bakes, [Bake { group, from, to }]);
-        assert_eq!(bakes[0].unseen(&calls, from, to), Duration::from_secs(13));
+        let all = While::all(&bakes).unwrap();
+        assert_eq!(all.unseen("new", &calls), Duration::from_secs(13));
+        let counted = "3 describetargethealth".to_owned();
+        assert_eq!(all.calls(&calls), (0.15, counted));
     }
 }
