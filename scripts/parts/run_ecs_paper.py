@@ -19,7 +19,7 @@ import run_ministack
 
 
 def install():
-    from ecs import balancing, health, scaling, services
+    from ecs import account, balancing, health, scaling, services
     from ministack.services import alb, ecs
 
     class Checks(health.Checks):
@@ -32,6 +32,7 @@ def install():
     checks = Checks(balancing.users)
     balancing.install(checks.routable)
     services.install("http://192.0.2.1", balancing.users, checks)
+    account.install()
     scaling.install(balancing.users)
     alb._ACTION_MAP["DescribeTargetHealth"] = checks.describe
     ecs._task_ip = lambda task: "198.51.%d.%d" % divmod(zlib.crc32(task["taskArn"].encode()) % 65536, 256)

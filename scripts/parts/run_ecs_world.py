@@ -107,11 +107,12 @@ async def run(dockerd):
     os.environ.pop("HOSTNAME", None)  # ministack takes it for a container of its own
     os.environ.update(DOCKER_HOST=f"unix://{dockerd.socket}", MINISTACK_DOCKER_TIMEOUT="120")
     run_ministack.settle(port)
-    from ecs import balancing, health, scaling, services
+    from ecs import account, balancing, health, scaling, services
 
     checks = health.Checks(balancing.users)
     balancing.install(checks.routable)
     services.install(f"http://{dockerd.host}:{port}", balancing.users, checks)
+    account.install()
     scaling.install(balancing.users)
     balancing.Doors(Addresses(dockerd), serve_door).install()
     checks.install()

@@ -5,15 +5,20 @@ use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::part::{self, registry};
 use mlops_acceptance::stack::ENDPOINT;
 use mlops_acceptance::{Workspace, http, skip};
+use serde_json::json;
 
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
 /// What a plan asks for.
-const LOOKS: [&str; 5] = [
+const LOOKS: [&str; 9] = [
     "dynamodb:*",
     "ec2:DescribeSubnets",
+    "elasticloadbalancing:DescribeAccountLimits",
+    "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetGroups",
     "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
     "s3:*",
 ];
 
@@ -169,6 +174,14 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
             "elasticloadbalancing:DescribeLoadBalancers",
             "DescribeLoadBalancers on load balancer",
         ),
+        (
+            "elasticloadbalancing:DescribeTargetGroups",
+            "DescribeTargetGroups on load balancer",
+        ),
+        (
+            "iam:SimulatePrincipalPolicy",
+            "IAM SimulatePrincipalPolicy on role",
+        ),
     ] {
         gate.admit(&[&all.without(action)]);
         let mut work = registry::workspace(&gate.url, &provider(""));
@@ -248,4 +261,231 @@ fn what_a_plan_left_open_fails_the_apply_before_its_first_write() {
     let failed = silent.apply_fails(&[SERVICE]);
     assert!(!failed.errors().concat().contains("rolled back"));
     assert_eq!(world.everything(), before);
+}
+
+#[test]
+fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
+    let name = "what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let secret = world.secret("token", "hush");
+    let with = |image: &str| {
+        let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
+        let text = endpoint(&world, "").replace("traffic = 100", &secrets);
+        text.replace("example.com/own", image)
+    };
+    let repository = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/own";
+    let mut work = world.workspace(&provider(""));
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let but = |action: &str| json!([all, {"Effect": "Deny", "Action": action, "Resource": "*"}]);
+    let logs = json!([{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]);
+    work.config(&with("example.com/own"));
+    assert_eq!(warnings(&mut work), "", "all is allowed");
+    for (image, may, said) in [
+        (
+            "example.com/own",
+            &logs,
+            [
+                "needs secretsmanager:GetSecretValue on",
+                secret.as_str(),
+                "no policy of the role allows it",
+            ],
+        ),
+        (
+            "example.com/own",
+            &but("secretsmanager:*"),
+            [
+                "needs secretsmanager:GetSecretValue on",
+                "variants.main.secrets.TOKEN",
+                "a policy denies it",
+            ],
+        ),
+        (
+            "example.com/own",
+            &but("logs:PutLogEvents"),
+            [
+                "needs logs:PutLogEvents on",
+                "/mlops/endpoints/models/digits",
+                "a policy denies it",
+            ],
+        ),
+        (
+            repository,
+            &but("ecr:BatchGetImage"),
+            [
+                "needs ecr:BatchGetImage on",
+                ":repository/own",
+                "to pull the image of variant main",
+            ],
+        ),
+    ] {
+        world.may("execution", may);
+        work.config(&with(image));
+        let role = [
+            world.execution_role.as_str(),
+            "execution_role_arn",
+            "skip = [\"permissions\"]",
+        ];
+        let said: Vec<&str> = said.into_iter().chain(role).collect();
+        work.plan_fails(&said);
+    }
+    let mut work = workspace(&world, "preflight { skip = [\"permissions\"] }");
+    assert_eq!(warnings(&mut work), "", "it is left out");
+}
+
+#[test]
+fn a_task_that_cannot_read_the_registrys_bucket_is_an_error_where_it_runs_a_model() {
+    let name = "a_task_that_cannot_read_the_registrys_bucket_is_an_error_where_it_runs_a_model";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let objects = |bucket: &str| {
+        let resource = format!("arn:aws:s3:::{bucket}/*");
+        json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": resource}])
+    };
+    world.may("task", &objects("other"));
+    let mut image = workspace(&world, "");
+    assert_eq!(warnings(&mut image), "", "an image reads nothing there");
+    let mut work = world.workspace(&provider(""));
+    work.copy_model("digits-v1", "model.onnx");
+    let model = r#"
+resource "mlops_model" "digits" {
+  name = "digits"
+}
+resource "mlops_model_version" "digits" {
+  model  = mlops_model.digits.name
+  source = "model.onnx"
+}
+"#;
+    let own = format!("image   = \"example.com/own@sha256:{}\"", "b".repeat(64));
+    let bound =
+        "model = mlops_model.digits.name\n      model_version = mlops_model_version.digits.version";
+    let served = endpoint(&world, "").replace(&own, bound);
+    assert!(served.contains(bound));
+    work.config(&format!("{model}{served}"));
+    work.plan_fails(&[
+        world.task_role.as_str(),
+        "needs s3:GetObject on arn:aws:s3:::acme-models/sha256/",
+        "task_role_arn",
+    ]);
+    world.may("task", &objects("acme-models"));
+    assert_eq!(warnings(&mut work), "");
+}
+
+#[test]
+fn a_load_balancer_without_room_is_an_error_with_its_numbers() {
+    let name = "a_load_balancer_without_room_is_an_error_with_its_numbers";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let shared = world.listener(8000);
+    let taken = world.listener(8001);
+    let mut work = world.workspace(&provider(""));
+    let at = |ingress: &str| {
+        let text = endpoint(&world, "").replace(&world.own_listener(), ingress);
+        assert!(text.contains(ingress), "{text}");
+        text
+    };
+    let own = |port: &str| {
+        format!(
+            "load_balancer_arn = {:?}\n    {port}",
+            world.load_balancer_arn
+        )
+    };
+    let rule = |range: &str| {
+        format!("listener_arn = {shared:?}\n    path_patterns = [\"/v2/*\"]\n    {range}")
+    };
+    work.config(&at(&own("port_range = \"8000-8001\"")));
+    work.plan_fails(&[
+        "every port of 8000-8001 of",
+        "8001 by listener",
+        taken.as_str(),
+        "port_range",
+    ]);
+    work.config(&at(&own("port = 8001")));
+    work.plan_fails(&["port 8001 of", "is taken by listener", "port"]);
+    // One of them would find the other's.
+    let twice = at(&own("port = 9000"));
+    let other = twice.replace("\"digits\"", "\"letters\"");
+    work.config(&format!("{twice}{other}"));
+    work.plan_fails(&["another endpoint of this run asks for port 9000"]);
+
+    for priority in 100..199 {
+        world.rule(&shared, priority);
+    }
+    work.config(&at(&rule("priority_range = \"197-198\"")));
+    work.plan_fails(&[
+        "every priority of 197-198 of",
+        "198 by rule",
+        "priority_range",
+    ]);
+    work.config(&at(&rule("priority_range = \"300-301\"")));
+    assert_eq!(warnings(&mut work), "", "the hundredth rule");
+    world.rule(&taken, 7);
+    work.plan_fails(&[
+        "has 100 rules, this endpoint needs 1 more, and the account may have 100",
+        "listener_arn",
+    ]);
+    for port in 8002..8050 {
+        let _ = world.listener(port);
+    }
+    work.config(&endpoint(&world, ""));
+    work.plan_fails(&[
+        "has 50 listeners, this endpoint needs 1 more, and the account may have 50",
+        "load_balancer_arn",
+    ]);
+}
+
+#[test]
+fn credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_the_apply() {
+    let name =
+        "credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_the_apply";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let mut work = Workspace::new();
+    let (table, bucket) = (registry::TABLE, registry::BUCKET);
+    let lies = format!("table = {table:?}\n    bucket = {bucket:?}");
+    let told = part::provider(&world.part.url, &lies);
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| !line.contains("_key "))
+        .collect();
+    work.provider(&format!("{}\n  {}", lines.join("\n"), provider("")));
+    for (variable, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush"),
+        ("AWS_SESSION_TOKEN", "hush-hush"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"),
+    ] {
+        work.env(variable, value);
+    }
+    let canary = "rollout {\n    strategy = \"CANARY\"\n    steps = [{ traffic = 10, bake = \"20m\" }, { traffic = 100 }]\n  }";
+    let first = endpoint(&world, canary);
+    work.config(&first);
+    // Nothing bakes where nothing serves yet.
+    work.apply();
+    let before = world.everything();
+    work.config(&first.replace(&"b".repeat(64), &"c".repeat(64)));
+    let plan = work.plan();
+    assert_eq!(plan.actions(ENDPOINT), ["update"]);
+    let warned = plan.warnings().concat();
+    let said = [
+        "run out at 2020-01-01T00:00:00Z",
+        "the rollout takes 25m",
+        "skip = [\"credentials\"]",
+    ];
+    for said in said {
+        assert!(warned.contains(said), "{said} is not in {warned}");
+    }
+    let failed = work.apply_fails(&said);
+    assert!(!failed.errors().concat().contains("rolled back"));
+    assert_eq!(world.everything(), before);
+    work.env("AWS_CREDENTIAL_EXPIRATION", "2100-01-01T00:00:00Z");
+    assert_eq!(work.plan().warnings(), Vec::<String>::new());
 }

@@ -14,7 +14,7 @@ mod efs;
 mod environment;
 mod handle;
 mod logs;
-mod names;
+pub(crate) mod names;
 mod observe;
 mod revision;
 mod rounds;
@@ -153,7 +153,7 @@ impl EcsTarget {
         Self {
             account: Arc::new(Account {
                 rounds: Rounds::new(clients.clone(), balancers.clone(), clock.clone()),
-                preflight: Preflight::new(&clients, &balancers),
+                preflight: Preflight::new(&clients, &balancers, &settings),
                 balancers,
                 alarms: Alarms::new(clients.clone(), clock),
                 clients,

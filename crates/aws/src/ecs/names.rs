@@ -12,7 +12,7 @@ pub(super) const CONTAINER: &str = "server";
 const STREAMS: &str = CONTAINER;
 
 /// The log group of an endpoint's servers.
-pub(super) fn log_group(cluster: &str, endpoint: &EndpointName) -> String {
+pub(crate) fn log_group(cluster: &str, endpoint: &EndpointName) -> String {
     format!("/mlops/endpoints/{}/{endpoint}", self::cluster(cluster))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn log_stream_prefix() -> &'static str {
 }
 
 /// The log stream of a task's container, as the awslogs driver names it.
-pub(super) fn log_stream(task: &str) -> String {
+pub(crate) fn log_stream(task: &str) -> String {
     format!("{STREAMS}/{CONTAINER}/{task}")
 }
 

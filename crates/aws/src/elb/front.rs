@@ -291,7 +291,7 @@ impl Balancers {
     }
 
     /// Every listener of the load balancer, or every rule of the listener.
-    async fn all(&self, ingress: &IngressSpec) -> Result<Vec<Found>> {
+    pub(super) async fn all(&self, ingress: &IngressSpec) -> Result<Vec<Found>> {
         let listed = self.listed(ingress).await;
         listed.map_err(|refusal| match refusal.is_missing() {
             true => nowhere(parent(ingress), Blame::of(ingress)),

@@ -13,6 +13,7 @@ mod groups;
 mod health;
 pub(crate) mod names;
 mod place;
+pub(crate) mod room;
 mod slots;
 pub(crate) mod tags;
 mod together;

@@ -64,7 +64,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn choice(ingress: &IngressSpec) -> SlotChoice {
+pub(super) fn choice(ingress: &IngressSpec) -> SlotChoice {
     match ingress {
         IngressSpec::Listener { port, .. } => *port,
         IngressSpec::Rule { priority, .. } => *priority,
@@ -102,6 +102,12 @@ fn slots_of<'a>(records: &'a dyn Records, partition: &'a str) -> Slots<'a> {
         partition,
         what: "slot of a load balancer",
     }
+}
+
+/// Who has which slot of `parent`.
+pub(super) async fn holders(records: &dyn Records, parent: &str) -> Result<BTreeMap<u16, Owner>> {
+    let partition = partition(parent);
+    slots_of(records, &partition).holders().await
 }
 
 /// The slot that `owner` holds already, unless it is in `foreign`: those are known to be somebody else's.
@@ -154,7 +160,7 @@ pub(super) async fn release(
         .await
 }
 
-fn exhausted(wanted: &Wanted<'_>, holders: &[(u16, String)]) -> Error {
+pub(super) fn exhausted(wanted: &Wanted<'_>, holders: &[(u16, String)]) -> Error {
     let (word, parent) = (wanted.word(), parent(wanted.ingress));
     let attribute = wanted.attribute();
     if let SlotChoice::Fixed(_) = choice(wanted.ingress) {

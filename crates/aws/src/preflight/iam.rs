@@ -82,6 +82,7 @@ pub(super) async fn role(clients: &AwsClients, name: &str) -> Result<Option<Role
             Some(Role {
                 arn: role.text("Arn")?.to_owned(),
                 trust: role.text("AssumeRolePolicyDocument")?.to_owned(),
+                made: role.text("CreateDate").and_then(|made| made.parse().ok()),
             })
         });
     role.map(Some).ok_or_else(|| {

@@ -6,21 +6,33 @@
 mod balancer;
 pub(crate) mod ec2;
 pub(crate) mod iam;
+mod lifetime;
 mod once;
+mod permissions;
 mod roles;
+mod room;
+mod simulate;
 mod subnets;
 
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use mlops_core::Error;
+use jiff::Timestamp;
 use mlops_core::endpoint::spec::{EcsSpec, EndpointSpec, IngressSpec};
 use mlops_core::target::{Check, Finding, PreflightAsked};
+use mlops_core::{Class, Error};
+
+use tokio::sync::Semaphore;
 
 use self::once::Once;
+use self::permissions::{Need, Place};
 use self::roles::{Arn, Role};
+use self::room::{Planned, Seen, Used};
+use self::simulate::Decision;
 use self::subnets::Subnet;
 use crate::clients::AwsClients;
+use crate::ecs::EcsTargetSettings;
+use crate::elb::room::{Limits, Taken};
 use crate::elb::{Balancer, Balancers};
 use crate::retry::Patience;
 
@@ -34,42 +46,73 @@ const PATIENCE: Patience = Patience {
     attempt: Duration::from_secs(8),
 };
 
+/// So many simulations run at a time: IAM is one for all regions, and asks for less soon.
+const SIMULATIONS: usize = 4;
+
+/// In place of a bucket's name that a plan does not know yet; no bucket has such a name.
+const NO_BUCKET: &str = "not-known-before-apply";
+
 /// Looks, for all endpoints of a run.
 pub(crate) struct Preflight {
     clients: AwsClients,
     balancers: Balancers,
+    bucket: String,
+    prefix: String,
     roles: Once<Role>,
+    permissions: Once<Vec<(&'static str, Decision)>>,
+    simulations: Semaphore,
     subnets: Once<Vec<Subnet>>,
     places: Once<Balancer>,
+    limits: Once<Limits>,
+    listeners: Once<u64>,
+    rules: Once<u64>,
+    groups: Once<u64>,
+    taken: Once<Taken>,
+    planned: Planned,
 }
 
 /// What is looked at.
 struct Around<'a> {
+    spec: &'a EndpointSpec,
     ecs: &'a EcsSpec,
     asked: &'a PreflightAsked,
 }
 
 impl Preflight {
     /// Calls nothing yet.
-    pub(crate) fn new(clients: &AwsClients, balancers: &Balancers) -> Self {
+    pub(crate) fn new(
+        clients: &AwsClients,
+        balancers: &Balancers,
+        settings: &EcsTargetSettings,
+    ) -> Self {
         let clients = clients.hurried(PATIENCE);
         Self {
             balancers: balancers.with(clients.clone()),
             clients,
+            bucket: settings.bucket.clone(),
+            prefix: settings.prefix.clone(),
             roles: Once::default(),
+            permissions: Once::default(),
+            simulations: Semaphore::new(SIMULATIONS),
             subnets: Once::default(),
             places: Once::default(),
+            limits: Once::default(),
+            listeners: Once::default(),
+            rules: Once::default(),
+            groups: Once::default(),
+            taken: Once::default(),
+            planned: Planned::default(),
         }
     }
 
     /// What is wrong around the endpoint.
     pub(crate) async fn look(
         &self,
-        _spec: &EndpointSpec,
+        spec: &EndpointSpec,
         ecs: &EcsSpec,
         asked: &PreflightAsked,
     ) -> Vec<Finding> {
-        let around = &Around { ecs, asked };
+        let around = &Around { spec, ecs, asked };
         let looks = asked
             .checks
             .iter()
@@ -81,8 +124,10 @@ impl Preflight {
     fn look_at<'a>(&'a self, check: Check, around: &'a Around<'a>) -> BoxFuture<'a, Vec<Finding>> {
         match check {
             Check::Roles => Box::pin(self.look_at_roles(around)),
+            Check::Permissions => Box::pin(self.look_at_permissions(around)),
             Check::Subnets => Box::pin(self.look_at_subnets(around)),
             Check::LoadBalancer => Box::pin(self.look_at_balancer(around)),
+            Check::Credentials => Box::pin(async { self.look_at_credentials(around) }),
         }
     }
 
@@ -118,6 +163,83 @@ impl Preflight {
             .and_then(|found| Arn::read(&found.arn))
             .is_some_and(|found| found.account != arn.account);
         Ok((!is_foreign).then_some((arn, found)))
+    }
+
+    async fn look_at_permissions(&self, around: &Around<'_>) -> Vec<Finding> {
+        let possible = |error| vec![Finding::possible(Check::Permissions, error)];
+        let region = match self.clients.region().await {
+            Ok(region) => region,
+            Err(error) => return possible(error),
+        };
+        let place = Place {
+            region: &region,
+            bucket: Some(self.bucket.as_str()).filter(|bucket| *bucket != NO_BUCKET),
+            prefix: &self.prefix,
+        };
+        let needs = permissions::needs(around.spec, around.ecs, &place);
+        let (execution, task) = futures::join!(
+            self.role(&around.ecs.execution_role_arn),
+            self.role(&around.ecs.task_role_arn)
+        );
+        let is_told = around.asked.checks.contains(&Check::Roles);
+        let asked = needs.iter().filter_map(|need| {
+            let role = match need.attribute {
+                permissions::TASK => &task,
+                _ => &execution,
+            };
+            match role {
+                Ok(Some((_, Some(role)))) => Some((need, role.made)),
+                Ok(_) => None,
+                // One warning that nobody answers is enough.
+                Err(error) if is_told && error.class() == Class::Unavailable => None,
+                // Whoever may not look at a role may still ask what it may do.
+                Err(_) => Some((need, None)),
+            }
+        });
+        let looks = asked.map(|(need, made)| async move {
+            let looked = self.permission(need, made).await;
+            looked.map_err(|error| Finding::possible(Check::Permissions, error.at(need.attribute)))
+        });
+        once_unseen(join_all(looks).await)
+    }
+
+    /// What is wrong with what a role may do that was made then.
+    async fn permission(
+        &self,
+        need: &Need,
+        made: Option<Timestamp>,
+    ) -> Result<Option<Finding>, Error> {
+        let question = &need.question;
+        let answers = async {
+            // Never closed.
+            let _turn = self.simulations.acquire().await;
+            simulate::simulate(&self.clients, question).await
+        };
+        let mut refused = None;
+        let allowed = async {
+            let answers = answers.await?;
+            let is_good = |all: &Vec<(_, Decision)>| {
+                all.iter()
+                    .all(|(_, decision)| *decision == Decision::Allowed)
+            };
+            if answers.as_ref().is_some_and(is_good) {
+                return Ok(answers);
+            }
+            refused = answers;
+            Ok(None)
+        };
+        // Boxed: calls are deep.
+        Box::pin(self.permissions.find(&question.key(), allowed)).await?;
+        Ok(refused.and_then(|answers| permissions::judge(need, &answers, made, Timestamp::now())))
+    }
+
+    fn look_at_credentials(&self, around: &Around<'_>) -> Vec<Finding> {
+        let now = Timestamp::now();
+        let environment = |name: &str| std::env::var(name).ok();
+        let end = lifetime::end(self.clients.settings(), environment, now);
+        end.and_then(|end| lifetime::judge(end, around.asked, now))
+            .into_iter()
+            .collect()
     }
 
     async fn look_at_subnets(&self, around: &Around<'_>) -> Vec<Finding> {
@@ -156,10 +278,56 @@ impl Preflight {
 
     async fn look_at_balancer(&self, around: &Around<'_>) -> Vec<Finding> {
         let ingress = &around.ecs.ingress;
-        match self.balancer(ingress).await {
-            Ok(found) => balancer::judge(ingress, &found).into_iter().collect(),
-            Err(error) => vec![balancer::unseen(error)],
+        let found = match self.balancer(ingress).await {
+            Ok(found) => found,
+            Err(error) => return vec![balancer::unseen(error)],
+        };
+        if let Some(finding) = balancer::judge(ingress, &found) {
+            return vec![finding];
         }
+        match self.room(&found.arn, around).await {
+            Ok(findings) => findings,
+            Err(error) => vec![Finding::possible(Check::LoadBalancer, error)],
+        }
+    }
+
+    /// What of a load balancer is used up.
+    async fn room(&self, arn: &str, around: &Around<'_>) -> Result<Vec<Finding>, Error> {
+        let (ingress, asked) = (&around.ecs.ingress, around.asked);
+        if !room::is_needed(asked) {
+            return Ok(Vec::new());
+        }
+        let fronts = async {
+            match ingress {
+                IngressSpec::Listener { .. } => {
+                    let count = self.balancers.count_listeners(arn);
+                    self.listeners.get(arn, count).await
+                }
+                IngressSpec::Rule { .. } => {
+                    let count = self.balancers.count_rules(arn);
+                    self.rules.get(arn, count).await
+                }
+            }
+        };
+        let groups = self.groups.get(arn, self.balancers.count_groups(arn));
+        let taken = self.balancers.who_has(ingress);
+        let taken = self.taken.get(crate::elb::parent(ingress), taken);
+        let limits = self.limits.get("", self.balancers.limits());
+        let (fronts, groups, taken, limits) = futures::join!(fronts, groups, taken, limits);
+        let used = Used {
+            fronts: fronts?,
+            groups: groups?,
+            taken: taken?,
+        };
+        let own = &around.spec.name;
+        let seen = Seen {
+            balancer: arn,
+            others: self.planned.note(arn, ingress, own, asked),
+            used,
+            is_known: limits.is_ok(),
+            limits: limits.unwrap_or_default(),
+        };
+        Ok(room::judge(&seen, ingress, own, asked))
     }
 
     async fn balancer(&self, ingress: &IngressSpec) -> Result<Balancer, Error> {

@@ -1,5 +1,6 @@
 //! Whether ECS can take on a role.
 
+use jiff::Timestamp;
 use mlops_core::Error;
 use mlops_core::target::{Check, Finding};
 use percent_encoding::percent_decode_str;
@@ -14,6 +15,8 @@ pub(super) struct Role {
     pub(super) arn: String,
     /// Who may take it on: a policy, as it is sent.
     pub(super) trust: String,
+    /// When it was made, if that is told.
+    pub(super) made: Option<Timestamp>,
 }
 
 /// The ARN of a role, in its parts.
@@ -146,6 +149,7 @@ mod tests {
         Role {
             arn: ARN.to_owned(),
             trust: trust.into(),
+            made: None,
         }
     }
 

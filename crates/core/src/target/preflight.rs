@@ -11,22 +11,34 @@ use crate::error::Error;
 pub enum Check {
     /// The roles that tasks run with.
     Roles,
+    /// What those roles may do.
+    Permissions,
     /// The subnets that tasks get their addresses from.
     Subnets,
-    /// The load balancer that clients reach the endpoint by.
+    /// The load balancer that clients reach the endpoint by, and the room on it.
     LoadBalancer,
+    /// How long the credentials last with which all is done.
+    Credentials,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Roles, Self::Subnets, Self::LoadBalancer];
+    pub const ALL: [Self; 5] = [
+        Self::Roles,
+        Self::Permissions,
+        Self::Subnets,
+        Self::LoadBalancer,
+        Self::Credentials,
+    ];
 
     /// What users call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Roles => "roles",
+            Self::Permissions => "permissions",
             Self::Subnets => "subnets",
             Self::LoadBalancer => "load_balancer",
+            Self::Credentials => "credentials",
         }
     }
 

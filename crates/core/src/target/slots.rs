@@ -198,6 +198,14 @@ impl Slots<'_> {
         }
     }
 
+    /// Who has which.
+    pub async fn holders<H: Holder>(self) -> Result<BTreeMap<u16, H>> {
+        let leases = self.leases().await?.into_iter();
+        Ok(leases
+            .map(|(slot, (_, lease))| (slot, lease.holder))
+            .collect())
+    }
+
     async fn leases<H: Holder>(self) -> Result<Leases<H>> {
         let mut all = BTreeMap::new();
         let mut after = None;

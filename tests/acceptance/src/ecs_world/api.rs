@@ -134,7 +134,7 @@ impl EcsWorld {
         self.ec2("CreateSubnet", &parameters, "subnetId")
     }
 
-    /// Makes a role that this service can take; its ARN.
+    /// Makes a role that this service can take and that may do what tasks need, long ago; its ARN.
     ///
     /// # Panics
     /// If that is refused.
@@ -146,11 +146,32 @@ impl EcsWorld {
         let parameters = [
             ("RoleName", name),
             ("AssumeRolePolicyDocument", &trust.to_string()),
+            // `scripts/parts/ecs/account.py`
+            ("Tags.member.1.Key", "test:created"),
+            ("Tags.member.1.Value", "2020-01-01T00:00:00Z"),
         ];
-        value(
-            &self.query("iam", "2010-05-08", "CreateRole", &parameters),
-            "Arn",
-        )
+        let made = self.query("iam", "2010-05-08", "CreateRole", &parameters);
+        let tasks = ["ecr", "logs", "s3", "secretsmanager", "ssm"];
+        let actions = tasks.map(|service| format!("{service}:*"));
+        self.may(
+            name,
+            &json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}]),
+        );
+        value(&made, "Arn")
+    }
+
+    /// From now on a role may do what these statements say.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn may(&self, role: &str, statements: &Value) {
+        let document = json!({"Version": "2012-10-17", "Statement": statements});
+        let parameters = [
+            ("RoleName", role),
+            ("PolicyName", "own"),
+            ("PolicyDocument", &document.to_string()),
+        ];
+        self.query("iam", "2010-05-08", "PutRolePolicy", &parameters);
     }
 
     fn query(

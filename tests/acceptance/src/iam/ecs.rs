@@ -116,11 +116,17 @@ pub(super) fn ec2(form: &str) -> Vec<Call> {
 /// # Panics
 /// If the operation is not one that the provider uses.
 pub(super) fn iam(form: &str) -> Vec<Call> {
-    let role = field(form, "RoleName").map(decoded).expect("a role");
+    let told = |name: &str| field(form, name).map(decoded).expect(name);
     match action(form) {
         operation @ "GetRole" => {
-            let role = format!("arn:aws:iam::{ACCOUNT}:role/{role}");
+            let role = format!("arn:aws:iam::{ACCOUNT}:role/{}", told("RoleName"));
             vec![Call::new(&format!("iam:{operation}"), role)]
+        }
+        operation @ "SimulatePrincipalPolicy" => {
+            vec![Call::new(
+                &format!("iam:{operation}"),
+                told("PolicySourceArn"),
+            )]
         }
         other => panic!("IAM's {other} is not known here"),
     }
@@ -149,7 +155,8 @@ pub(super) fn elb(form: &str) -> Vec<Call> {
     let operation = field("Action");
     // What is acted on, and what is made there.
     let (resource, made) = match operation.as_str() {
-        "DescribeListeners"
+        "DescribeAccountLimits"
+        | "DescribeListeners"
         | "DescribeLoadBalancers"
         | "DescribeRules"
         | "DescribeTags"

@@ -1,0 +1,452 @@
+//! Whether a load balancer has room for what an endpoint adds: a port or a priority, a listener or a rule, target groups.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use mlops_core::Error;
+use mlops_core::endpoint::spec::{IngressSpec, SlotChoice};
+use mlops_core::names::EndpointName;
+use mlops_core::target::{Check, Finding, FrontChange, PreflightAsked};
+
+use crate::elb::room::{Limits, Taken, none_left};
+
+/// What is on a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Used {
+    /// Listeners or rules, as the ingress makes the one or the other.
+    pub(super) fronts: u64,
+    pub(super) groups: u64,
+    pub(super) taken: Taken,
+}
+
+/// What is known when an endpoint is judged.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) balancer: &'a str,
+    pub(super) used: Used,
+    pub(super) others: Others,
+    /// AWS's own, where the account's could not be read.
+    pub(super) limits: Limits,
+    /// Whether they are the account's.
+    pub(super) is_known: bool,
+}
+
+/// What an endpoint that is planned will add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Adds {
+    slots: Option<SlotChoice>,
+    /// Beside what is there now, when all is done.
+    groups: u64,
+}
+
+/// What endpoints add, by what their slots are of and by endpoint.
+type ByEndpoint = BTreeMap<(String, EndpointName), Adds>;
+
+/// What the endpoints of this run add, by whether they add rules, and by load balancer.
+#[derive(Debug, Default)]
+pub(super) struct Planned(Mutex<BTreeMap<(bool, String), ByEndpoint>>);
+
+/// What the others of this run add.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// On the load balancer.
+    fronts: u64,
+    groups: u64,
+    /// On the same listener, or load balancer.
+    slots: Vec<SlotChoice>,
+}
+
+impl Planned {
+    /// Notes what this endpoint adds to `balancer`, and tells what the others add.
+    pub(super) fn note(
+        &self,
+        balancer: &str,
+        ingress: &IngressSpec,
+        own: &EndpointName,
+        asked: &PreflightAsked,
+    ) -> Others {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (is_rule(ingress), balancer.to_owned());
+        let same = (crate::elb::parent(ingress).to_owned(), own.clone());
+        let makes_front = makes_front(asked);
+        let adds = Adds {
+            slots: makes_front.then(|| choice(ingress)),
+            groups: match makes_front {
+                true => asked.revisions,
+                // Each of them goes for one that is there.
+                false => 0,
+            },
+        };
+        all.entry(place.clone())
+            .or_default()
+            .insert(same.clone(), adds);
+        let groups = all.iter().filter(|((_, on), _)| on == balancer);
+        let groups = groups
+            .flat_map(|(_, all)| all)
+            .filter(|(of, _)| **of != same);
+        let groups = groups.map(|(_, adds)| adds.groups).sum();
+        let others = all.get(&place).into_iter().flatten();
+        let others: Vec<_> = others
+            .filter(|(of, adds)| **of != same && adds.slots.is_some())
+            .collect();
+        Others {
+            groups,
+            fronts: others.len().try_into().unwrap_or(u64::MAX),
+            slots: others
+                .iter()
+                .filter(|((parent, _), _)| *parent == same.0)
+                .filter_map(|(_, adds)| adds.slots)
+                .collect(),
+        }
+    }
+}
+
+/// Whether the change makes a listener or a rule.
+fn makes_front(asked: &PreflightAsked) -> bool {
+    matches!(asked.front, FrontChange::First | FrontChange::Another)
+}
+
+fn is_rule(ingress: &IngressSpec) -> bool {
+    matches!(ingress, IngressSpec::Rule { .. })
+}
+
+fn choice(ingress: &IngressSpec) -> SlotChoice {
+    match ingress {
+        IngressSpec::Listener { port, .. } => *port,
+        IngressSpec::Rule { priority, .. } => *priority,
+    }
+}
+
+/// Whether the change adds anything to a load balancer.
+pub(super) fn is_needed(asked: &PreflightAsked) -> bool {
+    asked.front != FrontChange::Unsettled && (makes_front(asked) || asked.revisions > 0)
+}
+
+/// What of the load balancer is used up.
+pub(super) fn judge(
+    seen: &Seen<'_>,
+    ingress: &IngressSpec,
+    own: &EndpointName,
+    asked: &PreflightAsked,
+) -> Vec<Finding> {
+    let Seen {
+        balancer,
+        used,
+        others,
+        limits,
+        is_known,
+    } = seen;
+    let is_known = *is_known;
+    let (word, attribute, most) = match is_rule(ingress) {
+        false => ("listeners", "ingress.load_balancer_arn", limits.listeners),
+        true => ("rules", "ingress.listener_arn", limits.rules),
+    };
+    let mut findings = Vec::new();
+    if makes_front(asked) {
+        findings.extend(slot(ingress, own, used, others).err());
+    }
+    let mut count = |word: &str, there: u64, planned: u64, adds: u64, most: u64| {
+        if adds == 0 || there + planned + adds <= most {
+            return;
+        }
+        let besides = match planned {
+            0 => String::new(),
+            more => format!(", other endpoints of this run add {more}"),
+        };
+        let whose = match is_known {
+            true => "the account may have",
+            false => {
+                "the account's limit could not be read (elasticloadbalancing:DescribeAccountLimits), and AWS's own is"
+            }
+        };
+        let text = format!(
+            "load balancer {balancer} has {there} {word}{besides}, this endpoint needs {adds} more, and {whose} {most}; ask AWS for a higher quota, \
+             destroy an endpoint that is not needed, or name another one in {attribute}"
+        );
+        let error = Error::invalid(text).at(attribute);
+        findings.push(match is_known {
+            true => Finding::certain(Check::LoadBalancer, error),
+            false => Finding::possible(Check::LoadBalancer, error),
+        });
+    };
+    if makes_front(asked) {
+        // What is replaced goes first, unless it is to serve until then.
+        let leaves = match asked.front {
+            FrontChange::First => used
+                .taken
+                .leased
+                .values()
+                .filter(|name| *name == own)
+                .count(),
+            _ => 0,
+        };
+        let there = used
+            .fronts
+            .saturating_sub(leaves.try_into().unwrap_or(u64::MAX));
+        count(word, there, others.fronts, 1, most);
+    }
+    if asked.front != FrontChange::Unsettled {
+        count(
+            "target groups",
+            used.groups,
+            others.groups,
+            asked.revisions,
+            limits.groups,
+        );
+    }
+    findings
+}
+
+/// Whether a port or a priority is left.
+fn slot(
+    ingress: &IngressSpec,
+    own: &EndpointName,
+    used: &Used,
+    others: &Others,
+) -> Result<(), Finding> {
+    let certain = |error| Finding::certain(Check::LoadBalancer, error);
+    let left = none_left(ingress, own, &used.taken).map_err(certain)?;
+    // Of those whose ranges overlap in part nobody knows which slot they take.
+    let same = others
+        .slots
+        .iter()
+        .filter(|slots| **slots == choice(ingress));
+    let same: u64 = same.count().try_into().unwrap_or(u64::MAX);
+    if same < left {
+        return Ok(());
+    }
+    let (word, parent) = (
+        match is_rule(ingress) {
+            false => "port",
+            true => "priority",
+        },
+        crate::elb::parent(ingress),
+    );
+    let (attribute, text) = match choice(ingress) {
+        SlotChoice::Fixed(slot) => (
+            format!("ingress.{word}"),
+            format!(
+                "another endpoint of this run asks for {word} {slot} of {parent} as well; choose another ingress.{word}, or give an ingress.{word}_range"
+            ),
+        ),
+        SlotChoice::Leased(range) => (
+            format!("ingress.{word}_range"),
+            format!(
+                "of {range} of {parent} {left} are left, and {same} other endpoints of this run ask for one too; widen ingress.{word}_range"
+            ),
+        ),
+    };
+    Err(certain(Error::conflict(text).at(attribute)))
+}
+
+#[cfg(test)]
+mod tests {
+    use mlops_core::endpoint::Period;
+    use mlops_core::endpoint::spec::PortRange;
+    use mlops_core::target::Verdict;
+
+    use super::*;
+
+    fn name(name: &str) -> EndpointName {
+        EndpointName::new(name).expect("legal")
+    }
+
+    fn listener(port: SlotChoice) -> IngressSpec {
+        IngressSpec::Listener {
+            load_balancer_arn: "alb".to_owned(),
+            port,
+        }
+    }
+
+    fn rule(listener: &str) -> IngressSpec {
+        IngressSpec::Rule {
+            listener_arn: listener.to_owned(),
+            priority: SlotChoice::Leased(SlotChoice::PRIORITIES),
+            host_headers: Vec::new(),
+            path_patterns: Vec::new(),
+        }
+    }
+
+    fn asked(front: FrontChange, revisions: u64) -> PreflightAsked {
+        PreflightAsked {
+            checks: [Check::LoadBalancer].into(),
+            starts: 1,
+            revisions,
+            front,
+            takes: Period::ZERO,
+            loads: Period::ZERO,
+        }
+    }
+
+    fn used(fronts: u64, groups: u64) -> Used {
+        Used {
+            fronts,
+            groups,
+            taken: Taken {
+                there: [(80, "listener a".to_owned())].into(),
+                leased: [(81, name("own"))].into(),
+            },
+        }
+    }
+
+    fn told(
+        ingress: &IngressSpec,
+        asked: &PreflightAsked,
+        used: &Used,
+        others: &Others,
+        is_known: bool,
+    ) -> Vec<(Verdict, String)> {
+        let seen = Seen {
+            balancer: "alb",
+            used: used.clone(),
+            others: others.clone(),
+            limits: Limits::default(),
+            is_known,
+        };
+        let told = judge(&seen, ingress, &name("own"), asked).into_iter();
+        told.map(|finding| {
+            let at = finding.error.attribute().expect("an attribute");
+            (finding.verdict, format!("{at}: {}", finding.error))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn what_is_used_up_is_told_with_its_numbers() {
+        let leased = listener(SlotChoice::Leased(SlotChoice::PORTS));
+        let none = Others::default();
+        let (first, another, keep) = (
+            asked(FrontChange::First, 2),
+            asked(FrontChange::Another, 2),
+            asked(FrontChange::Keep, 2),
+        );
+        let others = Others {
+            fronts: 3,
+            groups: 4,
+            slots: Vec::new(),
+        };
+        for (ingress, asked, used, others, said) in [
+            (&leased, &first, used(49, 98), &none, vec![]),
+            // Its own goes first.
+            (&leased, &first, used(50, 98), &none, vec![]),
+            (
+                &leased,
+                &another,
+                used(50, 98),
+                &none,
+                vec![
+                    "ingress.load_balancer_arn: load balancer alb has 50 listeners, this endpoint needs 1 more, and the account may have 50",
+                ],
+            ),
+            (
+                &leased,
+                &first,
+                used(48, 95),
+                &others,
+                vec![
+                    "has 47 listeners, other endpoints of this run add 3, this endpoint needs 1 more, and the account may have 50",
+                    "has 95 target groups, other endpoints of this run add 4, this endpoint needs 2 more, and the account may have 100",
+                ],
+            ),
+            (&rule("l"), &another, used(99, 10), &none, vec![]),
+            (
+                &rule("l"),
+                &another,
+                used(100, 10),
+                &none,
+                vec!["ingress.listener_arn: load balancer alb has 100 rules, this"],
+            ),
+            (&rule("l"), &keep, used(500, 98), &none, vec![]),
+            // A rollout needs room for its target groups alone.
+            (&leased, &keep, used(500, 98), &none, vec![]),
+            (
+                &leased,
+                &keep,
+                used(10, 99),
+                &none,
+                vec!["has 99 target groups, this endpoint needs 2 more"],
+            ),
+            (&leased, &asked_nothing(), used(500, 500), &none, vec![]),
+        ] {
+            let told = told(ingress, asked, &used, others, true);
+            assert_eq!(told.len(), said.len(), "{told:?}");
+            for said in &said {
+                let found = told
+                    .iter()
+                    .any(|(verdict, text)| *verdict == Verdict::Fails && text.contains(said));
+                assert!(found, "{said} is not in {told:?}");
+            }
+        }
+        let told = told(&leased, &another, &used(50, 0), &none, false);
+        assert_eq!(told[0].0, Verdict::MayFail);
+        assert!(told[0].1.contains("DescribeAccountLimits"), "{told:?}");
+    }
+
+    /// An earlier deployment is open: what it left is dealt with first.
+    fn asked_nothing() -> PreflightAsked {
+        asked(FrontChange::Unsettled, 2)
+    }
+
+    #[test]
+    fn a_slot_that_somebody_has_or_that_another_endpoint_of_the_run_asks_for_is_none() {
+        let first = asked(FrontChange::First, 1);
+        let range = SlotChoice::Leased(PortRange {
+            first: 80,
+            last: 82,
+        });
+        let others = |count| Others {
+            slots: vec![range; count],
+            ..Others::default()
+        };
+        let judged = |choice, others: &Others| {
+            let told = told(&listener(choice), &first, &used(1, 1), others, true);
+            told.into_iter().map(|(_, text)| text).collect::<String>()
+        };
+        let none = Others::default();
+        assert_eq!(judged(SlotChoice::Fixed(81), &none), "", "its own");
+        assert!(
+            judged(SlotChoice::Fixed(80), &none)
+                .starts_with("ingress.port: port 80 of alb is taken by listener a")
+        );
+        assert_eq!(judged(range, &others(1)), "");
+        let full = judged(range, &others(2));
+        assert!(
+            full.starts_with("ingress.port_range: of 80-82 of alb 2 are left, and 2 other"),
+            "{full}"
+        );
+        let same = Others {
+            slots: vec![SlotChoice::Fixed(90)],
+            ..Others::default()
+        };
+        let twice = judged(SlotChoice::Fixed(90), &same);
+        assert!(
+            twice.contains("another endpoint of this run asks for port 90"),
+            "{twice}"
+        );
+    }
+
+    #[test]
+    fn what_a_run_adds_is_counted_once_for_each_endpoint() {
+        let planned = Planned::default();
+        let first = asked(FrontChange::First, 2);
+        let port = listener(SlotChoice::Leased(SlotChoice::PORTS));
+        let note = |ingress: &IngressSpec, own: &str, asked: &PreflightAsked| {
+            planned.note("alb", ingress, &name(own), asked)
+        };
+        assert_eq!(note(&port, "a", &first), Others::default());
+        assert_eq!(note(&port, "a", &first), Others::default(), "it is itself");
+        let b = note(&port, "b", &first);
+        assert_eq!((b.fronts, b.groups, b.slots.len()), (1, 2, 1));
+        // A rule is no listener, and both have target groups.
+        let c = note(&rule("l"), "c", &first);
+        assert_eq!((c.fronts, c.groups, c.slots.len()), (0, 4, 0));
+        let d = note(&rule("m"), "d", &asked(FrontChange::Keep, 2));
+        assert_eq!((d.fronts, d.groups, d.slots.len()), (1, 6, 0));
+        let e = note(&port, "e", &first);
+        assert_eq!(
+            (e.fronts, e.groups),
+            (2, 6),
+            "a rollout adds nothing for good"
+        );
+    }
+}
