@@ -336,6 +336,7 @@ fn what_is_wrong_with_limits_or_prices_is_an_error_of_the_plan_that_names_it() {
         ("max_monthly_usd = 0", "must be above zero"),
         ("max_monthly_usd = -5", "must be above zero"),
         ("max_monthly_usd = \"NaN\"", "a number is required"),
+        // Terraform makes an infinite number of it, and hands it on.
         ("max_monthly_usd = 1 / 0", "is not finite"),
         ("warn_increase_percent = -1", "must be at least 0"),
         ("", "at least one of"),

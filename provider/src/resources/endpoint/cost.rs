@@ -69,7 +69,8 @@ pub(super) fn of(client: &Client, spec: &EndpointSpec) -> Attr<f64> {
 
 /// Fills in the estimate, and judges it; the answer is what is worth a warning. `spec` is `None` while some value is unknown.
 ///
-/// What a plan does not change keeps the figure that it has: a newer price is the next refresh's to tell, and nothing to apply.
+/// What a plan does not change keeps the figure that it has: a newer price is the next refresh's to tell, and nothing to apply. What is unknown waits
+/// for the apply, in which Terraform plans the endpoint again, with all of it known, before anything is made.
 pub(super) fn foretell(
     client: &Client,
     state: &mut State,
@@ -90,17 +91,6 @@ pub(super) fn foretell(
         None => of(client, spec),
     };
     judge(client, state, prior, record, spec)
-}
-
-/// Refuses at apply what the plan could not judge, since something of it was unknown then.
-pub(super) fn allowed(
-    client: &Client,
-    planned: &State,
-    prior: Option<&State>,
-    record: Option<&EndpointRecord>,
-    spec: &EndpointSpec,
-) -> Result<(), Diagnostics> {
-    judge(client, planned, prior, record, spec).map(drop)
 }
 
 /// Whether `spec` changes what decides the cost.
@@ -138,7 +128,7 @@ fn judge(
     Ok(grown.into_iter().collect())
 }
 
-/// What is not known yet limits nothing, until the apply knows it.
+/// What is not known yet limits nothing.
 fn limits(cost: &Attr<Cost>) -> Limits {
     let said =
         |which: fn(&Cost) -> &Attr<f64>| cost.known().and_then(|cost| which(cost).known().copied());

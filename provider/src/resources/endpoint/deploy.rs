@@ -45,7 +45,6 @@ pub(crate) async fn deploy(
     };
     draft.spec.tags = tags.ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
-    cost::allowed(client, planned, prior, record.as_ref(), &draft.spec)?;
     let preflight = &client.preflight;
     (preflight.require(client, &draft.spec, record.as_ref())).await?;
     let request = ApplyRequest {

@@ -77,5 +77,9 @@ fn region(ecs: &EcsSpec) -> String {
         } => load_balancer_arn,
         IngressSpec::Rule { listener_arn, .. } => listener_arn,
     };
-    Arn::read(arn).map_or_else(String::new, |arn| arn.region.to_owned())
+    let region = Arn::read(arn).map(|arn| arn.region);
+    let region = region.filter(|region| !region.is_empty());
+    region
+        .unwrap_or("a region that the load balancer's ARN does not tell")
+        .to_owned()
 }

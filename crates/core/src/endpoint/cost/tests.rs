@@ -179,6 +179,11 @@ fn a_rule_on_a_listener_tells_the_region_and_this_machine_costs_nothing() {
         } });
     });
     assert_eq!(footprint(&rule).region, "eu-central-1");
+    let nowhere = changed(|spec| {
+        let arn = &mut spec["target"]["ecs"]["ingress"]["listener"]["load_balancer_arn"];
+        *arn = arn.as_str().unwrap().replace("eu-west-1", "").into();
+    });
+    assert!(missing(&nowhere).contains("that the load balancer's ARN does not tell"));
     let mut here = spec();
     here.target = TargetSpec::Local(serde_json::from_value(json!({})).unwrap());
     assert_eq!(Footprint::of(&here), None);
