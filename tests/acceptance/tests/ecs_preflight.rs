@@ -10,9 +10,10 @@ use serde_json::json;
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
 /// What a plan asks for.
-const LOOKS: [&str; 9] = [
+const LOOKS: [&str; 10] = [
     "dynamodb:*",
     "ec2:DescribeSubnets",
+    "ecs:DescribeClusters",
     "elasticloadbalancing:DescribeAccountLimits",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -124,14 +125,43 @@ fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
     world.execution_role = world.execution_role.replace("execution", "mock");
     world.subnets.push("subnet-0123456789abcdef0".to_owned());
     world.load_balancer_arn = world.load_balancer_arn.replace("/models/", "/mock/");
+    world.cluster = "mock".to_owned();
     let told = warnings(&mut workspace(&world, ""));
     for said in [
         "role/mock does not exist; make it before the apply",
         "there is no subnet subnet-0123456789abcdef0",
         "/mock/",
+        "cluster mock does not exist",
     ] {
         assert!(told.contains(said), "{said} is not in {told}");
     }
+}
+
+#[test]
+fn a_cluster_has_the_capacity_providers_that_tasks_run_on() {
+    let name = "a_cluster_has_the_capacity_providers_that_tasks_run_on";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let before = world.everything();
+    let spot = endpoint(&world, "").replacen(
+        "ecs {",
+        "ecs {\n    capacity_providers = { FARGATE_SPOT = {} }",
+        1,
+    );
+    let mut work = workspace(&world, "");
+    work.config(&spot);
+    let said = "cluster models does not have capacity provider FARGATE_SPOT";
+    assert!(warnings(&mut work).contains(said));
+    let failed = work.apply_fails(&[said, "capacity_providers"]);
+    assert!(!failed.errors().concat().contains("rolled back"));
+    assert_eq!(world.everything(), before);
+    let providers = serde_json::json!({
+        "cluster": world.cluster, "capacityProviders": ["FARGATE_SPOT"], "defaultCapacityProviderStrategy": [],
+    });
+    world.ecs("PutClusterCapacityProviders", &providers);
+    assert!(!warnings(&mut work).contains(said));
 }
 
 #[test]
@@ -170,6 +200,10 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
     for (action, call) in [
         ("iam:GetRole", "IAM GetRole on role execution"),
         ("ec2:DescribeSubnets", "EC2 DescribeSubnets on subnets"),
+        (
+            "ecs:DescribeClusters",
+            "ECS DescribeClusters on cluster models",
+        ),
         (
             "elasticloadbalancing:DescribeLoadBalancers",
             "DescribeLoadBalancers on load balancer",

@@ -23,9 +23,13 @@ const POLL: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// A cluster as ECS describes it.
-struct Found {
-    status: String,
-    tags: Tags,
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// `ACTIVE`, or on its way to be or not to be.
+    pub(crate) status: String,
+    /// The capacity providers that it has.
+    pub(crate) providers: Vec<String>,
+    pub(crate) tags: Tags,
 }
 
 /// Makes the cluster, or finds that it is the endpoint's already. Done once services may be made in it.
@@ -96,7 +100,7 @@ fn call(operation: &'static str, cluster: &str) -> Call {
 }
 
 /// `None` if it is not there, or was deleted: ECS tells of such a cluster for a while.
-async fn find(clients: &AwsClients, cluster: &str) -> Result<Option<Found>> {
+pub(crate) async fn find(clients: &AwsClients, cluster: &str) -> Result<Option<Found>> {
     let call = call("DescribeClusters", cluster);
     let client = clients.ecs().await?;
     let answer = calls::run(clients, &call, || {
@@ -113,6 +117,7 @@ async fn find(clients: &AwsClients, cluster: &str) -> Result<Option<Found>> {
     let found = answer.clusters.unwrap_or_default().into_iter().next();
     let found = found.map(|found| Found {
         tags: tags::read(found.tags()),
+        providers: found.capacity_providers.unwrap_or_default(),
         status: found.status.unwrap_or_default(),
     });
     Ok(found.filter(|found| found.status != "INACTIVE"))

@@ -9,7 +9,7 @@
 //! own, whose health is all that is known of it.
 
 mod calls;
-mod clusters;
+pub(crate) mod clusters;
 mod efs;
 mod environment;
 mod handle;

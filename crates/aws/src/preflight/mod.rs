@@ -4,6 +4,7 @@
 //! missing, and what could not be read, is asked for again by the next.
 
 mod balancer;
+mod cluster;
 pub(crate) mod ec2;
 pub(crate) mod iam;
 mod lifetime;
@@ -32,6 +33,7 @@ use self::simulate::Decision;
 use self::subnets::Subnet;
 use crate::clients::AwsClients;
 use crate::ecs::EcsTargetSettings;
+use crate::ecs::clusters::{self, Found};
 use crate::elb::room::{Limits, Taken};
 use crate::elb::{Balancer, Balancers};
 use crate::retry::Patience;
@@ -61,6 +63,7 @@ pub(crate) struct Preflight {
     roles: Once<Role>,
     permissions: Once<Vec<(&'static str, Decision)>>,
     simulations: Semaphore,
+    clusters: Once<Found>,
     subnets: Once<Vec<Subnet>>,
     places: Once<Balancer>,
     limits: Once<Limits>,
@@ -94,6 +97,7 @@ impl Preflight {
             roles: Once::default(),
             permissions: Once::default(),
             simulations: Semaphore::new(SIMULATIONS),
+            clusters: Once::default(),
             subnets: Once::default(),
             places: Once::default(),
             limits: Once::default(),
@@ -125,6 +129,7 @@ impl Preflight {
         match check {
             Check::Roles => Box::pin(self.look_at_roles(around)),
             Check::Permissions => Box::pin(self.look_at_permissions(around)),
+            Check::Cluster => Box::pin(self.look_at_cluster(around)),
             Check::Subnets => Box::pin(self.look_at_subnets(around)),
             Check::LoadBalancer => Box::pin(self.look_at_balancer(around)),
             Check::Credentials => Box::pin(async { self.look_at_credentials(around) }),
@@ -240,6 +245,20 @@ impl Preflight {
         end.and_then(|end| lifetime::judge(end, around.asked, now))
             .into_iter()
             .collect()
+    }
+
+    async fn look_at_cluster(&self, around: &Around<'_>) -> Vec<Finding> {
+        let cluster = &around.ecs.cluster;
+        let found = clusters::find(&self.clients, cluster);
+        match self.clusters.find(cluster, found).await {
+            Ok(found) => cluster::judge(around.ecs, found.as_ref())
+                .into_iter()
+                .collect(),
+            Err(error) => vec![Finding::possible(
+                Check::Cluster,
+                error.at("ecs.cluster_arn"),
+            )],
+        }
     }
 
     async fn look_at_subnets(&self, around: &Around<'_>) -> Vec<Finding> {

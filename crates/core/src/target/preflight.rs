@@ -13,6 +13,8 @@ pub enum Check {
     Roles,
     /// What those roles may do.
     Permissions,
+    /// The cluster that tasks run in, and what it has for them to run on.
+    Cluster,
     /// The subnets that tasks get their addresses from.
     Subnets,
     /// The load balancer that clients reach the endpoint by, and the room on it.
@@ -23,9 +25,10 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Roles,
         Self::Permissions,
+        Self::Cluster,
         Self::Subnets,
         Self::LoadBalancer,
         Self::Credentials,
@@ -36,6 +39,7 @@ impl Check {
         match self {
             Self::Roles => "roles",
             Self::Permissions => "permissions",
+            Self::Cluster => "cluster",
             Self::Subnets => "subnets",
             Self::LoadBalancer => "load_balancer",
             Self::Credentials => "credentials",
