@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Brings what the registry keeps to this machine.
     #[command(subcommand)]
     Artifact(crate::artifact::Artifact),
+    /// Brings the image of the model server to a registry.
+    #[command(subcommand)]
+    Image(crate::image::Image),
     /// Makes the file that drift is judged by, of the rows that a model was trained on. It is one of the version's files.
     Reference(crate::reference::MakeReference),
     /// Gives others access to the registry, or moves it.

@@ -7,7 +7,7 @@ use mlops_core::{Class, Error};
 
 use crate::arguments::Command;
 use crate::place::Adapters;
-use crate::{artifact, endpoint, reference, registry, serve};
+use crate::{artifact, endpoint, image, reference, registry, serve};
 
 /// How a command ends. The numbers are part of the interface: see `mlops --help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,7 @@ pub(crate) fn run(command: Command, adapters: &Adapters) -> ExitCode {
         Command::Artifact(verb) => {
             artifact::run(&verb, open).map(|exit| ExitCode::from(exit as u8))
         }
+        Command::Image(verb) => image::run(&verb, adapters).map(|exit| ExitCode::from(exit as u8)),
         Command::Reference(arguments) => {
             reference::run(&arguments, adapters).map(|exit| ExitCode::from(exit as u8))
         }

@@ -6,6 +6,7 @@ mod arguments;
 mod artifact;
 mod endpoint;
 mod exit;
+mod image;
 mod place;
 mod reference;
 mod registry;
@@ -17,10 +18,12 @@ use std::sync::Arc;
 use clap::Parser as _;
 use mlops_aws::dynamodb::DynamoRecords;
 use mlops_aws::ecs::{EcsTarget, EcsTargetSettings};
+use mlops_aws::images::Registries;
 use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{AwsClients, AwsSettings};
 use mlops_core::artifacts::{ArtifactStore, RemoteSource};
 use mlops_core::clock::{RandomIds, SystemClock};
+use mlops_core::images::Publisher;
 use mlops_core::records::Records as _;
 use mlops_core::registry::migrate::Place;
 use mlops_core::registry::{Heartbeat, Registry};
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             remote,
             place: stores,
             home: |asked| Box::pin(move_home(asked)),
+            publisher,
             serve,
             artifacts: of_task,
             serve_prepared: mlops_serve::run_prepared,
@@ -131,6 +135,14 @@ fn on_aws(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Option<OnA
 /// What reads sources that lie in S3. Nothing is called.
 fn remote(place: &RegistryPlace) -> Arc<dyn RemoteSource> {
     Arc::new(S3Sources::new(reached(place)))
+}
+
+/// What sends images. Nothing is called.
+fn publisher(profile: Option<&str>) -> Arc<dyn Publisher> {
+    Arc::new(Registries::new(AwsSettings {
+        profile: profile.map(str::to_owned),
+        ..AwsSettings::default()
+    }))
 }
 
 /// The store of a task, on AWS. Whose its credentials are makes no difference to it, and STS may be beyond the reach of its

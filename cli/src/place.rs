@@ -77,6 +77,8 @@ pub(crate) struct Adapters {
     pub(crate) place: OpenPlace,
     /// Moves the home of a table.
     pub(crate) home: MoveHome,
+    /// Sends images to registries.
+    pub(crate) publisher: crate::image::Publish,
     /// Runs a model server and returns its exit status.
     pub(crate) serve: fn(ServerConfig) -> i32,
     /// Opens what a task's artifact lies in. Nothing is called.

@@ -23,7 +23,7 @@ variable "registry" {
 }
 
 variable "server_image" {
-  description = "The image of the model server, by digest: `REPOSITORY@sha256:…`. `make image` builds it."
+  description = "The image of the model server, `REPOSITORY:TAG` or `REPOSITORY@sha256:…`. `make image` builds it."
   type        = string
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mlops_aws::dynamodb::DynamoRecords;
 use mlops_aws::ecs::{EcsTarget, EcsTargetSettings};
+use mlops_aws::images::Registries;
 use mlops_aws::read_ahead::ReadAhead;
 use mlops_aws::s3::{S3Artifacts, S3Settings, S3Sources};
 use mlops_aws::{
@@ -33,13 +34,15 @@ pub(crate) fn open(settings: Settings) -> Result<Parts> {
             namespace,
             aws,
         } => {
+            let aws = self::settings(*aws)?;
             let embedded = embedded::open(path.as_deref(), namespace.as_deref())?;
             Ok(Parts {
                 registry: embedded.registry,
                 targets: Targets::default().with(embedded.target),
                 meter: Arc::new(HttpMeter::default()),
                 digests: embedded.digests,
-                sources: Arc::new(S3Sources::new(self::settings(*aws)?)),
+                images: Arc::new(Registries::new(aws.clone())),
+                sources: Arc::new(S3Sources::new(aws)),
             })
         }
         Settings::Aws(config) => on_aws(*config),
@@ -88,6 +91,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
         meter: Arc::new(HttpMeter::default()),
         digests: machine.digests,
+        images: Arc::new(Registries::with_clients(clients.clone())),
         sources: Arc::new(S3Sources::with_clients(clients)),
     })
 }
@@ -109,6 +113,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             elbv2: own.elbv2,
             cloudwatch: own.cloudwatch,
             ec2: own.ec2,
+            ecr: own.ecr,
             iam: own.iam,
             logs: own.logs,
         });

@@ -78,6 +78,8 @@ tfplugin::object! {
         pub(crate) cloudwatch: Option<String>,
         /// Of EC2.
         pub(crate) ec2: Option<String>,
+        /// Of ECR.
+        pub(crate) ecr: Option<String>,
         /// Of IAM.
         pub(crate) iam: Option<String>,
         /// Of CloudWatch Logs.
@@ -253,6 +255,10 @@ fn endpoints() -> Block {
             text("Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
+            "ecr",
+            text("Environment: `AWS_ENDPOINT_URL_ECR`, `AWS_ENDPOINT_URL`. Of its API; images are pushed to the host in their names."),
+        )
+        .attribute(
             "iam",
             text("Environment: `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL`."),
         )
@@ -268,7 +274,8 @@ fn server_image() -> Block {
         .attribute(
             "uri",
             Attribute::string().required().describe(
-                "The image with its digest, `REPOSITORY@sha256:DIGEST`. A deployment that is under way keeps the image it began with.",
+                "The image, `REPOSITORY:TAG` or `REPOSITORY@sha256:DIGEST`. A tag is resolved to its digest at plan, and another digest is a planned \
+                 change of every endpoint whose models run by it.",
             ),
         )
 }

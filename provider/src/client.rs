@@ -8,6 +8,7 @@ use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::endpoint::cost::Prices;
 use mlops_core::endpoint::spec::Autoscaling;
 use mlops_core::endpoint::{self, EndpointRecord};
+use mlops_core::images::Images;
 use mlops_core::names::VariantName;
 use mlops_core::registry::Registry;
 use mlops_core::rollout::Meter;
@@ -49,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) meter: Arc<dyn Meter>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
+    /// What holds images.
+    pub(crate) images: Arc<dyn Images>,
     /// What reads sources that lie in S3.
     pub(crate) sources: Arc<dyn RemoteSource>,
 }
@@ -66,13 +69,15 @@ pub(crate) struct Client {
     pub(crate) meter: Arc<dyn Meter>,
     /// Digests of source files that were hashed before.
     pub(crate) digests: Arc<dyn DigestCache>,
+    /// What holds images.
+    pub(crate) images: Arc<dyn Images>,
     /// Sources that lie elsewhere.
     pub(crate) sources: Fetched,
     /// What this run plans.
     pub(crate) siblings: Siblings,
     /// Default and ignored tags.
     pub(crate) tags: TagRules,
-    /// The image of the model server in containers.
+    /// The image of the model server in containers, as it is written.
     pub(crate) server_image: Option<String>,
     /// What a plan looks at.
     pub(crate) preflight: Preflight,
@@ -98,6 +103,7 @@ impl Client {
             targets,
             meter,
             digests,
+            images,
             sources,
         } = parts;
         Self {
@@ -105,6 +111,7 @@ impl Client {
             targets,
             meter,
             digests: Arc::new(RunDigests::new(digests)),
+            images,
             sources: Fetched::new(sources),
             siblings: Siblings::default(),
             tags,

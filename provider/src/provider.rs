@@ -175,6 +175,7 @@ impl Provider for Mlops {
             data_source(data_sources::models::ModelsData),
             data_source(data_sources::model_version::ModelVersionData),
             data_source(data_sources::model_versions::ModelVersionsData),
+            data_source(data_sources::image::ImageData),
             data_source(data_sources::endpoint::EndpointData),
             data_source(data_sources::endpoint_status::EndpointStatusData),
             data_source(data_sources::deployments::DeploymentsData),

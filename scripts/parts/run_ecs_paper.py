@@ -18,8 +18,8 @@ import zlib
 import run_ministack
 
 
-def install():
-    from ecs import account, balancing, health, scaling, services
+def install(port):
+    from ecs import account, balancing, health, images, scaling, services
     from ministack.services import alb, ecs
 
     class Checks(health.Checks):
@@ -34,6 +34,7 @@ def install():
     services.install("http://192.0.2.1", balancing.users, checks)
     account.install()
     scaling.install(balancing.users)
+    images.install(f"http://127.0.0.1:{port}")
     alb._ACTION_MAP["DescribeTargetHealth"] = checks.describe
     ecs._task_ip = lambda task: "198.51.%d.%d" % divmod(zlib.crc32(task["taskArn"].encode()) % 65536, 256)
     obey_definitions(ecs, services)
@@ -61,8 +62,9 @@ def obey_definitions(ecs, services):
 
 def main():
     listener = run_ministack.listen()
-    run_ministack.settle(listener.getsockname()[1])
-    install()
+    port = listener.getsockname()[1]
+    run_ministack.settle(port)
+    install(port)
 
     def end():
         run_ministack.end_with_input()

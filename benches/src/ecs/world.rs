@@ -75,6 +75,7 @@ impl<'a> World<'a> {
     appautoscaling = "{aws}"
     cloudwatch     = "{aws}"
     ec2            = "{aws}"
+    ecr            = "{aws}"
     ecs            = "{aws}"
     elbv2          = "{aws}"
     iam            = "{aws}"

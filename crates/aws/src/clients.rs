@@ -20,8 +20,9 @@ use tokio::sync::OnceCell;
 use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
+use crate::images::ecr;
 use crate::preflight::{ec2, iam};
-use crate::query::{QueryClient, Service};
+use crate::query::{JsonClient, QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
 use crate::transport;
@@ -231,6 +232,27 @@ impl AwsClients {
             QueryClient::new(service, config, endpoint, self.short_calls()).await
         });
         made.await
+    }
+
+    /// ECR in a region, which is that of a registry and may be another than the services' own; once the account is known to be right.
+    pub(crate) async fn ecr(&self, region: &str) -> Result<JsonClient> {
+        let config = self.config().await?;
+        self.account_id().await?;
+        let settings = &self.inner.settings;
+        let is_plain = !settings.use_fips_endpoint && !settings.use_dualstack_endpoint;
+        let service = ecr::service(is_plain);
+        let region = Region::new(region.to_owned());
+        let config = config.to_builder().region(region).build();
+        let endpoint = settings.endpoints.ecr.as_deref();
+        JsonClient::new(service, &config, endpoint, self.short_calls()).await
+    }
+
+    /// What carries calls of others than AWS: the same certificates and proxies, and neither region nor credentials.
+    pub(crate) fn http(&self) -> Result<SharedHttpClient> {
+        match &self.inner.http {
+            Some(http) => Ok(http.clone()),
+            None => transport::http_client(&self.inner.settings),
+        }
     }
 
     /// IAM, once the account is known to be right. It is one service for all regions of a partition.

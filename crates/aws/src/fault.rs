@@ -132,6 +132,13 @@ impl Failure {
         failure
     }
 
+    /// The call failed in this way, which has its message.
+    pub(crate) fn told(call: &Call, kind: Kind, error: Error) -> Self {
+        let mut failure = Self::new(call, kind);
+        failure.about.ours = Some(error);
+        failure
+    }
+
     /// The call could not be put together, which is a fault of this program.
     pub(crate) fn bug(call: &Call, error: impl StdError + Send + Sync + 'static) -> Self {
         let text = format!(
@@ -270,6 +277,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "CloudWatch" => "cloudwatch",
         "CloudWatch Logs" => "logs",
         "EC2" => "ec2",
+        "ECR" => "ecr",
         "IAM" => "iam",
         "Application Auto Scaling" => "application-autoscaling",
         _ => return None,
@@ -335,6 +343,7 @@ fn classify(code: Option<&str>, status: Option<u16>, message: &str) -> Kind {
         | "AccountProblem" => Kind::Denied,
         "ResourceNotFoundException"
         | "TableNotFoundException"
+        | "RepositoryNotFoundException"
         | "LoadBalancerNotFound"
         | "ListenerNotFound"
         | "RuleNotFound"

@@ -11,6 +11,7 @@ pub mod dynamodb;
 pub mod ecs;
 mod elb;
 mod fault;
+pub mod images;
 mod preflight;
 mod query;
 pub mod read_ahead;

@@ -92,6 +92,8 @@ pub struct Endpoints {
     pub elbv2: Option<String>,
     /// EC2. Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`.
     pub ec2: Option<String>,
+    /// ECR. Environment: `AWS_ENDPOINT_URL_ECR`, `AWS_ENDPOINT_URL`.
+    pub ecr: Option<String>,
     /// ECS. Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`.
     pub ecs: Option<String>,
     /// CloudWatch. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH`, `AWS_ENDPOINT_URL`.
@@ -193,6 +195,7 @@ impl AwsSettings {
                 &mut endpoints.elbv2,
                 "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
             ),
+            (&mut endpoints.ecr, "AWS_ENDPOINT_URL_ECR"),
             (&mut endpoints.ecs, "AWS_ENDPOINT_URL_ECS"),
             (&mut endpoints.cloudwatch, "AWS_ENDPOINT_URL_CLOUDWATCH"),
             (&mut endpoints.ec2, "AWS_ENDPOINT_URL_EC2"),

@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod endpoint;
 pub mod error;
 pub mod gates;
+pub mod images;
 pub mod inspect;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;

@@ -4,6 +4,7 @@
 pub(crate) mod deployments;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_status;
+pub(crate) mod image;
 pub(crate) mod model;
 pub(crate) mod model_version;
 pub(crate) mod model_versions;

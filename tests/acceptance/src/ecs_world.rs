@@ -6,6 +6,7 @@
 
 mod api;
 mod docker;
+mod images;
 mod written;
 
 use std::path::PathBuf;

@@ -175,6 +175,7 @@ pub fn reached(url: &str) -> String {
     dynamodb       = "{url}"
     s3             = "{url}"
     ecs            = "{url}"
+    ecr            = "{url}"
     elbv2          = "{url}"
     cloudwatch     = "{url}"
     ec2            = "{url}"

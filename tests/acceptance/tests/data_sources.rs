@@ -1,6 +1,7 @@
 //! Every data source under a real Terraform: what it reads, and what it says where there is nothing.
 
-use mlops_acceptance::{Stack, Workspace};
+use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::{Stack, Workspace, skip};
 use serde_json::json;
 
 /// A registry with two versions of `digits`, the first behind `champion`.
@@ -143,4 +144,47 @@ fn a_served_endpoint_its_status_and_its_history_are_read() {
     let deployments = work.ask("mlops_deployments", "name = \"digits\"");
     assert_eq!(deployments.text("/deployments/0/kind"), "create");
     work.destroy();
+}
+
+#[test]
+fn an_image_is_read_with_its_platforms_and_its_size() {
+    let name = "an_image_is_read_with_its_platforms_and_its_size";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let both = world.paper_images("own", "both", &["arm64", "amd64"], "both");
+    let one = world.paper_images("own", "one", &["arm64"], "one");
+    let mut work = world.workspace("");
+    let kind = "mlops_image";
+    let asked = |uri: &str| format!("data \"{kind}\" \"asked\" {{\n  uri = \"{uri}\"\n}}\n");
+    let output = "output \"asked\" {\n  value = data.mlops_image.asked\n}\n";
+    for (uri, pinned, platforms) in [
+        (
+            world.tagged("own", "both"),
+            &both,
+            json!(["linux/amd64", "linux/arm64"]),
+        ),
+        (one.clone(), &one, json!(["linux/arm64"])),
+    ] {
+        work.config(&format!("{}{output}", asked(&uri)));
+        work.apply();
+        let state = work.state();
+        let image = state.output("asked");
+        assert_eq!(image["id"], **pinned);
+        assert_eq!(
+            pinned.split_once('@').map(|(_, digest)| digest),
+            image["digest"].as_str()
+        );
+        assert_eq!(image["platforms"], platforms);
+        assert!(image["size_bytes"].as_u64() > Some(0), "{image}");
+    }
+    for (uri, said) in [
+        (world.tagged("own", "none"), "there is no image"),
+        (world.tagged("none", "one"), "there is no repository none"),
+        ("own@sha256:beef".to_owned(), "names no image"),
+    ] {
+        work.config(&asked(&uri));
+        work.plan_fails(&[said, "uri"]);
+    }
 }

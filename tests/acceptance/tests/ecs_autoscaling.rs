@@ -6,8 +6,6 @@ use mlops_acceptance::skip;
 use serde_json::{Value, json};
 
 const ENDPOINT: &str = "mlops_endpoint.fraud";
-const IMAGE: &str =
-    "example.com/own@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 const SCALED: &str = r#"
   autoscaling {
     min = 2
@@ -28,6 +26,7 @@ fn world(test: &str) -> Option<EcsWorld> {
 
 /// An endpoint with this block, of which a variable tells revisions apart.
 fn endpoint(world: &EcsWorld, scaled: &str, revision: u32) -> String {
+    let image = world.paper_image("own");
     format!(
         r#"
 resource "mlops_endpoint" "fraud" {{
@@ -35,7 +34,7 @@ resource "mlops_endpoint" "fraud" {{
   drain_seconds = 1
   variants = {{
     main = {{
-      image       = "{IMAGE}"
+      image       = "{image}"
       traffic     = 100
       environment = {{ REVISION = "{revision}" }}
     }}

@@ -189,7 +189,7 @@ fn a_cluster_of_its_own_is_made_found_again_and_deleted_last() {
 resource "mlops_endpoint" "digits" {{
   name          = "digits"
   drain_seconds = 1
-  variants      = {{ main = {{ traffic = 100, image = "example.com/own@sha256:{}" }} }}
+  variants      = {{ main = {{ traffic = 100, image = "{}" }} }}
   {blocks}
   rollout {{
     strategy        = "ALL_AT_ONCE"
@@ -197,7 +197,7 @@ resource "mlops_endpoint" "digits" {{
   }}
 }}
 "#,
-        "a".repeat(64)
+        ecs.paper_image("own")
     ));
     let before = ecs.everything();
     let own = json!({ "cluster": "mlops-digits" });

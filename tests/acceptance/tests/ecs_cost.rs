@@ -6,8 +6,6 @@ use serde_json::{Value, json};
 
 const ENDPOINT: &str = "mlops_endpoint.fraud";
 const ESTIMATE: &str = "/estimated_monthly_cost_usd";
-const IMAGE: &str =
-    "example.com/own@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// One vCPU and 2 GB on X86_64 in Ireland for 730 hours, by the provider's own prices.
 const TASK: f64 = 36.04;
@@ -18,6 +16,7 @@ fn world(test: &str) -> Option<EcsWorld> {
 
 /// An endpoint whose variant says `variant` beside what it runs, and that says `more` itself.
 fn endpoint(world: &EcsWorld, variant: &str, more: &str) -> String {
+    let image = world.paper_images("own", "latest", &["amd64", "arm64"], "own");
     format!(
         r#"
 resource "mlops_endpoint" "fraud" {{
@@ -25,7 +24,7 @@ resource "mlops_endpoint" "fraud" {{
   drain_seconds = 1
   variants = {{
     main = {{
-      image   = "{IMAGE}"
+      image   = "{image}"
       traffic = 100
       {variant}
     }}
@@ -209,9 +208,12 @@ fn a_ceiling_that_a_plan_could_not_judge_refuses_the_apply_before_anything_is_ma
     let Some(world) = world(name) else { return };
     let before = world.everything();
     let mut work = world.workspace("");
-    let unknown = "resource \"terraform_data\" \"image\" {\n  input = \"example.com/own\"\n}\n";
+    let unknown = "resource \"terraform_data\" \"image\" {\n  input = \"000000000000.dkr.ecr.eu-west-1.amazonaws.com/own\"\n}\n";
     let config = endpoint(&world, SIZE, "cost { max_monthly_usd = 20 }");
-    let config = config.replace("\"example.com/own@", "\"${terraform_data.image.output}@");
+    let config = config.replace(
+        "\"000000000000.dkr.ecr.eu-west-1.amazonaws.com/own@",
+        "\"${terraform_data.image.output}@",
+    );
     work.config(&format!("{config}{unknown}"));
     assert!(work.plan().unknown(ENDPOINT, ESTIMATE));
     work.apply_fails(&["may cost 36.04 USD a month", "allows 20.00"]);

@@ -20,7 +20,7 @@ fn workspace(world: &EcsWorld, listener: &str, process: usize) -> Workspace {
     let blocks = world.blocks(&format!(
         "listener_arn = \"{listener}\"\n    path_patterns = [\"/p{process}-${{count.index}}/*\"]\n    priority_range = \"1-{last}\""
     ));
-    let image = format!("example.com/any@sha256:{}", "0".repeat(64));
+    let image = world.paper_image("any");
     work.config(&format!(
         r#"
 resource "mlops_endpoint" "each" {{

@@ -128,10 +128,10 @@ fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
         ),
         (
             Written {
-                provider: "server_image { uri = \"mlops:latest\" }".to_owned(),
+                provider: "server_image { uri = \"mlops@sha256:beef\" }".to_owned(),
                 ..right.clone()
             },
-            &["names no digest", "a tag may move"],
+            &["server_image", "names no image: a digest is sha256:"],
         ),
         (
             Written {
@@ -308,9 +308,9 @@ fn what_is_wrong_with_an_image_is_an_error_of_the_plan_that_names_its_attribute(
     let digest = "b".repeat(64);
     let wrong: [(Written, &[&str]); 16] = [
         (
-            runs("image = \"own:latest\""),
+            runs("image = \"own@sha256:beef\""),
             &[
-                "\"own:latest\" names no digest, and a tag may move",
+                "\"own@sha256:beef\" names no image: a digest is sha256:",
                 "REPOSITORY@sha256:DIGEST",
                 "image",
             ],

@@ -10,9 +10,11 @@ use serde_json::json;
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
 /// What a plan asks for.
-const LOOKS: [&str; 10] = [
+const LOOKS: [&str; 12] = [
     "dynamodb:*",
     "ec2:DescribeSubnets",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
     "ecs:DescribeClusters",
     "elasticloadbalancing:DescribeAccountLimits",
     "elasticloadbalancing:DescribeListeners",
@@ -24,9 +26,8 @@ const LOOKS: [&str; 10] = [
 ];
 
 /// What the provider is told; `block` is its `preflight`, if it has one.
-fn provider(block: &str) -> String {
-    let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
-    format!("{}\n  {block}", server_image(&image))
+fn provider(world: &EcsWorld, block: &str) -> String {
+    format!("{}\n  {block}", server_image(&world.paper_image("mlops")))
 }
 
 /// An endpoint that names what `world` has; `more` stands in its block.
@@ -37,7 +38,7 @@ resource "mlops_endpoint" "digits" {{
   name     = "digits"
   variants = {{
     main = {{
-      image   = "example.com/own@sha256:{}"
+      image   = "{}"
       traffic = 100
     }}
   }}
@@ -45,14 +46,14 @@ resource "mlops_endpoint" "digits" {{
   {more}
 }}
 "#,
-        "b".repeat(64),
+        world.paper_image("own"),
         world.blocks(&world.own_listener())
     )
 }
 
 /// A plan's workspace; `block` is what the provider's `preflight` says, and `world` is what the endpoint names.
 fn workspace(world: &EcsWorld, block: &str) -> Workspace {
-    let mut work = world.workspace(&provider(block));
+    let mut work = world.workspace(&provider(world, block));
     work.config(&endpoint(world, ""));
     work
 }
@@ -174,7 +175,7 @@ fn as_many_addresses_have_to_be_free_as_tasks_start() {
     // 256 addresses, five of which are AWS's.
     world.subnets.truncate(1);
     let scaled = |tasks: u32| format!("autoscaling {{\n    min = {tasks}\n    max = {tasks}\n  }}");
-    let mut work = world.workspace(&provider(""));
+    let mut work = world.workspace(&provider(&world, ""));
     work.config(&endpoint(&world, &scaled(252)));
     work.plan_fails(&[
         "the change starts 252 tasks or more",
@@ -200,6 +201,11 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
     for (action, call) in [
         ("iam:GetRole", "IAM GetRole on role execution"),
         ("ec2:DescribeSubnets", "EC2 DescribeSubnets on subnets"),
+        ("ecr:BatchGetImage", "ECR BatchGetImage on 0000"),
+        (
+            "ecr:GetDownloadUrlForLayer",
+            "ECR GetDownloadUrlForLayer on 0000",
+        ),
         (
             "ecs:DescribeClusters",
             "ECS DescribeClusters on cluster models",
@@ -218,7 +224,7 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
         ),
     ] {
         gate.admit(&[&all.without(action)]);
-        let mut work = registry::workspace(&gate.url, &provider(""));
+        let mut work = registry::workspace(&gate.url, &provider(&world, ""));
         work.config(&endpoint(&world, ""));
         let plan = work.plan();
         let told = plan.warnings();
@@ -246,7 +252,7 @@ fn a_plan_that_does_not_reach_a_service_is_made_with_one_warning() {
     let unreached = reached.replace(&format!("iam            = \"{url}\""), NO_IAM);
     assert_ne!(reached, unreached);
     let mut work = Workspace::new();
-    work.provider(&format!("{unreached}\n  {}", provider("")));
+    work.provider(&format!("{unreached}\n  {}", provider(&world, "")));
     work.config(&endpoint(&world, ""));
     let plan = work.plan();
     assert_eq!(plan.actions(ENDPOINT), ["create"]);
@@ -276,7 +282,7 @@ fn what_a_plan_left_open_fails_the_apply_before_its_first_write() {
     let made = format!("resource \"terraform_data\" \"role\" {{\n  input = \"{role}\"\n}}\n");
     let literal = format!("\"{}\"", world.task_role);
     let unknown = endpoint(&world, "").replace(&literal, "terraform_data.role.output");
-    let mut work = world.workspace(&provider(""));
+    let mut work = world.workspace(&provider(&world, ""));
     work.config(&format!("{made}{unknown}"));
     assert_eq!(warnings(&mut work), "");
     fails(&mut work, &[SERVICE, "skip = [\"roles\"]"]);
@@ -305,21 +311,16 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
         Err(why) => return skip(name, &why),
     };
     let secret = world.secret("token", "hush");
-    let with = |image: &str| {
-        let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
-        let text = endpoint(&world, "").replace("traffic = 100", &secrets);
-        text.replace("example.com/own", image)
-    };
-    let repository = "000000000000.dkr.ecr.eu-west-1.amazonaws.com/own";
-    let mut work = world.workspace(&provider(""));
+    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
+    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let mut work = world.workspace(&provider(&world, ""));
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let but = |action: &str| json!([all, {"Effect": "Deny", "Action": action, "Resource": "*"}]);
     let logs = json!([{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]);
-    work.config(&with("example.com/own"));
+    work.config(&with);
     assert_eq!(warnings(&mut work), "", "all is allowed");
-    for (image, may, said) in [
+    for (may, said) in [
         (
-            "example.com/own",
             &logs,
             [
                 "needs secretsmanager:GetSecretValue on",
@@ -328,7 +329,6 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
             ],
         ),
         (
-            "example.com/own",
             &but("secretsmanager:*"),
             [
                 "needs secretsmanager:GetSecretValue on",
@@ -337,7 +337,6 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
             ],
         ),
         (
-            "example.com/own",
             &but("logs:PutLogEvents"),
             [
                 "needs logs:PutLogEvents on",
@@ -346,7 +345,6 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
             ],
         ),
         (
-            repository,
             &but("ecr:BatchGetImage"),
             [
                 "needs ecr:BatchGetImage on",
@@ -356,7 +354,6 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
         ),
     ] {
         world.may("execution", may);
-        work.config(&with(image));
         let role = [
             world.execution_role.as_str(),
             "execution_role_arn",
@@ -383,7 +380,7 @@ fn a_task_that_cannot_read_the_registrys_bucket_is_an_error_where_it_runs_a_mode
     world.may("task", &objects("other"));
     let mut image = workspace(&world, "");
     assert_eq!(warnings(&mut image), "", "an image reads nothing there");
-    let mut work = world.workspace(&provider(""));
+    let mut work = world.workspace(&provider(&world, ""));
     work.copy_model("digits-v1", "model.onnx");
     let model = r#"
 resource "mlops_model" "digits" {
@@ -394,7 +391,7 @@ resource "mlops_model_version" "digits" {
   source = "model.onnx"
 }
 "#;
-    let own = format!("image   = \"example.com/own@sha256:{}\"", "b".repeat(64));
+    let own = format!("image   = \"{}\"", world.paper_image("own"));
     let bound =
         "model = mlops_model.digits.name\n      model_version = mlops_model_version.digits.version";
     let served = endpoint(&world, "").replace(&own, bound);
@@ -418,7 +415,7 @@ fn a_load_balancer_without_room_is_an_error_with_its_numbers() {
     };
     let shared = world.listener(8000);
     let taken = world.listener(8001);
-    let mut work = world.workspace(&provider(""));
+    let mut work = world.workspace(&provider(&world, ""));
     let at = |ingress: &str| {
         let text = endpoint(&world, "").replace(&world.own_listener(), ingress);
         assert!(text.contains(ingress), "{text}");
@@ -490,7 +487,7 @@ fn credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_th
         .lines()
         .filter(|line| !line.contains("_key "))
         .collect();
-    work.provider(&format!("{}\n  {}", lines.join("\n"), provider("")));
+    work.provider(&format!("{}\n  {}", lines.join("\n"), provider(&world, "")));
     for (variable, value) in [
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "hush-hush-hush"),
@@ -505,7 +502,9 @@ fn credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_th
     // Nothing bakes where nothing serves yet.
     work.apply();
     let before = world.everything();
-    work.config(&first.replace(&"b".repeat(64), &"c".repeat(64)));
+    let own = world.paper_image("own");
+    let second = world.paper_images("own", "second", &["amd64"], "second");
+    work.config(&first.replace(&own, &second));
     let plan = work.plan();
     assert_eq!(plan.actions(ENDPOINT), ["update"]);
     let warned = plan.warnings().concat();

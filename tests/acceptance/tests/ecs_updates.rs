@@ -77,9 +77,11 @@ fn other(version: usize) -> usize {
 #[ignore = "long: fifty updates take minutes"]
 fn an_endpoint_goes_back_and_forth_as_often_as_it_is_told_to() {
     let name = "an_endpoint_goes_back_and_forth_as_often_as_it_is_told_to";
-    let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
     let world = match EcsWorld::on_paper() {
-        Ok(ecs) => World { ecs, image },
+        Ok(ecs) => {
+            let image = ecs.paper_image("mlops");
+            World { ecs, image }
+        }
         Err(reason) => return skip(name, &reason),
     };
     let before = world.ecs.everything();

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mlops_acceptance::builds;
+use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::{Ended, builds, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,7 +20,7 @@ fn said(command: &mut Command) -> String {
 }
 
 /// The image and its SBOM, written to `to`; what the script prints.
-fn write(to: &Path) -> String {
+fn write(to: &Path, architecture: &str) -> String {
     let program = to.join("program");
     let certificates = to.join("certificates");
     fs::write(&program, b"no program at all").expect("a file is written");
@@ -29,7 +30,7 @@ fn write(to: &Path) -> String {
     let mut command = Command::new("python3");
     command
         .arg(script)
-        .args(["--target", &target, "--architecture", "amd64"]);
+        .args(["--target", &target, "--architecture", architecture]);
     said(
         command
             .arg("--binary")
@@ -93,8 +94,8 @@ fn an_image_holds_a_program_certificates_and_a_volume_and_the_same_inputs_make_t
         tempfile::tempdir().expect("a directory"),
         tempfile::tempdir().expect("a directory"),
     );
-    let printed = write(one.path());
-    let again = write(two.path());
+    let printed = write(one.path(), "amd64");
+    let again = write(two.path(), "amd64");
     let digest = |printed: &str| {
         printed
             .lines()
@@ -198,4 +199,89 @@ fn an_image_holds_a_program_certificates_and_a_volume_and_the_same_inputs_make_t
     }
     // Ours are in it, too.
     assert!(has("mlops-serve"), "{components:?}");
+}
+
+#[test]
+fn an_image_of_two_architectures_is_pushed_once_and_named_by_its_digest() {
+    let name = "an_image_of_two_architectures_is_pushed_once_and_named_by_its_digest";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let registry = world.part.url.trim_start_matches("http://");
+    let repository = format!("{registry}/a/mlops");
+    let work = world.workspace("");
+    // What `make image` writes where it is run, on each of two machines.
+    let built = work.path("target/image");
+    fs::create_dir_all(&built).expect("a directory");
+    let single = ["amd64", "arm64"].map(|architecture| {
+        let printed = write(&built, architecture);
+        let line = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("digest: "));
+        line.expect("a digest").to_owned()
+    });
+    let push = |more: &[&str]| {
+        let to = ["image", "push", "--to", &repository];
+        work.mlops(to.iter().chain(more))
+    };
+    let refused = push(&[]);
+    assert_eq!(refused.status.code(), Some(3), "{}", refused.story());
+    assert!(
+        refused.story().contains("there is no repository a/mlops"),
+        "{}",
+        refused.story()
+    );
+
+    let repositories = json!({"repositoryName": "a/mlops"});
+    assert_eq!(world.ecr("CreateRepository", &repositories).status, 200);
+    // What it says of pieces is on standard error, and among it here.
+    let named = |ended: &Ended| {
+        let mut lines = ended.succeeded().output.lines();
+        let line = lines.find(|line| line.starts_with(&repository));
+        line.unwrap_or_default().to_owned()
+    };
+    let first = push(&[]);
+    let pinned = named(&first);
+    assert!(
+        pinned.starts_with(&format!("{repository}@sha256:")),
+        "{pinned}"
+    );
+    let image = work.ask(
+        "mlops_image",
+        &format!("uri = \"{repository}:{}\"", env!("CARGO_PKG_VERSION")),
+    );
+    assert_eq!(image.text("/id"), pinned);
+    assert_eq!(
+        *image.get("/platforms"),
+        json!(["linux/amd64", "linux/arm64"])
+    );
+
+    let again = push(&[]);
+    assert_eq!(named(&again), pinned);
+    let told = again.story();
+    assert!(
+        told.contains(" is there") && !told.contains(" sent, "),
+        "{told}"
+    );
+
+    // One of them alone has the digest that it was built with.
+    let file = format!(
+        "target/image/mlops-{}-linux-arm64.tar",
+        env!("CARGO_PKG_VERSION")
+    );
+    let one = push(&["--from", &file]);
+    assert_eq!(named(&one), format!("{repository}@{}", single[1]));
+
+    for (arguments, said) in [
+        (vec!["--from", "Cargo.toml"], "cannot be read"),
+        (
+            vec!["--from", "target/image/program"],
+            "is no image that `make image` writes",
+        ),
+    ] {
+        let refused = push(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{}", refused.story());
+        assert!(refused.story().contains(said), "{}", refused.story());
+    }
 }

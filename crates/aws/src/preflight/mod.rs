@@ -7,8 +7,9 @@ mod balancer;
 mod cluster;
 pub(crate) mod ec2;
 pub(crate) mod iam;
+mod images;
 mod lifetime;
-mod once;
+pub(crate) mod once;
 mod permissions;
 mod roles;
 mod room;
@@ -36,6 +37,7 @@ use crate::ecs::EcsTargetSettings;
 use crate::ecs::clusters::{self, Found};
 use crate::elb::room::{Limits, Taken};
 use crate::elb::{Balancer, Balancers};
+use crate::images::Registries;
 use crate::retry::Patience;
 
 /// A plan waits no longer than this for a check; all of them look side by side.
@@ -72,6 +74,7 @@ pub(crate) struct Preflight {
     groups: Once<u64>,
     taken: Once<Taken>,
     planned: Planned,
+    registries: Registries,
 }
 
 /// What is looked at.
@@ -91,6 +94,7 @@ impl Preflight {
         let clients = clients.hurried(PATIENCE);
         Self {
             balancers: balancers.with(clients.clone()),
+            registries: Registries::with_clients(clients.clone()),
             clients,
             bucket: settings.bucket.clone(),
             prefix: settings.prefix.clone(),
@@ -131,6 +135,7 @@ impl Preflight {
             Check::Permissions => Box::pin(self.look_at_permissions(around)),
             Check::Cluster => Box::pin(self.look_at_cluster(around)),
             Check::Subnets => Box::pin(self.look_at_subnets(around)),
+            Check::Images => Box::pin(images::look(&self.registries, around.spec, around.ecs)),
             Check::LoadBalancer => Box::pin(self.look_at_balancer(around)),
             Check::Credentials => Box::pin(async { self.look_at_credentials(around) }),
         }

@@ -8,7 +8,7 @@ use mlops_core::Result;
 use tokio::sync::OnceCell;
 
 /// Answers by what was asked for.
-pub(super) struct Once<T>(Mutex<BTreeMap<String, Arc<OnceCell<T>>>>);
+pub(crate) struct Once<T>(Mutex<BTreeMap<String, Arc<OnceCell<T>>>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -24,12 +24,12 @@ enum Not {
 
 impl<T: Clone> Once<T> {
     /// The answer to `key`: an earlier one, or that of `ask`. A failure is nobody's but the asker's.
-    pub(super) async fn get(&self, key: &str, ask: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn get(&self, key: &str, ask: impl Future<Output = Result<T>>) -> Result<T> {
         self.cell(key).get_or_try_init(|| ask).await.cloned()
     }
 
     /// The same of what may not be there: it may be when the next one asks.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         key: &str,
         ask: impl Future<Output = Result<Option<T>>>,

@@ -1,4 +1,5 @@
 //! Services that are asked with forms and answer with XML: the Query protocol of AWS, for those of which a few reads are needed and whose SDK is large.
+//! Beside it, of the same make, those that are asked and answer with JSON ([`JsonService`]).
 //! Why: `docs/decisions/0026-query-protocol.md`.
 //!
 //! A [`Service`] has a name, a version and a place; a call is an action and a [`Form`]; the answer is an [`Element`]. It goes by the credentials,
@@ -6,6 +7,7 @@
 //! and request. It must be a call that may be made twice. Nothing here knows what any service means.
 
 mod form;
+mod json;
 mod place;
 mod refusal;
 mod xml;
@@ -18,7 +20,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::orchestrator::operation::{Operation, OperationBuilder};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
@@ -32,10 +34,14 @@ use aws_types::region::SigningRegion;
 use mlops_core::{Error, Result};
 
 pub(crate) use self::form::Form;
+pub(crate) use self::json::{JsonClient, JsonService};
 use self::refusal::Refusal;
 pub(crate) use self::xml::Element;
 use crate::fault::{Call, Failure};
 use crate::retry::Retries;
+
+/// Who asks, for those who keep logs.
+pub(crate) const USER_AGENT: &str = concat!("terraform-provider-mlops/", env!("CARGO_PKG_VERSION"));
 
 /// A service that speaks the protocol.
 #[derive(Debug)]
@@ -68,45 +74,9 @@ impl QueryClient {
     ) -> Result<Self> {
         let url = match endpoint {
             Some(url) => url.to_owned(),
-            None => place::url(service, config).await?,
+            None => place::url(service.name, service.host, config).await?,
         };
-        let lacking = |what: &str| Error::bug(format!("the configuration of AWS has no {what}"));
-        let region = config.region().ok_or_else(|| lacking("region"))?;
-        let credentials = config
-            .credentials_provider()
-            .ok_or_else(|| lacking("credentials"))?;
-        let http = config.http_client().ok_or_else(|| lacking("HTTP client"))?;
-        let sleep = config.sleep_impl().ok_or_else(|| lacking("way to sleep"))?;
-        let mut signing = Layer::new("query");
-        signing.store_put(AuthSchemeOptionResolverParams::new(()));
-        signing.store_put(SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(region.clone())),
-            name: Some(SigningName::from_static(service.host)),
-            ..SigV4OperationSigningConfig::default()
-        });
-        let components = RuntimeComponentsBuilder::new("query")
-            .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
-                SCHEME_ID,
-            ])))
-            .with_identity_resolver(SCHEME_ID, credentials);
-        let sent = Operation::builder()
-            .service_name(service.name)
-            .operation_name("Query")
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .http_client(http)
-            .endpoint_url(&url)
-            .sleep_impl(sleep)
-            .timeout_config(limits)
-            // Tried again by `Retries` alone.
-            .no_retry()
-            .with_connection_poisoning()
-            .interceptor(ServiceClockSkewInterceptor::new())
-            .runtime_plugin(
-                StaticRuntimePlugin::new()
-                    .with_config(signing.freeze())
-                    .with_runtime_components(components),
-            )
+        let sent = signed(config, service.name, service.host, &url, limits)?
             .serializer(request)
             .deserializer(read)
             .build();
@@ -136,19 +106,68 @@ impl QueryClient {
     }
 }
 
-fn request(body: String) -> std::result::Result<HttpRequest, BoxError> {
+/// Calls of a service at `url`, signed for `signer`: with the region, credentials, connections, proxies and clock of `config`.
+fn signed(
+    config: &SdkConfig,
+    service: &'static str,
+    signer: &'static str,
+    url: &str,
+    limits: TimeoutConfig,
+) -> Result<OperationBuilder> {
+    let lacking = |what: &str| Error::bug(format!("the configuration of AWS has no {what}"));
+    let region = config.region().ok_or_else(|| lacking("region"))?;
+    let credentials = config
+        .credentials_provider()
+        .ok_or_else(|| lacking("credentials"))?;
+    let http = config.http_client().ok_or_else(|| lacking("HTTP client"))?;
+    let sleep = config.sleep_impl().ok_or_else(|| lacking("way to sleep"))?;
+    let mut signing = Layer::new("query");
+    signing.store_put(AuthSchemeOptionResolverParams::new(()));
+    signing.store_put(SigV4OperationSigningConfig {
+        region: Some(SigningRegion::from(region.clone())),
+        name: Some(SigningName::from_static(signer)),
+        ..SigV4OperationSigningConfig::default()
+    });
+    let components = RuntimeComponentsBuilder::new("query")
+        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
+            SCHEME_ID,
+        ])))
+        .with_identity_resolver(SCHEME_ID, credentials);
+    Ok(Operation::builder()
+        .service_name(service)
+        .operation_name("Query")
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .http_client(http)
+        .endpoint_url(url)
+        .sleep_impl(sleep)
+        .timeout_config(limits)
+        // Tried again by `Retries` alone.
+        .no_retry()
+        .with_connection_poisoning()
+        .interceptor(ServiceClockSkewInterceptor::new())
+        .runtime_plugin(
+            StaticRuntimePlugin::new()
+                .with_config(signing.freeze())
+                .with_runtime_components(components),
+        ))
+}
+
+/// A call of this type of content, its path the root.
+fn post(content_type: &'static str, body: String) -> std::result::Result<HttpRequest, BoxError> {
     let mut request = HttpRequest::new(SdkBody::empty());
     request.set_method("POST")?;
     request.set_uri("/")?;
     let headers = request.headers_mut();
-    headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("content-type", content_type);
     headers.insert("content-length", body.len().to_string());
-    headers.insert(
-        "user-agent",
-        concat!("terraform-provider-mlops/", env!("CARGO_PKG_VERSION")),
-    );
+    headers.insert("user-agent", USER_AGENT);
     *request.body_mut() = SdkBody::from(body);
     Ok(request)
+}
+
+fn request(body: String) -> std::result::Result<HttpRequest, BoxError> {
+    post("application/x-www-form-urlencoded", body)
 }
 
 fn read(response: &HttpResponse) -> std::result::Result<Element, OrchestratorError<Refusal>> {

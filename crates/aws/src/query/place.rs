@@ -4,8 +4,6 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use mlops_core::{Error, Result};
 
-use super::Service;
-
 /// A regional service whose rules the SDK has, and what its hosts begin with.
 const KNOWN: &str = "elasticloadbalancing";
 
@@ -13,14 +11,13 @@ const KNOWN: &str = "elasticloadbalancing";
 ///
 /// Regional services differ in the first part of their hosts alone, so the rules are those of a service whose SDK is here anyway: they know partitions that
 /// do not exist yet when this is written.
-pub(super) async fn url(service: &Service, config: &SdkConfig) -> Result<String> {
+pub(super) async fn url(service: &str, host: &str, config: &SdkConfig) -> Result<String> {
     let region = config.region().map(ToString::to_string);
     let nowhere = |error: Box<dyn std::error::Error + Send + Sync>| {
         let region = region.as_deref().unwrap_or("no region");
         let text = format!(
-            "there is no address of {} in {region} with these settings; name one in endpoints.{}",
-            service.name,
-            service.name.to_lowercase()
+            "there is no address of {service} in {region} with these settings; name one in endpoints.{}",
+            service.to_lowercase()
         );
         Error::invalid(text).because(error).at("region")
     };
@@ -32,7 +29,7 @@ pub(super) async fn url(service: &Service, config: &SdkConfig) -> Result<String>
         .map_err(|error| nowhere(error.into()))?;
     let found = DefaultResolver::new().resolve_endpoint(&params).await;
     let found = found.map_err(nowhere)?;
-    Ok(found.url().replacen(KNOWN, service.host, 1))
+    Ok(found.url().replacen(KNOWN, host, 1))
 }
 
 #[cfg(test)]
@@ -96,7 +93,7 @@ mod tests {
                 .use_fips(fips)
                 .use_dual_stack(dual)
                 .build();
-            let url = url(&crate::cloudwatch::SERVICE, &config).await;
+            let url = url("CloudWatch", crate::cloudwatch::SERVICE.host, &config).await;
             assert_eq!(
                 url.expect("a URL"),
                 format!("https://{host}"),

@@ -13,17 +13,21 @@ pub(crate) struct Refusal(ErrorMetadata);
 impl Refusal {
     /// `ErrorResponse/Error` of most, `Response/Errors/Error` of EC2. An answer that is neither, as a proxy gives, has no code: its status decides.
     pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(answer) = Element::read(body) else {
+            return Self::new(None, None);
+        };
+        let within = answer.child("Errors").unwrap_or(&answer);
+        let error = within.child("Error").unwrap_or(within);
+        let of = |name: &str| error.text(name).map(str::to_owned);
+        Self::new(of("Code"), of("Message"))
+    }
+
+    /// What was read of one.
+    pub(super) fn new(code: Option<String>, message: Option<String>) -> Self {
         let mut read = ErrorMetadata::builder();
-        if let Ok(answer) = Element::read(body) {
-            let within = answer.child("Errors").unwrap_or(&answer);
-            let error = within.child("Error").unwrap_or(within);
-            let of = |name: &str| error.text(name).map(str::to_owned);
-            read = of("Code")
-                .into_iter()
-                .fold(read, |read, code| read.code(code));
-            let message = of("Message").into_iter();
-            read = message.fold(read, |read, message| read.message(message));
-        }
+        read = code.into_iter().fold(read, |read, code| read.code(code));
+        let message = message.into_iter();
+        read = message.fold(read, |read, message| read.message(message));
         Self(read.build())
     }
 }

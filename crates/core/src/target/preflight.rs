@@ -17,6 +17,8 @@ pub enum Check {
     Cluster,
     /// The subnets that tasks get their addresses from.
     Subnets,
+    /// The images that tasks run.
+    Images,
     /// The load balancer that clients reach the endpoint by, and the room on it.
     LoadBalancer,
     /// How long the credentials last with which all is done.
@@ -25,11 +27,12 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Roles,
         Self::Permissions,
         Self::Cluster,
         Self::Subnets,
+        Self::Images,
         Self::LoadBalancer,
         Self::Credentials,
     ];
@@ -41,6 +44,7 @@ impl Check {
             Self::Permissions => "permissions",
             Self::Cluster => "cluster",
             Self::Subnets => "subnets",
+            Self::Images => "images",
             Self::LoadBalancer => "load_balancer",
             Self::Credentials => "credentials",
         }

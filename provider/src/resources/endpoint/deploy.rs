@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bind::{self, Bindings};
 use super::cost;
+use super::images;
 use super::plan;
 use super::schema::State;
 use crate::client::{Client, actor};
@@ -34,7 +35,8 @@ pub(crate) async fn deploy(
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
     }
-    let mut draft = plan::draft(client, planned, &bindings)?
+    let images = images::settle(client, planned).await?;
+    let mut draft = plan::draft(client, planned, &bindings, &images)?
         .filter(|draft| draft.is_bound)
         .ok_or_else(shared::unknown_at_apply)?;
     let tags = match (prior, &record) {

@@ -6,6 +6,7 @@ use mlops_core::endpoint::spec::{
     Analysis, Container, HealthCheck, ModelCache, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
+use mlops_core::images::Reference;
 use mlops_core::names::VariantName;
 use tfplugin::Attr;
 
@@ -23,6 +24,7 @@ pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
         id: record.identity().into(),
         invoke_url: record.server.invoke_url.clone().into(),
         target_versions: versions(record, |_| true),
+        target_images: images(record),
         ..planned.clone()
     }
 }
@@ -38,9 +40,9 @@ pub(crate) fn state(
     let Held { tags, tags_all } = rules.read(&record.spec.tags, &known.tags, &known.tags_all);
     let variants = known.variants.clone().map(|mut variants| {
         for (name, image) in record.spec.images() {
-            // `target_versions` tells of a version that somebody else deployed, and of no image.
+            // A tag stays as it is written: `target_images` tells what runs.
             if let Some(variant) = variants.get_mut(name.as_str())
-                && variant.image.is_known()
+                && variant.image.as_str().is_some_and(is_pinned)
             {
                 variant.image = image.into();
             }
@@ -71,6 +73,23 @@ fn versions(
         Some((name.to_string(), version))
     });
     Attr::Known(versions.collect())
+}
+
+fn is_pinned(image: &str) -> bool {
+    let image = image.parse::<Reference>();
+    image.is_ok_and(|image| image.digest().is_some())
+}
+
+/// The image of each variant that runs in a container; null where none does.
+fn images(record: &EndpointRecord) -> Attr<BTreeMap<String, Attr<String>>> {
+    if matches!(record.spec.target, TargetSpec::Local(_)) {
+        return Attr::Null;
+    }
+    let images = record.running.iter().filter_map(|(name, revision)| {
+        let image = revision.placement.as_ref()?.image.clone();
+        Some((name.to_string(), image.into()))
+    });
+    Attr::Known(images.collect())
 }
 
 /// The state of an endpoint that Terraform did not know: its configuration, read from what runs.
@@ -249,6 +268,7 @@ fn blank() -> State {
         tags_all: AllTags::default(),
         invoke_url: Attr::Null,
         target_versions: Attr::Null,
+        target_images: Attr::Null,
         model_diff: Attr::Null,
         estimated_monthly_cost_usd: Attr::Null,
         timeouts: Attr::Null,

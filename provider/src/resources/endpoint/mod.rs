@@ -9,6 +9,7 @@ mod cost;
 mod deploy;
 mod ecs;
 mod from_record;
+mod images;
 mod model;
 mod plan;
 mod schema;
@@ -72,7 +73,10 @@ impl Resource<Client> for EndpointResource {
             _ => None,
         };
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
-        let draft = plan::draft(client, &state, &bindings)?;
+        let held = images::Held::new(request.prior.as_ref(), &request.private)?;
+        let images = images::resolve(client, &state, &held).await?;
+        state.target_images = images.target(&state);
+        let draft = plan::draft(client, &state, &bindings, &images)?;
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
             plan::reachable(&draft.spec, record.as_ref())?;
@@ -110,6 +114,7 @@ impl Resource<Client> for EndpointResource {
         if changes {
             plan.warnings.extend(costly);
         }
+        plan.warnings.extend(images.warnings);
         if changes && let Some(draft) = &draft {
             let missing = endpoint::check_sources(client.meter.as_ref(), &draft.spec.rollout);
             // The apply may run elsewhere.
@@ -147,7 +152,7 @@ impl Resource<Client> for EndpointResource {
         let record = deploy::deploy(cx, &request.planned, base, None).await?;
         let state = from_record::deployed(&request.planned, &record);
         let state = deploy::settled(cx.client(), state, &record);
-        Ok(Applied::new(state).private(cx.client().private().await?))
+        Ok(Applied::new(state).private(images::private(cx.client()).await?))
     }
 
     async fn read(
@@ -189,7 +194,7 @@ impl Resource<Client> for EndpointResource {
         let record = deploy::deploy(cx, &request.planned, base, Some(&request.prior)).await?;
         let state = from_record::deployed(&request.planned, &record);
         let state = deploy::settled(cx.client(), state, &record);
-        Ok(Applied::new(state).private(cx.client().private().await?))
+        Ok(Applied::new(state).private(images::private(cx.client()).await?))
     }
 
     async fn delete(

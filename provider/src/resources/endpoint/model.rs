@@ -15,6 +15,7 @@ use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 use super::autoscaling;
 use super::capacity;
 use super::ecs;
+use super::images::Resolved;
 use super::schema::{self, Runs, State};
 use crate::diagnose;
 use crate::resources::convert;
@@ -35,10 +36,10 @@ pub(crate) struct Bound {
 pub(crate) fn spec(
     state: &State,
     bound: &BTreeMap<String, Bound>,
-    server_image: Option<&str>,
+    images: &Resolved,
 ) -> Result<Option<EndpointSpec>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let spec = read(state, bound, server_image, &mut problems);
+    let spec = read(state, bound, images, &mut problems);
     if problems.has_errors() {
         Err(problems)
     } else {
@@ -49,22 +50,15 @@ pub(crate) fn spec(
 fn read(
     state: &State,
     bound: &BTreeMap<String, Bound>,
-    server_image: Option<&str>,
+    images: &Resolved,
     problems: &mut Diagnostics,
 ) -> Option<EndpointSpec> {
     let name = parsed(&state.name, "name", problems);
-    let mut of_this = state
-        .variants
-        .known()
-        .into_iter()
-        .flat_map(BTreeMap::values);
-    let runs_server = of_this.any(|variant| variant.runs() != Runs::Image);
-    // Another model server is no change of an endpoint that does not run it.
-    let target = target(state, server_image.filter(|_| runs_server), problems);
+    let target = target(state, &images.server, problems);
     let health_check = health_check(&state.health_check, problems);
     let autoscaling = autoscaling::spec(&state.autoscaling, "autoscaling", problems);
     let rollout = rollout(&state.rollout, &defaults(state), problems);
-    let variants = variants(state, bound, problems);
+    let variants = variants(state, bound, images, problems);
     Some(EndpointSpec {
         name: name??,
         variants: variants?,
@@ -82,6 +76,7 @@ fn read(
 fn variants(
     state: &State,
     bound: &BTreeMap<String, Bound>,
+    images: &Resolved,
     problems: &mut Diagnostics,
 ) -> Option<BTreeMap<VariantName, VariantSpec>> {
     let mut specs = Some(BTreeMap::new());
@@ -94,7 +89,13 @@ fn variants(
         );
         match (
             name,
-            self::variant(&path, variant, bound.get(key), startup, problems),
+            self::variant(
+                &path,
+                variant,
+                (bound.get(key), images.own.get(key)),
+                startup,
+                problems,
+            ),
             &mut specs,
         ) {
             (Some(name), Some(spec), Some(specs)) => {
@@ -109,12 +110,12 @@ fn variants(
 fn variant(
     path: &str,
     variant: &schema::Variant,
-    bound: Option<&Bound>,
+    resolved: (Option<&Bound>, Option<&Attr<String>>),
     startup: Period,
     problems: &mut Diagnostics,
 ) -> Option<VariantSpec> {
     let at = |field: &str| format!("{path}.{field}");
-    let workload = workload(path, variant, bound, problems);
+    let workload = workload(path, variant, resolved, problems);
     let traffic = percent(&variant.traffic, &at("traffic"), problems);
     let shadow = percent(
         &variant.shadow_percentage,
@@ -155,11 +156,11 @@ fn variant(
 fn workload(
     path: &str,
     variant: &schema::Variant,
-    bound: Option<&Bound>,
+    (bound, image): (Option<&Bound>, Option<&Attr<String>>),
     problems: &mut Diagnostics,
 ) -> Option<Workload> {
     match variant.runs() {
-        Runs::Image => convert::known(&variant.image)?.map(Workload::image),
+        Runs::Image => Some(Workload::image(image?.as_str()?)),
         Runs::Version => {
             let model = parsed(&variant.model, &format!("{path}.model"), problems)?;
             // The schema cannot ask for it while the version is not known.
@@ -179,7 +180,7 @@ fn workload(
 
 fn target(
     state: &State,
-    server_image: Option<&str>,
+    server_image: &Attr<String>,
     problems: &mut Diagnostics,
 ) -> Option<TargetSpec> {
     if !state.ecs.is_null() && !state.local.is_null() {
@@ -191,7 +192,8 @@ fn target(
         return None;
     }
     if !state.ecs.is_null() {
-        let spec = ecs::spec(state, server_image, problems)?;
+        let server_image = convert::known(server_image)?;
+        let spec = ecs::spec(state, server_image.as_deref(), problems)?;
         return Some(TargetSpec::Ecs(Box::new(spec)));
     }
     for (block, is_absent) in [

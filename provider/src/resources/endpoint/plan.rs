@@ -10,6 +10,7 @@ use mlops_core::registry::Version;
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, timeouts};
 
 use super::bind::Bindings;
+use super::images::Resolved;
 use super::model::{self, Bound};
 use super::schema::{Runs, State, Timeouts};
 use crate::client::Client;
@@ -29,6 +30,7 @@ pub(crate) fn draft(
     client: &Client,
     state: &State,
     bindings: &Bindings,
+    images: &Resolved,
 ) -> Result<Option<Draft>, Diagnostics> {
     let mut bound = bindings.bound();
     let variants = state.variants.known().into_iter().flatten();
@@ -45,7 +47,7 @@ pub(crate) fn draft(
             }
         });
     }
-    let Some(spec) = model::spec(state, &bound, client.server_image.as_deref())? else {
+    let Some(spec) = model::spec(state, &bound, images)? else {
         return Ok(None);
     };
     let mut problems = validate::validate(&spec);
@@ -135,7 +137,7 @@ pub(crate) async fn foretell(
         || variants().any(|(_, variant)| variant.runs() == Runs::Undecided);
     let unknown = undecided
         || versions.values().any(Attr::is_unknown)
-        || variants().any(|(_, variant)| variant.image.is_unknown());
+        || images(state).values().any(Option::is_none);
     state.target_versions = if undecided {
         Attr::Unknown
     } else {
@@ -175,11 +177,13 @@ pub(crate) async fn foretell(
     Ok(())
 }
 
-/// The images that variants run, by variant.
-fn images(state: &State) -> BTreeMap<&str, &str> {
+/// The images that variants run in place of a model, by variant; `None` for one that is not known.
+fn images(state: &State) -> BTreeMap<&str, Option<&str>> {
+    let resolved = |name: &String| state.target_images.known()?.get(name)?.as_str();
     let variants = state.variants.known().into_iter().flatten();
     variants
-        .filter_map(|(name, variant)| Some((name.as_str(), variant.image.as_str()?)))
+        .filter(|(_, variant)| variant.runs() == Runs::Image)
+        .map(|(name, _)| (name.as_str(), resolved(name)))
         .collect()
 }
 
@@ -188,14 +192,14 @@ async fn diff(
     client: &Client,
     record: Option<&EndpointRecord>,
     bindings: &Bindings,
-    images: &BTreeMap<&str, &str>,
+    images: &BTreeMap<&str, Option<&str>>,
 ) -> mlops_core::Result<BTreeMap<String, String>> {
     let mut lines = BTreeMap::new();
     let running = record.map(|record| &record.running).into_iter().flatten();
     for (name, revision) in running {
         let planned = bindings.bound.get(name.as_str());
         let new = match (
-            images.get(name.as_str()),
+            images.get(name.as_str()).copied().flatten(),
             planned,
             revision.workload.version_id(),
         ) {
@@ -212,7 +216,7 @@ async fn diff(
                 continue;
             }
             // Of an image nothing is known that could be compared.
-            (Some(image), _, _) => (*image).to_owned(),
+            (Some(image), _, _) => image.to_owned(),
             (None, Some(planned), None) => planned.id.to_string(),
         };
         let old = revision.workload.to_string();

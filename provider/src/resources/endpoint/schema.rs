@@ -52,6 +52,8 @@ tfplugin::object! {
         pub(crate) invoke_url: Attr<String>,
         /// The version that each variant runs.
         pub(crate) target_versions: Attr<BTreeMap<String, Attr<u64>>>,
+        /// The image that each variant runs.
+        pub(crate) target_images: Attr<BTreeMap<String, Attr<String>>>,
         /// What a change replaces, by variant.
         pub(crate) model_diff: Attr<BTreeMap<String, String>>,
         /// What its tasks cost.
@@ -255,6 +257,10 @@ pub(crate) fn schema() -> Schema {
                 "The version that each variant runs under the last deployment that succeeded. Point an alias here to promote after proof. \
                  A variant that runs an `image` has no key here, so an alias that reads one is an error of the plan.",
             ))
+            .attribute("target_images", Attribute::map(Type::String).computed().describe(
+                "On ECS, the image that each variant runs under the last deployment that succeeded, by digest: its `image`, or for a model the \
+                 provider's `server_image`. A tag that has moved is a planned change here. Null on this machine.",
+            ))
             .attribute("model_diff", Attribute::map(Type::String).computed().describe(
                 "What differs between what runs and what is planned, by variant and aspect; of parameters and lineage only the names.",
             ))
@@ -309,7 +315,8 @@ fn variant() -> Nested {
             ),
         )
         .attribute("image", Attribute::string().optional().describe(
-            "On ECS, an image to run in place of a model version, by digest: `REPOSITORY@sha256:DIGEST`. It listens on `port` and answers \
+            "On ECS, an image to run in place of a model version: `REPOSITORY:TAG` or `REPOSITORY@sha256:DIGEST`. A tag is resolved to its digest \
+             at plan, and the digest is what runs (`target_images`). It listens on `port` and answers \
              `health_check.path` (by default `/`) with a status from 200 to 299. Nothing is registered for it, and no golden request is asked.",
         ))
         .attribute("traffic", percent().describe("The variant's share of the traffic, in percent."))

@@ -187,7 +187,13 @@ impl EcsWorld {
     }
 }
 
-fn json_at(url: &str, service: &str, target: &str, operation: &str, body: &Value) -> Response {
+pub(super) fn json_at(
+    url: &str,
+    service: &str,
+    target: &str,
+    operation: &str,
+    body: &Value,
+) -> Response {
     let headers = [
         ("x-amz-target", format!("{target}.{operation}")),
         ("content-type", "application/x-amz-json-1.1".to_owned()),

@@ -1,4 +1,4 @@
-//! Which permissions a call of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
+//! Which permissions a call of ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -16,6 +16,18 @@ const REGION: &str = "eu-west-1";
 /// What the ARN of a scalable target begins with.
 pub(super) const SCALABLE: &str =
     "arn:aws:application-autoscaling:eu-west-1:000000000000:scalable-target/";
+
+/// What a call of ECR needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn ecr(operation: &str, body: &Value) -> Vec<Call> {
+    let asked = matches!(operation, "BatchGetImage" | "GetDownloadUrlForLayer");
+    assert!(asked, "the provider does not call {operation} of ECR");
+    let repository = text(&body["repositoryName"]);
+    let arn = format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository}");
+    vec![Call::new(&format!("ecr:{operation}"), arn)]
+}
 
 /// What a call of ECS needs.
 ///

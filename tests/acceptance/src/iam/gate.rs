@@ -174,6 +174,7 @@ impl Asked {
                 let body: Value = serde_json::from_slice(body).expect("JSON");
                 match service.as_str() {
                     "AmazonEC2ContainerServiceV20141113" => ecs::ecs(operation, &body),
+                    "AmazonEC2ContainerRegistry_V20150921" => ecs::ecr(operation, &body),
                     "Logs_20140328" => ecs::logs(operation, &body),
                     "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),

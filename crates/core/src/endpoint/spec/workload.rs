@@ -173,7 +173,7 @@ impl ModelCache {
 }
 
 /// Processors, in the words of ECS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Architecture {
     /// 64-bit x86.
     #[serde(rename = "X86_64")]

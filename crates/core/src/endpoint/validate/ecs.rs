@@ -75,8 +75,7 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
 
 /// What is wrong with the model server's image. A tag could move between two tasks of one revision.
 fn server_image(image: &str) -> Option<String> {
-    const HOW: &str =
-        "set server_image { uri = \"REPOSITORY@sha256:DIGEST\" } in the provider block";
+    const HOW: &str = "set server_image { uri = \"REPOSITORY:TAG\" } in the provider block; `mlops image push --to REPOSITORY` publishes the image";
     if image.is_empty() {
         return Some(format!(
             "a model needs a server to run in a container: {HOW}"
