@@ -6,7 +6,7 @@ use mlops_core::endpoint::{self, EndpointRecord, EndpointSpec};
 use mlops_core::target::{Check, Finding, Verdict};
 use tfplugin::schema::{self, Attribute};
 use tfplugin::types::Type;
-use tfplugin::{Diagnostic, Diagnostics, Severity, validate};
+use tfplugin::{Diagnostic, Diagnostics, validate};
 
 use crate::client::Client;
 use crate::diagnose;
@@ -203,10 +203,10 @@ fn tell(finding: &Finding, is_error: bool) -> Diagnostic {
         ".\n\nThis is the check {0:?}; skip = [{0:?}] in the provider's block preflight leaves it out.",
         check.name()
     ));
-    if !is_error {
-        told.severity = Severity::Warning;
+    match is_error {
+        true => told,
+        false => told.into_warning(),
     }
-    told
 }
 
 #[cfg(test)]

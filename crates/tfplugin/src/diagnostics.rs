@@ -39,9 +39,15 @@ impl Diagnostic {
 
     /// A warning: shown, and the operation goes on.
     pub fn warning(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::error(summary, detail).into_warning()
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn into_warning(self) -> Self {
         Self {
             severity: Severity::Warning,
-            ..Self::error(summary, detail)
+            ..self
         }
     }
 

@@ -3,7 +3,7 @@
 use mlops_core::endpoint::cost::{Estimate, Footprint, Limits, Missing};
 use mlops_core::endpoint::{EndpointRecord, EndpointSpec};
 use tfplugin::schema::{Attribute, Block};
-use tfplugin::{Attr, Diagnostic, Diagnostics, Path, Severity, validate};
+use tfplugin::{Attr, Diagnostic, Diagnostics, Path, validate};
 
 use super::schema::State;
 use crate::client::Client;
@@ -121,10 +121,8 @@ fn judge(
     let old = record.and_then(|record| Footprint::of(&record.spec));
     let old: Option<Estimate> = old.and_then(|old| old.cost(&client.prices).ok());
     let grown = old.and_then(|old| limits.grown(&old, &new));
-    let grown = grown.map(|error| Diagnostic {
-        severity: Severity::Warning,
-        ..diagnose::failed("The endpoint becomes dearer", &error)
-    });
+    let grown =
+        grown.map(|error| diagnose::failed("The endpoint becomes dearer", &error).into_warning());
     Ok(grown.into_iter().collect())
 }
 

@@ -224,20 +224,16 @@ impl Seen<'_> {
         let told = |summary: &str, rest: String| {
             Diagnostic::error(summary, format!("{what}.{rest}")).at(self.at.clone())
         };
-        let warning = |told: Diagnostic| Diagnostic {
-            severity: Severity::Warning,
-            ..told
-        };
         if let Some(held) = self.held {
             let rest = format!(
                 "\n\nThe endpoint stays at {held} until a plan can tell where the tag points."
             );
-            warnings.push(warning(told("The image cannot be looked up", rest)));
+            warnings.push(told("The image cannot be looked up", rest).into_warning());
             return Attr::Known(held.to_owned());
         }
         if error.class() == Class::NotFound {
             let rest = "\n\nThe apply looks for it again.".to_owned();
-            warnings.push(warning(told("The image does not exist", rest)));
+            warnings.push(told("The image does not exist", rest).into_warning());
             return Attr::Unknown;
         }
         let rest = match error.class() {

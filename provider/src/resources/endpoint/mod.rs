@@ -24,7 +24,7 @@ use tfplugin::resource::{
 use tfplugin::schema::Schema;
 use tfplugin::{
     Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, PlanContext,
-    Planned, ReadContext, Refreshed, Resource, Severity,
+    Planned, ReadContext, Refreshed, Resource,
 };
 
 use crate::client::{Client, unreadable};
@@ -110,7 +110,7 @@ impl Resource<Client> for EndpointResource {
             plan = plan.requires_replace("id");
         }
         plan.warnings
-            .extend(bindings.missing.into_iter().map(into_warning));
+            .extend(bindings.missing.into_iter().map(Diagnostic::into_warning));
         if changes {
             plan.warnings.extend(costly);
         }
@@ -120,7 +120,8 @@ impl Resource<Client> for EndpointResource {
             // The apply may run elsewhere.
             let missing =
                 missing.map_err(|error| diagnose::failed("The apply could not be judged", &error));
-            plan.warnings.extend(missing.err().map(into_warning));
+            plan.warnings
+                .extend(missing.err().map(Diagnostic::into_warning));
         }
         if changes && let Some(draft) = &draft {
             let found = client.preflight.look(client, &draft.spec, record.as_ref());
@@ -257,12 +258,4 @@ async fn recorded(client: &Client, id: &EndpointId) -> Result<Option<EndpointRec
 async fn base(client: &Client, id: &EndpointId) -> Result<u64, Diagnostics> {
     let revision = endpoint::revision(&client.registry, id).await;
     revision.map_err(|error| diagnose::failed(format!("Cannot read endpoint {id}"), &error).into())
-}
-
-/// What is missing may still appear before apply, as with Terragrunt's mocks.
-fn into_warning(error: Diagnostic) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Warning,
-        ..error
-    }
 }
