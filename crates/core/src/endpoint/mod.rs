@@ -4,6 +4,7 @@
 //! saga in [`crate::saga`]; [`plan`] says beforehand what an apply would do, and writes nothing.
 
 mod apply;
+mod arn;
 mod control;
 pub mod cost;
 pub mod deployment;

@@ -1,7 +1,6 @@
 //! What can be wrong with a specification. Pure; every problem names its attribute.
 
 mod alarms;
-pub(super) mod arn;
 mod autoscaling;
 mod capacity;
 mod change;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::endpoint::arn::Arn;
 use crate::endpoint::spec::{
     Architecture, Autoscaling, Capacity, EcsSpec, EndpointSpec, IngressSpec, TargetSpec,
 };
-use crate::endpoint::validate::arn::Arn;
 use crate::names::VariantName;
 
 /// What of an endpoint on ECS decides its cost. Two specifications with the same one cost the same, whatever else differs.

@@ -1,5 +1,6 @@
 //! The cluster that an endpoint makes for itself.
 
+use crate::endpoint::arn::Arn;
 use crate::names::EndpointName;
 
 /// What the names of such clusters begin with, so that a policy can tell them from others.
@@ -11,12 +12,12 @@ const PREFIX: &str = "mlops-";
 /// It is a pure function of the configuration, so a plan knows the cluster, and with it the endpoint's id, before anything is made.
 pub fn own_cluster(balancer_arn: &str, name: &EndpointName) -> String {
     let cluster = format!("{PREFIX}{name}");
-    let parts: Vec<&str> = balancer_arn.splitn(6, ':').collect();
-    match parts[..] {
-        ["arn", partition, "elasticloadbalancing", region, account, _] => {
-            format!("arn:{partition}:ecs:{region}:{account}:cluster/{cluster}")
-        }
-        _ => cluster,
+    match Arn::read(balancer_arn).filter(|arn| arn.service == "elasticloadbalancing") {
+        Some(arn) => format!(
+            "arn:{}:ecs:{}:{}:cluster/{cluster}",
+            arn.partition, arn.region, arn.account
+        ),
+        None => cluster,
     }
 }
 

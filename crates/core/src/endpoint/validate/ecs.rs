@@ -1,8 +1,8 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
-use super::arn::Arn;
 use super::{capacity, efs, tasks};
 use crate::endpoint::Percent;
+use crate::endpoint::arn::Arn;
 use crate::endpoint::spec::{
     EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType, SlotChoice, Strategy, VariantSpec,
 };

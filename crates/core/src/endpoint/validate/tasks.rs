@@ -1,6 +1,6 @@
 //! What can be wrong with the task of a variant: its image, and how its container is started.
 
-use super::arn::Arn;
+use crate::endpoint::arn::Arn;
 use crate::endpoint::spec::{EndpointSpec, VariantSpec, Workload};
 use crate::error::Error;
 
