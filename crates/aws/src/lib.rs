@@ -12,6 +12,7 @@ pub mod ecs;
 mod elb;
 mod fault;
 pub mod images;
+mod once;
 mod preflight;
 mod query;
 pub mod read_ahead;

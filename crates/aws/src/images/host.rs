@@ -18,7 +18,7 @@ const DOMAINS: [&str; 10] = [
 
 /// Who answers for a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     /// ECR, for an account.
     Ecr {
         /// Whose registry it is.
@@ -35,7 +35,7 @@ pub(super) enum Host {
 
 impl Host {
     /// Who answers for this registry.
-    pub(super) fn of(registry: &str) -> Self {
+    pub(crate) fn of(registry: &str) -> Self {
         ecr(registry).unwrap_or_else(|| Self::Other { url: url(registry) })
     }
 }

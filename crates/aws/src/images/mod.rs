@@ -6,7 +6,7 @@
 mod auth;
 mod distribution;
 pub(crate) mod ecr;
-mod host;
+pub(crate) mod host;
 mod http;
 mod keys;
 mod manifest;
@@ -30,7 +30,7 @@ use self::ecr::Ecr;
 use self::host::Host;
 use self::manifest::Manifest;
 use crate::clients::AwsClients;
-use crate::preflight::once::Once;
+use crate::once::Once;
 use crate::retry::Patience;
 use crate::settings::AwsSettings;
 

@@ -9,7 +9,6 @@ pub(crate) mod ec2;
 pub(crate) mod iam;
 mod images;
 mod lifetime;
-pub(crate) mod once;
 mod permissions;
 mod roles;
 mod room;
@@ -26,7 +25,6 @@ use mlops_core::{Class, Error};
 
 use tokio::sync::Semaphore;
 
-use self::once::Once;
 use self::permissions::{Need, Place};
 use self::roles::{Arn, Role};
 use self::room::{Planned, Seen, Used};
@@ -38,6 +36,7 @@ use crate::ecs::clusters::{self, Found};
 use crate::elb::room::{Limits, Taken};
 use crate::elb::{Balancer, Balancers};
 use crate::images::Registries;
+use crate::once::Once;
 use crate::retry::Patience;
 
 /// A plan waits no longer than this for a check; all of them look side by side.
@@ -63,7 +62,7 @@ pub(crate) struct Preflight {
     bucket: String,
     prefix: String,
     roles: Once<Role>,
-    permissions: Once<Vec<(&'static str, Decision)>>,
+    permissions: Once<Option<Vec<(&'static str, Decision)>>>,
     simulations: Semaphore,
     clusters: Once<Found>,
     subnets: Once<Vec<Subnet>>,
@@ -225,22 +224,14 @@ impl Preflight {
             let _turn = self.simulations.acquire().await;
             simulate::simulate(&self.clients, question).await
         };
-        let mut refused = None;
-        let allowed = async {
-            let answers = answers.await?;
-            let is_good = |all: &Vec<(_, Decision)>| {
-                all.iter()
-                    .all(|(_, decision)| *decision == Decision::Allowed)
-            };
-            if answers.as_ref().is_some_and(is_good) {
-                return Ok(answers);
-            }
-            refused = answers;
-            Ok(None)
+        let is_good = |answers: &Option<Vec<(_, Decision)>>| {
+            let mut all = answers.iter().flatten();
+            answers.is_some() && all.all(|(_, decision)| *decision == Decision::Allowed)
         };
         // Boxed: calls are deep.
-        Box::pin(self.permissions.find(&question.key(), allowed)).await?;
-        Ok(refused.and_then(|answers| permissions::judge(need, &answers, made, Timestamp::now())))
+        let key = question.key();
+        let answers = Box::pin(self.permissions.get_good(&key, answers, is_good)).await?;
+        Ok(answers.and_then(|answers| permissions::judge(need, &answers, made, Timestamp::now())))
     }
 
     fn look_at_credentials(&self, around: &Around<'_>) -> Vec<Finding> {
@@ -283,21 +274,12 @@ impl Preflight {
 
     /// Those of these subnets that exist.
     async fn find_subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Error> {
-        let key = ids.join(" ");
-        let mut some = Vec::new();
-        let all = async {
-            let found = ec2::subnets(&self.clients, ids).await?;
-            if ids
-                .iter()
-                .all(|id| found.iter().any(|subnet| subnet.id == *id))
-            {
-                return Ok(Some(found));
-            }
-            some = found;
-            Ok(None)
+        let all_there = |found: &Vec<Subnet>| {
+            let mut ids = ids.iter();
+            ids.all(|id| found.iter().any(|subnet| subnet.id == *id))
         };
-        let all = self.subnets.find(&key, all).await?;
-        Ok(all.unwrap_or(some))
+        let ask = ec2::subnets(&self.clients, ids);
+        self.subnets.get_good(&ids.join(" "), ask, all_there).await
     }
 
     async fn look_at_balancer(&self, around: &Around<'_>) -> Vec<Finding> {

@@ -10,6 +10,7 @@ use mlops_core::target::{Check, Finding};
 
 use super::simulate::{Decision, Question};
 use crate::ecs::names;
+use crate::images::host::Host;
 
 /// The attribute of the role by which ECS starts tasks.
 const EXECUTION: &str = "ecs.execution_role_arn";
@@ -122,14 +123,13 @@ fn owner(role: &str) -> (&str, &str) {
 /// The ARN of an image's repository, if it lies in a private one of ECR.
 fn repository(image: &str, partition: &str) -> Option<String> {
     let (host, path) = image.split_once('/')?;
-    let mut parts = host.split('.');
-    let account = parts.next()?;
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let is_ecr = parts.next()? == "dkr" && ["ecr", "ecr-fips"].contains(&parts.next()?);
-    let region = parts.next()?;
+    let Host::Ecr { account, region } = Host::of(host) else {
+        return None;
+    };
     let name = path.split(['@', ':']).next()?;
-    (is_account && is_ecr)
-        .then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{name}"))
+    Some(format!(
+        "arn:{partition}:ecr:{region}:{account}:repository/{name}"
+    ))
 }
 
 /// By which action a secret or a parameter is read, and the ARN of it alone: a secret's may go on with a key, a stage and a version.

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use mlops_core::Result;
 use serde_json::Value;
 
 use super::refusal::Refusal;
-use super::{place, post, signed};
+use super::{Sent, place, post, signed};
 use crate::fault::{Call, Failure};
 use crate::retry::Retries;
 
@@ -32,7 +31,7 @@ pub(crate) struct JsonService {
 #[derive(Debug)]
 pub(crate) struct JsonClient {
     service: &'static JsonService,
-    sent: Operation<Asked, Value, Refusal>,
+    sent: Sent<Asked, Value>,
 }
 
 /// An operation, and what it is asked with.
@@ -53,15 +52,13 @@ impl JsonClient {
         endpoint: Option<&str>,
         limits: TimeoutConfig,
     ) -> Result<Self> {
-        let url = match endpoint {
-            Some(url) => url.to_owned(),
-            None => place::url(service.name, service.host, config).await?,
-        };
-        let sent = signed(config, service.name, service.signer, &url, limits)?
-            .serializer(request)
-            .deserializer(read)
-            .build();
-        Ok(Self { service, sent })
+        let url = place::of(endpoint, service.name, service.host, config).await?;
+        let calls = signed(config, service.name, service.signer, &url, limits)?;
+        let sent = calls.serializer(request).deserializer(read).build();
+        Ok(Self {
+            service,
+            sent: Sent(sent),
+        })
     }
 
     /// Asks until there is an answer, it is refused for good, or time is up. `resource` is what it is about, for messages.
@@ -72,7 +69,7 @@ impl JsonClient {
         body: &Value,
         resource: impl Into<String>,
     ) -> std::result::Result<Value, Failure> {
-        let call = &Call {
+        let call = Call {
             service: self.service.name,
             operation,
             resource: resource.into(),
@@ -81,12 +78,7 @@ impl JsonClient {
             target: format!("{}.{operation}", self.service.target),
             body: body.to_string(),
         };
-        retries
-            .run(|| {
-                let sent = self.sent.invoke(asked.clone());
-                Box::pin(async move { sent.await.map_err(|error| Failure::of(call, error)) })
-            })
-            .await
+        self.sent.ask(retries, &call, asked).await
     }
 }
 

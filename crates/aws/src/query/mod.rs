@@ -15,6 +15,8 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_runtime::auth::SigV4OperationSigningConfig;
@@ -58,7 +60,7 @@ pub(crate) struct Service {
 #[derive(Debug)]
 pub(crate) struct QueryClient {
     service: &'static Service,
-    sent: Operation<String, Element, Refusal>,
+    sent: Sent<String, Element>,
 }
 
 impl QueryClient {
@@ -72,15 +74,13 @@ impl QueryClient {
         endpoint: Option<&str>,
         limits: TimeoutConfig,
     ) -> Result<Self> {
-        let url = match endpoint {
-            Some(url) => url.to_owned(),
-            None => place::url(service.name, service.host, config).await?,
-        };
-        let sent = signed(config, service.name, service.host, &url, limits)?
-            .serializer(request)
-            .deserializer(read)
-            .build();
-        Ok(Self { service, sent })
+        let url = place::of(endpoint, service.name, service.host, config).await?;
+        let calls = signed(config, service.name, service.host, &url, limits)?;
+        let sent = calls.serializer(request).deserializer(read).build();
+        Ok(Self {
+            service,
+            sent: Sent(sent),
+        })
     }
 
     /// Asks until there is an answer, it is refused for good, or time is up. `resource` is what it is about, for messages.
@@ -91,15 +91,35 @@ impl QueryClient {
         form: &Form,
         resource: impl Into<String>,
     ) -> std::result::Result<Element, Failure> {
-        let call = &Call {
+        let call = Call {
             service: self.service.name,
             operation,
             resource: resource.into(),
         };
         let body = form.body(operation, self.service.version);
+        self.sent.ask(retries, &call, body).await
+    }
+}
+
+/// Calls of one service, whatever its protocol.
+#[derive(Debug)]
+struct Sent<Asked, Told>(Operation<Asked, Told, Refusal>);
+
+impl<Asked, Told> Sent<Asked, Told>
+where
+    Asked: Clone + fmt::Debug + Send + Sync + 'static,
+    Told: fmt::Debug + Send + Sync + 'static,
+{
+    /// Asks until there is an answer, it is refused for good, or time is up.
+    async fn ask(
+        &self,
+        retries: &Retries,
+        call: &Call,
+        asked: Asked,
+    ) -> std::result::Result<Told, Failure> {
         retries
             .run(|| {
-                let sent = self.sent.invoke(body.clone());
+                let sent = self.0.invoke(asked.clone());
                 Box::pin(async move { sent.await.map_err(|error| Failure::of(call, error)) })
             })
             .await

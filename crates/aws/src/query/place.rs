@@ -7,11 +7,27 @@ use mlops_core::{Error, Result};
 /// A regional service whose rules the SDK has, and what its hosts begin with.
 const KNOWN: &str = "elasticloadbalancing";
 
+/// Where a service answers that may have been given an address.
+///
+/// # Errors
+/// `Invalid` for a region in which there is no such place.
+pub(super) async fn of(
+    endpoint: Option<&str>,
+    service: &str,
+    host: &str,
+    config: &SdkConfig,
+) -> Result<String> {
+    match endpoint {
+        Some(url) => Ok(url.to_owned()),
+        None => url(service, host, config).await,
+    }
+}
+
 /// The service's URL in this region, with the partition, FIPS and dual stack as they are set.
 ///
 /// Regional services differ in the first part of their hosts alone, so the rules are those of a service whose SDK is here anyway: they know partitions that
 /// do not exist yet when this is written.
-pub(super) async fn url(service: &str, host: &str, config: &SdkConfig) -> Result<String> {
+async fn url(service: &str, host: &str, config: &SdkConfig) -> Result<String> {
     let region = config.region().map(ToString::to_string);
     let nowhere = |error: Box<dyn std::error::Error + Send + Sync>| {
         let region = region.as_deref().unwrap_or("no region");

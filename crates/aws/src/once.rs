@@ -16,10 +16,10 @@ impl<T> Default for Once<T> {
     }
 }
 
-/// Why nothing is kept: a failure, or nothing there.
-enum Not {
-    Read(mlops_core::Error),
-    There,
+/// Why nothing is kept: a failure, or an answer that may be another one when the next one asks.
+enum Passing<R> {
+    Failed(mlops_core::Error),
+    Told(R),
 }
 
 impl<T: Clone> Once<T> {
@@ -34,12 +34,40 @@ impl<T: Clone> Once<T> {
         key: &str,
         ask: impl Future<Output = Result<Option<T>>>,
     ) -> Result<Option<T>> {
+        // Boxed: calls are deep.
+        let ask = Box::pin(ask);
+        let ask = async { Ok(ask.await?.ok_or(())) };
+        Ok(self.kept(key, ask).await?.ok())
+    }
+
+    /// The same of what may not be `good` yet, and is told to the asker as it is.
+    pub(crate) async fn get_good(
+        &self,
+        key: &str,
+        ask: impl Future<Output = Result<T>>,
+        good: impl FnOnce(&T) -> bool,
+    ) -> Result<T> {
+        let ask = Box::pin(ask);
+        let ask = async {
+            let told = ask.await?;
+            Ok(if good(&told) { Ok(told) } else { Err(told) })
+        };
+        let (Ok(told) | Err(told)) = self.kept(key, ask).await?;
+        Ok(told)
+    }
+
+    /// Keeps what is told as `Ok`.
+    async fn kept<R>(
+        &self,
+        key: &str,
+        ask: impl Future<Output = Result<std::result::Result<T, R>>>,
+    ) -> Result<std::result::Result<T, R>> {
         let cell = self.cell(key);
-        let asked = async { ask.await.map_err(Not::Read)?.ok_or(Not::There) };
+        let asked = async { ask.await.map_err(Passing::Failed)?.map_err(Passing::Told) };
         match cell.get_or_try_init(|| asked).await {
-            Ok(found) => Ok(Some(found.clone())),
-            Err(Not::There) => Ok(None),
-            Err(Not::Read(error)) => Err(error),
+            Ok(kept) => Ok(Ok(kept.clone())),
+            Err(Passing::Told(told)) => Ok(Err(told)),
+            Err(Passing::Failed(error)) => Err(error),
         }
     }
 
@@ -63,6 +91,17 @@ mod tests {
         assert_eq!(once.get("a", async { Ok(1) }).await.expect("an answer"), 1);
         assert_eq!(once.get("a", async { Ok(2) }).await.expect("an answer"), 1);
         assert_eq!(once.get("b", async { Ok(3) }).await.expect("an answer"), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_good_is_told_and_asked_for_again() {
+        let once = Once::default();
+        let get = |told| once.get_good("a", async move { Ok(told) }, |told| *told > 1);
+        assert_eq!(get(1).await.expect("an answer"), 1);
+        assert_eq!(get(2).await.expect("an answer"), 2);
+        assert_eq!(get(1).await.expect("an answer"), 2);
+        let failed = once.get_good("b", async { Err(Error::unavailable("no")) }, |_| true);
+        failed.await.expect_err("it failed");
     }
 
     #[tokio::test]
