@@ -73,12 +73,8 @@ pub(super) async fn undo(
     owner: &Owner,
     cluster: &str,
 ) -> Result<Progress<()>> {
-    match find(clients, cluster).await? {
-        Some(found) if tags::are_made_by(&found.tags, owner) => {
-            delete(clients, owner, cluster).await
-        }
-        _ => Ok(Progress::Done(())),
-    }
+    let is_its = |tags: &Tags| tags::are_made_by(tags, owner);
+    remove(clients, owner, cluster, is_its).await
 }
 
 /// Deletes the cluster if it is the endpoint's. Nothing of the endpoint's runs in it any more.
@@ -87,10 +83,18 @@ pub(super) async fn close(
     owner: &Owner,
     cluster: &str,
 ) -> Result<Progress<()>> {
+    let is_its = |tags: &Tags| tags::are_of(tags, owner.endpoint);
+    remove(clients, owner, cluster, is_its).await
+}
+
+async fn remove(
+    clients: &AwsClients,
+    owner: &Owner,
+    cluster: &str,
+    is_its: impl Fn(&Tags) -> bool,
+) -> Result<Progress<()>> {
     match find(clients, cluster).await? {
-        Some(found) if tags::are_of(&found.tags, owner.endpoint) => {
-            delete(clients, owner, cluster).await
-        }
+        Some(found) if is_its(&found.tags) => delete(clients, owner, cluster).await,
         _ => Ok(Progress::Done(())),
     }
 }
