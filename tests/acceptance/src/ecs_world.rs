@@ -19,7 +19,7 @@ use crate::builds::{self, Builds};
 use crate::part::{self, Part};
 use crate::wait;
 
-pub use self::written::server_image;
+pub use self::written::{AT_ONCE, server_image};
 
 /// The world. It ends with the test, and leaves nothing.
 #[derive(Debug)]
@@ -73,6 +73,15 @@ impl EcsWorld {
         let mut world = Self::bare(Part::start("ecs-paper")?);
         world.furnish();
         Ok(world)
+    }
+
+    /// The same; nothing if this machine cannot run it, which skips the test of this name.
+    ///
+    /// # Panics
+    /// If it is there and does not start.
+    #[must_use]
+    pub fn on_paper_for(test: &str) -> Option<Self> {
+        Self::on_paper().map_err(|why| crate::skip(test, &why)).ok()
     }
 
     /// A world that runs, in which nothing has been made, or nothing is known of it.
@@ -282,6 +291,23 @@ impl EcsWorld {
         );
         found.sort();
         found
+    }
+
+    /// What ECS tells of each service of the cluster.
+    #[must_use]
+    pub fn services(&self) -> Vec<Value> {
+        let cluster = json!({ "cluster": self.cluster });
+        let listed = self.ecs("ListServices", &cluster)["serviceArns"].clone();
+        let asked = json!({ "cluster": self.cluster, "services": listed });
+        let told = self.ecs("DescribeServices", &asked)["services"].clone();
+        told.as_array().cloned().unwrap_or_default()
+    }
+
+    /// The task definition that a service runs.
+    #[must_use]
+    pub fn task_definition(&self, service: &Value) -> Value {
+        let asked = json!({ "taskDefinition": service["taskDefinition"] });
+        self.ecs("DescribeTaskDefinition", &asked)["taskDefinition"].clone()
     }
 
     /// The ARNs of the tasks of a service that are to run.

@@ -28,29 +28,20 @@ impl World {
 
     /// A server that says that it is this version, and what stops its rollout.
     fn configure(&mut self, version: &str, alarms: &[&str]) {
-        let (blocks, image) = (self.ecs.blocks(&self.ecs.own_listener()), &self.image);
-        self.work.config(&format!(
-            r#"
-resource "mlops_endpoint" "digits" {{
-  name          = "digits"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      image       = "{image}"
-      environment = {{ VERSION = "{version}" }}
-      traffic     = 100
-    }}
-  }}
-  {blocks}
-  rollout {{
+        let runs = format!(
+            "image       = \"{}\"\n      environment = {{ VERSION = \"{version}\" }}",
+            self.image
+        );
+        let rollout = format!(
+            r#"rollout {{
     strategy        = "CANARY"
     steps           = [{{ traffic = 50, bake = "{BAKE}" }}, {{ traffic = 100 }}]
     alarms          = {alarms:?}
     terminate_after = "0s"
-  }}
-}}
-"#
-        ));
+  }}"#
+        );
+        self.work
+            .config(&self.ecs.endpoint("digits", &runs, &rollout));
     }
 
     fn set(&self, name: &str, state: &str, reason: &str) {

@@ -1,8 +1,7 @@
 //! `autoscaling` of an endpoint on ECS, where services keep books and run no container: what a plan says, what an apply sets, what stays as
 //! others made it.
 
-use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::skip;
+use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld};
 use serde_json::{Value, json};
 
 const ENDPOINT: &str = "mlops_endpoint.fraud";
@@ -20,47 +19,20 @@ const SCALED: &str = r#"
   }
 "#;
 
-fn world(test: &str) -> Option<EcsWorld> {
-    EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()
-}
-
 /// An endpoint with this block, of which a variable tells revisions apart.
 fn endpoint(world: &EcsWorld, scaled: &str, revision: u32) -> String {
     let image = world.paper_image("own");
-    format!(
-        r#"
-resource "mlops_endpoint" "fraud" {{
-  name          = "fraud"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      image       = "{image}"
-      traffic     = 100
-      environment = {{ REVISION = "{revision}" }}
-    }}
-  }}
-  {}
-  {scaled}
-  rollout {{
-    strategy        = "ALL_AT_ONCE"
-    terminate_after = "0s"
-  }}
-}}
-"#,
-        world.blocks(&world.own_listener())
-    )
+    let runs = format!("image = \"{image}\"\n      environment = {{ REVISION = \"{revision}\" }}");
+    world.endpoint("fraud", &runs, &format!("{scaled}\n  {AT_ONCE}"))
 }
 
 /// The one service: its name, and how many tasks it is asked for.
 #[track_caller]
 fn service(world: &EcsWorld) -> (String, u64) {
-    let listed = world.ecs("ListServices", &json!({"cluster": world.cluster}));
-    let arns = listed["serviceArns"].as_array().expect("ARNs");
-    assert_eq!(arns.len(), 1, "{arns:?}");
-    let asked = json!({"cluster": world.cluster, "services": arns});
-    let told = world.ecs("DescribeServices", &asked)["services"][0].clone();
-    let name = told["serviceName"].as_str().expect("a name").to_owned();
-    (name, told["desiredCount"].as_u64().expect("a number"))
+    let told = world.services();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let name = told[0]["serviceName"].as_str().expect("a name").to_owned();
+    (name, told[0]["desiredCount"].as_u64().expect("a number"))
 }
 
 fn resource(world: &EcsWorld) -> Value {
@@ -110,7 +82,9 @@ fn schedules(world: &EcsWorld) -> Vec<String> {
 #[test]
 fn tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms() {
     let name = "tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let before = world.everything();
     let mut work = world.workspace("");
     work.config(&endpoint(&world, SCALED, 1));
@@ -189,7 +163,7 @@ fn tasks_are_the_autoscalers_and_bounds_and_policies_are_terraforms() {
 
 #[test]
 fn what_somebody_changed_is_seen_and_set_again() {
-    let Some(world) = world("what_somebody_changed_is_seen_and_set_again") else {
+    let Some(world) = EcsWorld::on_paper_for("what_somebody_changed_is_seen_and_set_again") else {
         return;
     };
     let before = world.everything();
@@ -234,7 +208,9 @@ fn what_somebody_changed_is_seen_and_set_again() {
 #[test]
 fn what_is_wrong_with_autoscaling_is_an_error_of_the_plan_that_names_its_attribute() {
     let name = "what_is_wrong_with_autoscaling_is_an_error_of_the_plan_that_names_its_attribute";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let mut work = world.workspace("");
     let block = |text: &str| format!("autoscaling {{\n {text}\n }}");
     let cpu = "policies = { cpu = { metric = \"cpu\", target = 60 } }";
@@ -312,9 +288,9 @@ fn what_is_wrong_with_autoscaling_is_an_error_of_the_plan_that_names_its_attribu
         work.plan_fails(said);
     }
     // Of one variant alone.
-    let own = format!("traffic     = 100\n      autoscaling = {{ min = 3, max = 2, {cpu} }}");
+    let own = format!("traffic = 100\n      autoscaling = {{ min = 3, max = 2, {cpu} }}");
     let text = endpoint(&world, "", 1);
-    work.config(&text.replace("traffic     = 100", &own));
+    work.config(&text.replace("traffic = 100", &own));
     work.plan_fails(&["min is 3 and max is 2"]);
     // Requests of what, without a load balancer?
     let requests = policy("metric = \"requests_per_target\", target = 100");

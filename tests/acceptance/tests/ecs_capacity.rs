@@ -56,16 +56,11 @@ resource "mlops_endpoint" "digits" {{
 
     /// The one service, and the task definition that it runs.
     fn service(&self) -> (Value, Value) {
-        let cluster = json!(self.ecs.cluster);
-        let listed = self.ecs.ecs("ListServices", &json!({ "cluster": cluster }));
-        let asked = json!({ "cluster": cluster, "services": listed["serviceArns"] });
-        let found = self.ecs.ecs("DescribeServices", &asked);
-        let [service] = &found["services"].as_array().expect("services")[..] else {
-            panic!("one service: {found}");
+        let services = self.ecs.services();
+        let [service] = &services[..] else {
+            panic!("one service: {services:?}");
         };
-        let asked = json!({ "taskDefinition": service["taskDefinition"] });
-        let definition = self.ecs.ecs("DescribeTaskDefinition", &asked);
-        (service.clone(), definition["taskDefinition"].clone())
+        (service.clone(), self.ecs.task_definition(service))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an endpoint on ECS costs: what a plan says of it, what it refuses, and when the figure moves. Services keep books and run no container.
 
-use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::{Plan, Workspace, skip};
+use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld};
+use mlops_acceptance::{Plan, Workspace};
 use serde_json::{Value, json};
 
 const ENDPOINT: &str = "mlops_endpoint.fraud";
@@ -10,35 +10,11 @@ const ESTIMATE: &str = "/estimated_monthly_cost_usd";
 /// One vCPU and 2 GB on X86_64 in Ireland for 730 hours, by the provider's own prices.
 const TASK: f64 = 36.04;
 
-fn world(test: &str) -> Option<EcsWorld> {
-    EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()
-}
-
 /// An endpoint whose variant says `variant` beside what it runs, and that says `more` itself.
 fn endpoint(world: &EcsWorld, variant: &str, more: &str) -> String {
     let image = world.paper_images("own", "latest", &["amd64", "arm64"], "own");
-    format!(
-        r#"
-resource "mlops_endpoint" "fraud" {{
-  name          = "fraud"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      image   = "{image}"
-      traffic = 100
-      {variant}
-    }}
-  }}
-  {}
-  {more}
-  rollout {{
-    strategy        = "ALL_AT_ONCE"
-    terminate_after = "0s"
-  }}
-}}
-"#,
-        world.blocks(&world.own_listener())
-    )
+    let runs = format!("image = \"{image}\"\n      {variant}");
+    world.endpoint("fraud", &runs, &format!("{more}\n  {AT_ONCE}"))
 }
 
 /// Without one nothing would say when there are more tasks.
@@ -77,7 +53,9 @@ fn held(work: &Workspace) -> Option<f64> {
 /// infracost#2733: the estimate is in the plan, moves with what decides it and with nothing else, and is warned about where it grows.
 #[test]
 fn an_estimate_is_in_the_plan_and_moves_with_what_decides_it() {
-    let Some(world) = world("an_estimate_is_in_the_plan_and_moves_with_what_decides_it") else {
+    let Some(world) =
+        EcsWorld::on_paper_for("an_estimate_is_in_the_plan_and_moves_with_what_decides_it")
+    else {
         return;
     };
     let before = world.everything();
@@ -148,7 +126,9 @@ fn an_estimate_is_in_the_plan_and_moves_with_what_decides_it() {
 #[test]
 fn a_ceiling_refuses_what_autoscaling_may_make_of_it_and_leaves_what_runs_already() {
     let name = "a_ceiling_refuses_what_autoscaling_may_make_of_it_and_leaves_what_runs_already";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let before = world.everything();
     let mut work = world.workspace("");
     let limited = |max: &str, most: u32| {
@@ -205,7 +185,9 @@ fn a_ceiling_refuses_what_autoscaling_may_make_of_it_and_leaves_what_runs_alread
 #[test]
 fn a_ceiling_that_a_plan_could_not_judge_refuses_the_apply_before_anything_is_made() {
     let name = "a_ceiling_that_a_plan_could_not_judge_refuses_the_apply_before_anything_is_made";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let before = world.everything();
     let mut work = world.workspace("");
     let unknown = "resource \"terraform_data\" \"image\" {\n  input = \"000000000000.dkr.ecr.eu-west-1.amazonaws.com/own\"\n}\n";
@@ -229,7 +211,8 @@ fn a_ceiling_that_a_plan_could_not_judge_refuses_the_apply_before_anything_is_ma
 /// A provider of another version brings other prices, and one before this knew none: neither is something to apply.
 #[test]
 fn prices_that_change_are_a_refresh_and_never_a_change() {
-    let Some(world) = world("prices_that_change_are_a_refresh_and_never_a_change") else {
+    let Some(world) = EcsWorld::on_paper_for("prices_that_change_are_a_refresh_and_never_a_change")
+    else {
         return;
     };
     let mut work = world.workspace("price_file = \"prices.json\"");
@@ -284,7 +267,9 @@ fn prices_that_change_are_a_refresh_and_never_a_change() {
 
 #[test]
 fn what_has_no_price_is_null_with_a_warning_that_names_it() {
-    let Some(mut world) = world("what_has_no_price_is_null_with_a_warning_that_names_it") else {
+    let Some(mut world) =
+        EcsWorld::on_paper_for("what_has_no_price_is_null_with_a_warning_that_names_it")
+    else {
         return;
     };
     let quiet = "preflight { mode = \"off\" }";
@@ -332,7 +317,9 @@ fn what_has_no_price_is_null_with_a_warning_that_names_it() {
 #[test]
 fn what_is_wrong_with_limits_or_prices_is_an_error_of_the_plan_that_names_it() {
     let name = "what_is_wrong_with_limits_or_prices_is_an_error_of_the_plan_that_names_it";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let mut work = world.workspace("");
     for (block, said) in [
         ("max_monthly_usd = 0", "must be above zero"),

@@ -38,29 +38,14 @@ impl Images {
     }
 
     fn blocks(&self, variant: &str) -> String {
-        let blocks = self.world.blocks(&self.world.own_listener());
-        format!(
-            r#"
-resource "mlops_endpoint" "digits" {{
-  name          = "digits"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      traffic = 100
-      {variant}
-    }}
-  }}
-  {blocks}
-  rollout {{
+        let rollout = r#"rollout {
     strategy        = "CANARY"
-    steps           = [{{ traffic = 20, bake = "2s" }}, {{ traffic = 100 }}]
+    steps           = [{ traffic = 20, bake = "2s" }, { traffic = 100 }]
     terminate_after = "0s"
-  }}
-}}
-output "target_versions" {{
-  value = mlops_endpoint.digits.target_versions
-}}
-"#
+  }"#;
+        let endpoint = self.world.endpoint("digits", variant, rollout);
+        format!(
+            "{endpoint}output \"target_versions\" {{\n  value = mlops_endpoint.digits.target_versions\n}}\n"
         )
     }
 

@@ -1,48 +1,21 @@
 //! Images by their tags: a plan says which digest one has, and that digest is what runs.
 
-use mlops_acceptance::ecs_world::{EcsWorld, server_image};
+use mlops_acceptance::Workspace;
+use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld, server_image};
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, skip};
 use serde_json::json;
-
-fn world(test: &str) -> Option<EcsWorld> {
-    EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()
-}
 
 /// An endpoint whose variant runs this.
 fn endpoint(world: &EcsWorld, runs: &str) -> String {
-    format!(
-        r#"
-resource "mlops_endpoint" "digits" {{
-  name          = "digits"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      traffic = 100
-      {runs}
-    }}
-  }}
-  {}
-  rollout {{
-    strategy        = "ALL_AT_ONCE"
-    terminate_after = "0s"
-  }}
-}}
-"#,
-        world.blocks(&world.own_listener())
-    )
+    world.endpoint("digits", runs, AT_ONCE)
 }
 
 /// The images that services of the world run.
 fn run(world: &EcsWorld) -> Vec<String> {
-    let listed = world.ecs("ListServices", &json!({"cluster": world.cluster}));
-    let described = json!({"cluster": world.cluster, "services": listed["serviceArns"]});
-    let services = world.ecs("DescribeServices", &described)["services"].clone();
-    let services = services.as_array().cloned().unwrap_or_default();
+    let services = world.services();
     let images = services.iter().map(|service| {
-        let asked = json!({"taskDefinition": service["taskDefinition"]});
-        let told = world.ecs("DescribeTaskDefinition", &asked);
-        let image = &told["taskDefinition"]["containerDefinitions"][0]["image"];
+        let definition = world.task_definition(service);
+        let image = &definition["containerDefinitions"][0]["image"];
         image.as_str().unwrap_or_default().to_owned()
     });
     images.collect()
@@ -61,7 +34,9 @@ fn planned(work: &mut Workspace) -> (Vec<String>, String) {
 #[test]
 fn a_tag_that_moves_before_the_apply_changes_nothing_that_was_planned() {
     let name = "a_tag_that_moves_before_the_apply_changes_nothing_that_was_planned";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let before = world.everything();
     let one = world.paper_images("own", "live", &["amd64"], "one");
     let tag = world.tagged("own", "live");
@@ -126,7 +101,9 @@ fn a_tag_that_moves_before_the_apply_changes_nothing_that_was_planned() {
 #[test]
 fn another_model_server_under_the_same_tag_is_a_planned_change() {
     let name = "another_model_server_under_the_same_tag_is_a_planned_change";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let one = world.paper_images("mlops", "1", &["amd64"], "one");
     let mut work = world.workspace(&server_image(&world.tagged("mlops", "1")));
     work.copy_model("digits-v1", "model.onnx");
@@ -151,7 +128,9 @@ fn another_model_server_under_the_same_tag_is_a_planned_change() {
 #[test]
 fn an_image_that_cannot_run_is_an_error_of_the_plan_that_names_its_attribute() {
     let name = "an_image_that_cannot_run_is_an_error_of_the_plan_that_names_its_attribute";
-    let Some(world) = world(name) else { return };
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
     let arm = world.paper_images("own", "arm", &["arm64"], "arm");
     let both = world.paper_images("own", "both", &["amd64", "arm64"], "both");
     let missing = format!(

@@ -20,6 +20,28 @@ impl EcsWorld {
         )
     }
 
+    /// An endpoint with a listener of its own, whose variant `main` says `runs` and has all traffic, and that says `more` itself.
+    #[must_use]
+    pub fn endpoint(&self, name: &str, runs: &str, more: &str) -> String {
+        let blocks = self.blocks(&self.own_listener());
+        format!(
+            r#"
+resource "mlops_endpoint" "{name}" {{
+  name          = "{name}"
+  drain_seconds = 1
+  variants = {{
+    main = {{
+      traffic = 100
+      {runs}
+    }}
+  }}
+  {blocks}
+  {more}
+}}
+"#
+        )
+    }
+
     /// The blocks of an endpoint in this world, with this `ingress`: `ecs`, `network`, `ingress`, and a quick `health_check`.
     #[must_use]
     pub fn blocks(&self, ingress: &str) -> String {
@@ -67,3 +89,9 @@ impl EcsWorld {
 pub fn server_image(uri: &str) -> String {
     format!("server_image {{\n    uri = {uri:?}\n  }}")
 }
+
+/// A `rollout` that changes over at once.
+pub const AT_ONCE: &str = r#"rollout {
+    strategy        = "ALL_AT_ONCE"
+    terminate_after = "0s"
+  }"#;
