@@ -6,11 +6,5 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 venv=$1
 shift
 
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-    echo "installing the AWS command line into $venv" >&2
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
-    cp "$here/requirements.txt" "$venv/installed.txt"
-fi
+"$here/../venv.sh" "$venv" "$here/requirements.txt" "the AWS command line"
 exec "$venv/bin/python" "$@"

@@ -5,13 +5,7 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 venv=$1 model=$2 port=$3
 
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-    echo "installing MLflow into $venv (about 950 MB)" >&2
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
-    cp "$here/requirements.txt" "$venv/installed.txt"
-fi
+"$here/../venv.sh" "$venv" "$here/requirements.txt" "MLflow (about 950 MB)"
 
 export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true PATH="$venv/bin:$PATH"
 saved=$venv/digits
