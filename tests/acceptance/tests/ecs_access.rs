@@ -244,6 +244,32 @@ fn a_permission_that_another_call_needs_is_named_where_it_is_missing() {
     }
 }
 
+/// Its own cluster is looked for before it is made: an endpoint of which nothing was made is not locked, and holds nothing.
+#[test]
+fn an_endpoint_that_may_not_look_for_its_own_cluster_is_taken_back_whole() {
+    let name = "an_endpoint_that_may_not_look_for_its_own_cluster_is_taken_back_whole";
+    let Some(world) = World::start(name) else {
+        return;
+    };
+    let before = world.ecs.everything();
+    let mut work = world.workspace();
+    work.config(&format!("{MODEL}{}", world.on_a_rule("")));
+    world.admit(&world.policy.without("ecs:DescribeClusters"));
+    let said = [
+        "was rolled back",
+        "ECS DescribeClusters on cluster mlops-rule",
+        "ecs:DescribeClusters",
+        "to perform",
+    ];
+    work.apply_fails(&said);
+    assert_eq!(world.ecs.everything(), before);
+    // Nobody has to repair anything.
+    world.admit(&world.policy);
+    work.apply();
+    work.destroy();
+    assert_eq!(world.ecs.everything(), before);
+}
+
 #[test]
 fn the_policy_in_the_guide_leaves_others_alone() {
     let name = "the_policy_in_the_guide_leaves_others_alone";

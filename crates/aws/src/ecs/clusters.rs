@@ -32,7 +32,7 @@ pub(crate) struct Found {
     pub(crate) tags: Tags,
 }
 
-/// Makes the cluster, or finds that it is the endpoint's already. Done once services may be made in it.
+/// Makes the cluster once it `may_make` one, or finds that it is the endpoint's already. Done once services may be made in it.
 ///
 /// # Errors
 /// `Conflict` if a cluster of this name is somebody else's.
@@ -40,10 +40,13 @@ pub(super) async fn open(
     clients: &AwsClients,
     owner: &Owner,
     cluster: &str,
+    may_make: bool,
 ) -> Result<Progress<()>> {
     let Some(found) = find(clients, cluster).await? else {
-        // ECS answers the create of a cluster that is there with that cluster, whosever it is: the next look tells.
-        create(clients, owner, cluster).await?;
+        if may_make {
+            // ECS answers the create of a cluster that is there with that cluster, whosever it is: the next look tells.
+            create(clients, owner, cluster).await?;
+        }
         return Ok(Progress::again(Duration::ZERO, PATIENCE));
     };
     if !tags::are_of(&found.tags, owner.endpoint) {

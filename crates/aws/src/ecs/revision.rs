@@ -96,7 +96,7 @@ async fn make(
         // Somebody may have deleted the cluster since the first deployment.
         if handle.owns_cluster
             && let pending @ Progress::Pending { .. } =
-                clusters::open(clients, &handle.owner, &handle.cluster).await?
+                clusters::open(clients, &handle.owner, &handle.cluster, true).await?
         {
             return Ok(pending);
         }

@@ -37,6 +37,24 @@ impl<C: Default> Progress<(), C> {
     }
 }
 
+impl Progress<()> {
+    /// The same of a step that remembers this while it is pending.
+    pub fn noting<C>(self, checkpoint: C) -> Progress<(), C> {
+        match self {
+            Self::Done(()) => Progress::Done(()),
+            Self::Pending {
+                poll_after,
+                deadline,
+                ..
+            } => Progress::Pending {
+                poll_after,
+                deadline,
+                checkpoint,
+            },
+        }
+    }
+}
+
 /// One step of a saga.
 ///
 /// Both calls are idempotent, return within 30 s and never wait for the world: what takes longer

@@ -193,6 +193,11 @@ async fn whatever_call_is_denied_the_error_says_so_and_nothing_is_left() {
     }
     println!("{} cells, {} wrong", verdicts.len(), wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
+    // Of what was only looked at there is nothing to take back.
+    assert_eq!(
+        table["ecs:DescribeClusters"][&Doing::Create],
+        Cell::RolledBack.to_string()
+    );
 }
 
 /// Each call once, of each operation: throttled three times, then answered; done, and the answer lost.
