@@ -14,6 +14,7 @@ use super::Account;
 use super::handle::Handle;
 use super::logs;
 use super::names;
+use super::revision::{self, ENDED_EVERY};
 use super::services::{Described, Life, Services};
 use super::tags;
 use super::verdict;
@@ -49,13 +50,46 @@ pub(super) async fn watch(
             let health = account.balancers.health(&arns(&watched)).await?;
             let endpoint = handle.owner.endpoint;
             (looked.services).retain(|_, service| tags::are_of(&service.tags, endpoint));
-            seen(handle, &attached, &watched, &looked.services, &health)
+            let mut seen = seen(handle, &attached, &watched, &looked.services, &health);
+            for group in &watched {
+                let name = names::service(&handle.owner, &group.revision);
+                let why = match looked.services.get(&name) {
+                    Some(service) if service.life == Life::Active => {
+                        let health = health.get(&group.group_arn);
+                        failing(account, handle, &name, service, health).await?
+                    }
+                    _ => None,
+                };
+                if let (Some(why), Some(one)) = (why, seen.revisions.get_mut(&group.revision)) {
+                    one.failure = Some(why);
+                }
+            }
+            seen
         }
     };
     Ok(Watched {
         seen,
         age: account.rounds.now().saturating_sub(looked.at),
     })
+}
+
+/// Why the tasks that a revision lacks do not come, if that can be told. Of one that is being replaced nothing can.
+async fn failing(
+    account: &Account,
+    handle: &Handle,
+    name: &str,
+    service: &Described,
+    health: Option<&GroupHealth>,
+) -> Result<Option<String>> {
+    if !verdict::is_lacking(service, health) {
+        account.rounds.forget(name);
+        return Ok(None);
+    }
+    if !account.rounds.may_spare(name, ENDED_EVERY) {
+        return Ok(None);
+    }
+    let stopped = revision::stopped(account, handle, name).await?;
+    Ok(verdict::keeps_failing(&stopped))
 }
 
 /// A front in the core's words, with those of its target groups that are watched.
@@ -81,13 +115,17 @@ fn seen(
     }
 }
 
-/// Whether clients are answered: by every target group that gets requests, and by no target that is not well.
+/// Whether clients are answered: by every target group that gets requests, and whether all is there of one that is to get some.
 pub(super) async fn probe(account: &Account, handle: &Handle) -> Result<Probe> {
     let attached = account.look(handle, &[], 1, false).await?.attached;
     let attached = attached.ok_or_else(|| handle.gone())?;
-    account.rounds.count(attached.len().saturating_sub(1));
-    let health = account.balancers.health(&arns(&attached)).await?;
-    Ok(judged(&attached, &health))
+    account.rounds.count(attached.len());
+    let (services, health) = behind(account, handle, &attached).await?;
+    let desired = |revision: &RevisionName| {
+        let service = services.get(&names::service(&handle.owner, revision))?;
+        (service.life == Life::Active).then_some(service.desired)
+    };
+    Ok(judged(&attached, desired, &health))
 }
 
 /// What the revision's start has proved: a task listens only after it answered the golden request.
@@ -139,7 +177,11 @@ pub(super) async fn last_logs(
     logs::last_lines(&account.clients, &handle.log_group, &streams, lines).await
 }
 
-fn judged(attached: &[Attached], health: &BTreeMap<String, GroupHealth>) -> Probe {
+fn judged(
+    attached: &[Attached],
+    desired: impl Fn(&RevisionName) -> Option<u32>,
+    health: &BTreeMap<String, GroupHealth>,
+) -> Probe {
     let mut good = 0;
     for group in attached {
         let health = health.get(&group.group_arn);
@@ -149,12 +191,17 @@ fn judged(attached: &[Attached], health: &BTreeMap<String, GroupHealth>) -> Prob
             continue;
         }
         let (healthy, unhealthy) = health.map_or((0, 0), |h| (h.healthy, h.unhealthy));
-        if healthy == 0 || unhealthy > 0 {
+        // What serves may be what is mended: as long as it answers, that it is not whole stops nobody.
+        let needed = match group.weight {
+            0 => desired(&group.revision).unwrap_or(0),
+            _ => 1,
+        };
+        if healthy < needed {
             let reasons = health.map(|h| h.reasons.join("; ")).unwrap_or_default();
             return Probe {
                 healthy: false,
                 answer: format!(
-                    "{healthy} healthy and {unhealthy} unhealthy targets of revision {}{}{reasons}",
+                    "{healthy} healthy and {unhealthy} unhealthy targets of revision {}, which needs {needed}{}{reasons}",
                     group.revision,
                     if reasons.is_empty() { "" } else { ": " },
                 ),
@@ -164,7 +211,7 @@ fn judged(attached: &[Attached], health: &BTreeMap<String, GroupHealth>) -> Prob
     }
     Probe {
         healthy: true,
-        answer: format!("all targets of {good} target groups are healthy"),
+        answer: format!("{good} target groups have as many healthy targets as they need"),
     }
 }
 
@@ -221,6 +268,7 @@ fn revision(
         } else {
             0
         },
+        wanted: service.map_or(0, |service| service.desired),
         in_flight: 0,
         failure,
     }

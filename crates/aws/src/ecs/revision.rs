@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long a service may take to start more tasks, or to end those it has, beyond what was asked for.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How often tasks that ended are asked for, at least, where nothing speaks of them and others wait.
-const ENDED_EVERY: Duration = Duration::from_secs(60);
+pub(super) const ENDED_EVERY: Duration = Duration::from_secs(60);
 /// Log lines that a message repeats.
 const SHOWN_LINES: usize = 3;
 
@@ -277,7 +277,12 @@ fn is_worth_asking(account: &Account, name: &str, seen: &Seen<'_>) -> bool {
         && (verdict::is_troubled(seen) || account.rounds.may_spare(name, ENDED_EVERY))
 }
 
-async fn stopped(account: &Account, handle: &Handle, name: &str) -> Result<Vec<Stopped>> {
+/// Its tasks that ended, latest first.
+pub(super) async fn stopped(
+    account: &Account,
+    handle: &Handle,
+    name: &str,
+) -> Result<Vec<Stopped>> {
     let services = Services::new(&account.clients, &handle.cluster);
     account.rounds.count(1);
     let stopped = services.stopped(name).await?;

@@ -1,7 +1,9 @@
 //! Whether a revision has started, judged from what the services say. Pure.
 //!
 //! What ECS says of a rollout (`rolloutState`) is not asked: it is COMPLETED before anything runs, and after a circuit
-//! breaker went back to what ran before. A revision has started when as many targets are healthy as tasks are asked for.
+//! breaker went back to what ran before. A revision has started when as many targets are healthy as tasks are asked for: it is whole
+//! then, whatever tasks come and go beside them. ECS starts a task before it ends the one that it replaces, and the load balancer
+//! lets that one's requests end.
 
 use std::time::{Duration, SystemTime};
 
@@ -148,12 +150,25 @@ pub(super) fn is_troubled(seen: &Seen<'_>) -> bool {
         || is_late(seen)
 }
 
-/// Whether as many tasks run as are asked for, and nothing is under way.
+/// Whether as many tasks run as are asked for, all of one deployment. More of them, or some that are on their way, replace others.
 pub(super) fn are_all_there(service: &Described) -> bool {
-    service.running == service.desired && service.pending == 0 && service.deployments == 1
+    service.running >= service.desired && service.deployments == 1
 }
 
-/// Whether as many targets are healthy as tasks are asked for, and nothing is under way.
+/// Whether some targets are healthy, and fewer than tasks are asked for.
+pub(super) fn is_lacking(service: &Described, health: Option<&GroupHealth>) -> bool {
+    health.is_some_and(|health| health.healthy > 0 && health.healthy < service.desired)
+}
+
+/// Why the tasks that a revision lacks do not come, if those that ended tell. Whose exit statuses they have is not known here.
+pub(super) fn keeps_failing(stopped: &[Stopped]) -> Option<String> {
+    match by_tasks(stopped, false)? {
+        Verdict::Failed { why, .. } => Some(why),
+        Verdict::Steady | Verdict::Starting => None,
+    }
+}
+
+/// Whether as many targets are healthy as tasks are asked for, and all of these are of one deployment.
 pub(super) fn is_steady(service: &Described, health: Option<&GroupHealth>) -> bool {
     are_all_there(service) && health.is_some_and(|health| health.healthy >= service.desired)
 }

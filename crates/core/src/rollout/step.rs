@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alarms;
 use super::analysis::{self, Exposure, Tally};
-use super::looks;
+use super::looks::{self, Unproved};
 use super::moves::capacity;
 use super::watch::{Failure, Look, Verdict};
 use super::{RolloutPlan, Stage};
@@ -235,22 +235,13 @@ async fn bake(
         let exposure = exposure(input, &at, seen.metrics.as_ref());
         return failed(ports, input, at, failure.exposed(exposure));
     }
-    if let Some(unseen) = ports.last_look.note(since, now, age) {
+    let lacks = lacking(input, &seen);
+    let unproved = (ports.last_look).note(since, now, age, lacks.is_none());
+    if let Some(unproved) = unproved {
         since = since
-            .checked_add(unseen)
+            .checked_add(unproved.time)
             .map_or(now, |later| later.min(now));
-        ports.events.tell(
-            Note::new(
-                "rollout.unseen",
-                format!(
-                    "step {}: nobody could look at the candidate for {} s, and a look every {} s is needed; its bake is longer by that",
-                    at.stage + 1,
-                    unseen.as_secs(),
-                    looks::SEEN_EVERY.as_secs()
-                ),
-            )
-            .with("step", at.stage + 1),
-        );
+        tell_unproved(ports, at.stage, unproved, lacks);
     }
     let looked = Look {
         ports,
@@ -301,6 +292,40 @@ async fn bake(
         }
     }
     Ok(after_bake(input, at, stage))
+}
+
+/// What the candidates have too few of, if that is so.
+fn lacking(input: &RolloutInput, seen: &Observation) -> Option<String> {
+    input.plan.moves.iter().find_map(|change| {
+        let new = seen.revisions.get(&change.new)?;
+        (!new.is_whole()).then(|| {
+            format!(
+                "revision {} has {} healthy instances of {} that are asked for",
+                change.new, new.instances, new.wanted
+            )
+        })
+    })
+}
+
+/// Says why a bake takes longer. What lasts is told once.
+fn tell_unproved(ports: &EndpointPorts, stage: usize, unproved: Unproved, lacks: Option<String>) {
+    let step = stage + 1;
+    let note = match lacks {
+        None => Note::new(
+            "rollout.unseen",
+            format!(
+                "step {step}: nobody could look at the candidate for {} s, and a look every {} s is needed; its bake is longer by that",
+                unproved.time.as_secs(),
+                looks::SEEN_EVERY.as_secs()
+            ),
+        ),
+        Some(lacks) if unproved.begins => Note::new(
+            "rollout.lacking",
+            format!("step {step}: {lacks}; its bake is longer by the time until it has them"),
+        ),
+        Some(_) => return,
+    };
+    ports.events.tell(note.with("step", step));
 }
 
 /// Before a shift and while a stage bakes, where something is replaced.
@@ -390,11 +415,17 @@ async fn living(
         ));
     }
     for change in &input.plan.moves {
+        let new = seen.revisions.get(&change.new);
+        let why = new.and_then(|new| new.failure.clone());
+        if let (Some(new), Some(why)) = (new, &why)
+            && seen.serves(&change.new)
+        {
+            return Err(Error::invalid(format!(
+                "revision {} has {} healthy instances of {} that are asked for, and those that are missing do not come: {why}",
+                change.new, new.instances, new.wanted
+            )));
+        }
         if !seen.serves(&change.new) {
-            let why = seen
-                .revisions
-                .get(&change.new)
-                .and_then(|r| r.failure.clone());
             return Err(Error::invalid(format!(
                 "revision {} does not serve any more: {}",
                 change.new,

@@ -262,11 +262,21 @@ pub struct RevisionObservation {
     pub state: RevisionState,
     /// Instances that take requests.
     pub instances: u32,
+    /// Instances that are asked for.
+    #[serde(default)]
+    pub wanted: u32,
     /// Requests in it.
     pub in_flight: u64,
-    /// Why it failed, if it did.
+    /// Why it failed, if it did; of one that takes requests, why it does not come to have as many instances as are asked for.
     #[serde(default)]
     pub failure: Option<String>,
+}
+
+impl RevisionObservation {
+    /// Whether as many instances take requests as are asked for. What there is beside them is being replaced, and changes nothing.
+    pub fn is_whole(&self) -> bool {
+        self.instances >= self.wanted
+    }
 }
 
 /// What one health check saw.

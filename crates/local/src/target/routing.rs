@@ -62,6 +62,7 @@ pub(super) fn observation(status: &Status, metrics: MetricsSnapshot) -> Result<O
                     instances: u32::from(
                         revision.state == mlops_core::target::RevisionState::Ready,
                     ),
+                    wanted: 1,
                     in_flight: revision.in_flight,
                     failure: revision.failure.clone(),
                 },

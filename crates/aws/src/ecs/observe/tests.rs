@@ -105,6 +105,11 @@ fn a_revision_is_ready_only_while_a_target_of_it_is_healthy() {
         seen(Some(&two), Some(&health(2, 0))),
         (RevisionState::Ready, 2, String::new())
     );
+    let whole = |healthy, unhealthy| {
+        revision(&variant("main"), Some(&two), Some(&health(healthy, unhealthy))).is_whole()
+    };
+    assert!(whole(2, 0) && whole(2, 1) && whole(3, 0));
+    assert!(!whole(1, 1));
     let (state, instances, why) = seen(Some(&two), Some(&health(0, 2)));
     assert_eq!((state, instances), (RevisionState::Loading, 0));
     assert!(why.contains("0 targets are healthy"), "{why}");
@@ -125,22 +130,34 @@ fn a_revision_is_ready_only_while_a_target_of_it_is_healthy() {
 }
 
 #[test]
-fn a_server_is_healthy_if_all_its_groups_are_and_old_ones_without_targets_do_not_count() {
+fn a_server_is_healthy_if_what_serves_answers_and_what_is_to_serve_is_whole() {
     let groups = [attached("main", 1, 100), attached("main", 2, 0)];
     let health_of = |first: GroupHealth, second: Option<GroupHealth>| {
         let mut all = BTreeMap::from([(groups[0].group_arn.clone(), first)]);
         if let Some(second) = second {
             all.insert(groups[1].group_arn.clone(), second);
         }
-        judged(&groups, &all)
+        // Three tasks are asked for of each.
+        judged(&groups, |_| Some(3), &all)
     };
-    assert!(health_of(health(1, 0), Some(health(1, 0))).healthy);
-    assert!(health_of(health(1, 0), Some(health(0, 0))).healthy);
-    assert!(health_of(health(1, 0), None).healthy);
+    assert!(health_of(health(3, 0), Some(health(3, 0))).healthy);
+    assert!(health_of(health(3, 0), Some(health(0, 0))).healthy);
+    assert!(health_of(health(3, 0), None).healthy);
+    // One more is being replaced: on its way, or out.
+    assert!(health_of(health(3, 1), Some(health(3, 1))).healthy);
+    let draining = GroupHealth {
+        draining: 1,
+        initial: 1,
+        ..health(3, 0)
+    };
+    assert!(health_of(draining.clone(), Some(draining)).healthy);
+    // What serves has lost a task, or two: whoever mends it is not kept from it.
+    assert!(health_of(health(1, 2), Some(health(3, 0))).healthy);
     for bad in [
-        health_of(health(0, 0), Some(health(1, 0))),
-        health_of(health(1, 1), Some(health(1, 0))),
-        health_of(health(1, 0), Some(health(0, 1))),
+        health_of(health(0, 0), Some(health(3, 0))),
+        health_of(health(0, 3), Some(health(3, 0))),
+        health_of(health(3, 0), Some(health(2, 1))),
+        health_of(health(3, 0), Some(health(0, 3))),
     ] {
         assert!(!bad.healthy, "{bad:?}");
         assert!(bad.answer.contains("Health checks failed"), "{bad:?}");

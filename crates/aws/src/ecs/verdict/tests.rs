@@ -114,28 +114,12 @@ fn only_as_many_healthy_targets_as_tasks_are_asked_for_is_steady() {
             Some(health(1, 0, 1)),
         ),
         (
-            "a task that comes",
-            Described {
-                pending: 1,
-                ..service()
-            },
-            Some(health(1, 0, 0)),
-        ),
-        (
             "tasks that are being replaced",
             Described {
                 deployments: 2,
                 ..service()
             },
             Some(health(1, 0, 0)),
-        ),
-        (
-            "a task of before that ECS has not ended yet",
-            Described {
-                running: 2,
-                ..service()
-            },
-            Some(health(2, 0, 0)),
         ),
     ] {
         assert_eq!(
@@ -144,6 +128,49 @@ fn only_as_many_healthy_targets_as_tasks_are_asked_for_is_steady() {
             "{what}"
         );
     }
+}
+
+/// ECS starts a task beside the one that it replaces, and that one drains.
+#[test]
+fn a_replacement_beside_as_many_healthy_targets_as_tasks_are_asked_for_changes_nothing() {
+    let three = Described {
+        desired: 3,
+        running: 3,
+        ..service()
+    };
+    let draining = GroupHealth {
+        draining: 1,
+        ..health(3, 0, 0)
+    };
+    for (what, running, pending, health) in [
+        ("nothing is replaced", 3, 0, health(3, 0, 0)),
+        ("a task comes", 3, 1, health(3, 0, 0)),
+        ("it is not asked yet", 4, 0, health(3, 0, 1)),
+        ("what it replaces is unhealthy", 4, 0, health(3, 1, 0)),
+        ("and drains", 3, 0, draining),
+        ("more than are asked for", 4, 0, health(4, 0, 0)),
+    ] {
+        let service = Described {
+            running,
+            pending,
+            ..three.clone()
+        };
+        assert_eq!(judged(&service, &[], Some(&health)), Verdict::Steady, "{what}");
+    }
+    // The task that is replaced was one of those that are asked for.
+    for health in [health(2, 1, 0), health(2, 0, 1)] {
+        let exited = task(Why::Exited, Some(1), "");
+        assert_eq!(judged(&three, &[], Some(&health)), Verdict::Starting);
+        assert!(is_lacking(&three, Some(&health)));
+        let once = std::slice::from_ref(&exited);
+        assert_eq!(judged(&three, once, Some(&health)), Verdict::Starting);
+        assert_eq!(keeps_failing(once), None);
+        let twice = [exited.clone(), exited];
+        fails(judged(&three, &twice, Some(&health)), &["ended with status 1"]);
+        let why = keeps_failing(&twice).expect("two tasks ended");
+        assert!(why.contains("ended with status 1"), "{why}");
+    }
+    assert!(!is_lacking(&three, Some(&health(3, 1, 0))));
 }
 
 /// PAINS: hashicorp/terraform-provider-aws#20858, hashicorp/terraform-provider-aws#632.

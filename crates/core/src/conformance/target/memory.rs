@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::calls::{Fault, World};
 use super::world::{
-    Behaviour, Handle, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView, version_of,
+    Behaviour, Handle, Lack, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView, version_of,
 };
 use crate::clock::Clock;
 use crate::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
@@ -141,6 +141,17 @@ impl MemoryTarget {
             .script
             .broken
             .insert(name, (class, message.to_owned()));
+    }
+
+    /// From so long on, and until so long from now, this version has an instance less than it is asked for; `why` it does not come, if that is known.
+    pub fn set_lacking(&self, version: u64, from: Duration, until: Duration, why: Option<&str>) {
+        let now = self.0.clock.elapsed();
+        let lack = Lack {
+            from: now + from,
+            until: now + until,
+            why: why.map(str::to_owned),
+        };
+        self.0.state().lacking.insert(version, lack);
     }
 
     /// Every server dies.
@@ -411,6 +422,7 @@ impl Target for MemoryTarget {
             .call("observe", |state| {
                 let behaviours = state.behaviours.clone();
                 let now = state.ticked;
+                let lacking = state.lacking.clone();
                 let Ok(server) = state.server(server) else {
                     return Ok(Observation::dead("the process has ended"));
                 };
@@ -434,12 +446,15 @@ impl Target for MemoryTarget {
                         Loaded { loading: 0, .. } => RevisionState::Ready,
                         _ => RevisionState::Loading,
                     };
+                    let lack = lacking.get(&version_of(&loaded.revision));
+                    let lack = lack.filter(|lack| (lack.from..lack.until).contains(&now));
                     let seen = RevisionObservation {
                         variant,
                         state,
                         instances: loaded.instances,
+                        wanted: loaded.instances + u32::from(lack.is_some()),
                         in_flight: 0,
-                        failure: None,
+                        failure: lack.and_then(|lack| lack.why.clone()),
                     };
                     revisions.insert(name.clone(), seen);
                 }

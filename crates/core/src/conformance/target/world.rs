@@ -92,6 +92,15 @@ pub(super) struct Loaded {
     pub(super) shadow: Tallied,
 }
 
+/// When a version has an instance too few.
+#[derive(Debug, Clone)]
+pub(super) struct Lack {
+    pub(super) from: Duration,
+    pub(super) until: Duration,
+    /// What keeps it from coming.
+    pub(super) why: Option<String>,
+}
+
 /// What the number of instances follows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaled {
@@ -122,6 +131,8 @@ pub(super) struct State {
     /// Instances that all requests together need.
     pub(super) demand: u32,
     pub(super) starved: Vec<String>,
+    /// Versions that have an instance too few for a while.
+    pub(super) lacking: BTreeMap<u64, Lack>,
     pub(super) probes: VecDeque<u16>,
     pub(super) probes_revisions: bool,
     /// What the metrics store says of each version, and how long after a stage began.

@@ -11,6 +11,7 @@ mod rollouts;
 mod sources;
 mod stops;
 mod stores;
+mod whole;
 
 use crate::conformance::saga::{Bench, endpoint_id, spec};
 use crate::conformance::target::{Behaviour, WorldView};
