@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deployment::{DeploymentId, DeploymentRef};
 use super::drift::autoscaling_drift;
+use super::events::Note;
 use super::outcome::Outcome;
 use super::plan::{self, Action, VariantChange};
 use super::record::EndpointRecord;
@@ -123,6 +124,7 @@ async fn apply_under_lease(
             return Ok(Outcome::Succeeded {
                 record: Box::new(record.clone()),
                 deployed: false,
+                warning: None,
             });
         }
         plan.action = Action::Update;
@@ -130,11 +132,19 @@ async fn apply_under_lease(
     // Before anything is made: a candidate that nobody can judge would only be taken back again.
     check_sources(deps.meter.as_ref(), &request.spec.rollout)?;
     check_store(deps.target.as_ref(), &request.spec.rollout).await?;
-    // Nor one that an alarm speaks against already.
+    // Nor one that an alarm spoke against already.
     let mut changes = plan.variants.values().copied();
+    let mut aside = BTreeMap::new();
     if !plan.stages.is_empty() {
         let replaced = changes.any(|change| change == VariantChange::Shift);
-        alarms::check(deps.target.as_ref(), &request.spec.rollout.alarms, replaced).await?;
+        let watched = &request.spec.rollout.alarms;
+        aside = alarms::check(deps.target.as_ref(), watched, replaced).await?;
+    }
+    if !aside.is_empty() {
+        let before = store::last_attempt(&deps.registry, identity, &id).await?;
+        let stop = before.as_ref().and_then(|before| before.stop.as_ref());
+        alarms::check_again(&aside, stop.and_then(|stop| stop.evidence.as_ref()))?;
+        run.tell(Note::new("rollout.alarms_aside", alarms::set_aside(&aside)));
     }
     let who = prepare::Who {
         endpoint: prior
@@ -147,6 +157,7 @@ async fn apply_under_lease(
         base,
         by: run.by.clone(),
         smokes_at_start: deps.target.smokes_at_start(),
+        aside,
     };
     run.deploy(prepare::deployment(
         &request.spec,
@@ -198,6 +209,7 @@ async fn adopt(
         return Ok(Outcome::Succeeded {
             record: Box::new(live.clone()),
             deployed: false,
+            warning: None,
         });
     }
     Err(Error::conflict(format!(
@@ -262,6 +274,7 @@ async fn delete_under_lease(deps: &Deps, run: &Run, identity: &str) -> Result<Ou
         base: stored.revision,
         by: run.by.clone(),
         smokes_at_start: false,
+        aside: BTreeMap::new(),
     };
     run.deploy(prepare::deletion(prior, who)).await
 }

@@ -17,6 +17,8 @@ pub enum Outcome {
         record: Box<EndpointRecord>,
         /// False if it already did and nothing was done.
         deployed: bool,
+        /// What whoever asked should know beside it.
+        warning: Option<String>,
     },
     /// It does not exist any more.
     Deleted,
@@ -93,6 +95,7 @@ impl fmt::Display for Outcome {
             Self::Succeeded {
                 record,
                 deployed: true,
+                ..
             } => {
                 write!(
                     f,
@@ -105,6 +108,7 @@ impl fmt::Display for Outcome {
             Self::Succeeded {
                 record,
                 deployed: false,
+                ..
             } => {
                 write!(f, "endpoint {} already is as asked for", record.identity())
             }

@@ -21,6 +21,8 @@ pub(super) struct Who {
     pub(super) by: String,
     /// Whether the target has the server ask its golden request itself.
     pub(super) smokes_at_start: bool,
+    /// Alarms that it does not go by.
+    pub(super) aside: BTreeMap<String, String>,
 }
 
 pub(super) fn deployment(
@@ -128,6 +130,7 @@ pub(super) fn deployment(
         smoke: asked,
         rollout,
         retire,
+        aside: who.aside,
         bound: Vec::new(),
         by: who.by,
     })
@@ -162,6 +165,7 @@ pub(super) fn deletion(prior: EndpointRecord, who: Who) -> DeploymentRequest {
             ..Leftovers::default()
         },
         prior: Some(prior),
+        aside: BTreeMap::new(),
         bound: Vec::new(),
         by: who.by,
     }

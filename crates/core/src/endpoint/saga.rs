@@ -246,6 +246,7 @@ fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<
             plan,
             analysis: state.request.spec.rollout.analysis.clone(),
             alarms: state.request.spec.rollout.alarms.clone(),
+            aside: state.request.aside.keys().cloned().collect(),
             on_failure: state.request.spec.rollout.on_failure,
             max_duration: state.request.spec.rollout.max_duration,
         })

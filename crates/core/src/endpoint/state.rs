@@ -60,6 +60,9 @@ pub struct DeploymentRequest {
     pub rollout: RolloutPlan,
     /// What is taken away at the end.
     pub retire: Leftovers,
+    /// Alarms that had gone off before anything was made, and what they said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aside: BTreeMap<String, String>,
     /// Versions that this deployment bound the endpoint to.
     pub bound: Vec<VersionId>,
     /// Who asked, for people.

@@ -176,6 +176,16 @@ pub async fn closed_deployments(
     Ok(all.into_iter().map(|document| document.body).collect())
 }
 
+/// What became of a deployment when it was tried last, if that was the last that was done to the endpoint.
+pub(super) async fn last_attempt(
+    registry: &Registry,
+    identity: &str,
+    id: &DeploymentId,
+) -> Result<Option<ClosedDeployment>> {
+    let last = closed_deployments(registry, identity).await?.pop();
+    Ok(last.filter(|closed| closed.deployment.id == *id))
+}
+
 /// The attempt that a deployment's next try is.
 pub(super) async fn next_attempt(
     registry: &Registry,

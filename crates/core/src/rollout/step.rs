@@ -40,6 +40,9 @@ pub struct RolloutInput {
     /// What must not go off.
     #[serde(default)]
     pub alarms: BTreeSet<String>,
+    /// Those of them that had gone off before anything was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub aside: BTreeSet<String>,
     /// What a failure does.
     pub on_failure: OnFailure,
     /// The longest it may take.
@@ -55,6 +58,9 @@ pub struct Checkpoint {
     pub phase: StagePhase,
     /// The counters before the first shift.
     pub start: Option<MetricsSnapshot>,
+    /// Alarms that were set aside and were OK since, so that they count again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub recovered: BTreeSet<String>,
 }
 
 /// What is going on in a stage.
@@ -100,6 +106,7 @@ impl Step for Rollout {
             stage: 0,
             phase: StagePhase::Shift,
             start: None,
+            recovered: BTreeSet::new(),
         });
         let Some(stage) = input.plan.stages.get(at.stage).copied() else {
             let now = ports.target.observe(&input.server).await?;
@@ -138,7 +145,7 @@ impl Step for Rollout {
         Checkpoint {
             stage: checkpoint.stage + usize::from(proved),
             phase: StagePhase::Shift,
-            start: checkpoint.start,
+            ..checkpoint
         }
     }
 }
@@ -152,7 +159,7 @@ async fn shift(
     stage: &Stage,
 ) -> Call {
     let Watched { seen, .. } = living(ports, input, &input.plan.revisions()).await?;
-    if let Some(failure) = alarm(ports, input, at.stage).await? {
+    if let Some(failure) = alarm(ports, input, &mut at).await? {
         return failed(ports, input, at, failure);
     }
     if let Some(pending) = make_room(ports, input, &at, stage, &seen).await? {
@@ -231,7 +238,7 @@ async fn bake(
 ) -> Call {
     let Watched { seen, age } = living(ports, input, &input.plan.candidates()).await?;
     let now = ports.clock.now();
-    if let Some(failure) = alarm(ports, input, at.stage).await? {
+    if let Some(failure) = alarm(ports, input, &mut at).await? {
         let exposure = exposure(input, &at, seen.metrics.as_ref());
         return failed(ports, input, at, failure.exposed(exposure));
     }
@@ -332,13 +339,21 @@ fn tell_unproved(ports: &EndpointPorts, stage: usize, unproved: Unproved, lacks:
 async fn alarm(
     ports: &EndpointPorts,
     input: &RolloutInput,
-    stage: usize,
+    at: &mut Checkpoint,
 ) -> Result<Option<Failure>> {
     if input.plan.moves.iter().all(|change| change.old.is_none()) {
         return Ok(None);
     }
-    let against = alarms::speak_against(ports.target.as_ref(), &input.alarms).await?;
-    Ok(against.map(|reason| Failure::Alarmed(format!("in step {}, {reason}", stage + 1))))
+    let aside = &input.aside - &at.recovered;
+    let said = alarms::ask(ports.target.as_ref(), &input.alarms, &aside).await?;
+    for name in &said.recovered {
+        let message = format!("alarm {name:?} was set aside, is OK, and counts from here on");
+        (ports.events).tell(Note::new("rollout.alarm_counts", message));
+    }
+    at.recovered.extend(said.recovered);
+    Ok(said.against.map(|(reason, which)| {
+        Failure::Alarmed(format!("in step {}, {reason}", at.stage + 1), which)
+    }))
 }
 
 fn after_bake(
@@ -371,8 +386,7 @@ fn failed(
     failure: Failure,
 ) -> Call {
     let reason = failure.to_string();
-    let document = (failure.evidence().map(serde_json::to_value).transpose())
-        .map_err(|e| Error::bug("an analysis' evidence could not be written as JSON").because(e))?;
+    let document = failure.evidence()?;
     let mut note = Note::new("rollout.failed", reason.clone());
     if let Some(document) = &document {
         note = note.with("evidence", document.clone());

@@ -33,8 +33,8 @@ pub(super) enum Failure {
     Measured(Evidence),
     /// There is no measurement to judge by, for this reason.
     Unjudged(String),
-    /// An alarm speaks against it, which is this.
-    Alarmed(String),
+    /// Alarms speak against it: what they say, and which they are.
+    Alarmed(String, Vec<String>),
 }
 
 impl Failure {
@@ -46,11 +46,16 @@ impl Failure {
         }
     }
 
-    /// What was measured, if that is why.
-    pub(super) fn evidence(&self) -> Option<&Evidence> {
+    /// What was measured, or which alarm it was, if that is why.
+    pub(super) fn evidence(&self) -> Result<Option<serde_json::Value>> {
         match self {
-            Self::Measured(found) => Some(found),
-            Self::Unjudged(_) | Self::Alarmed(_) => None,
+            Self::Measured(found) => serde_json::to_value(found).map(Some).map_err(|e| {
+                Error::bug("an analysis' evidence could not be written as JSON").because(e)
+            }),
+            Self::Unjudged(_) => Ok(None),
+            Self::Alarmed(_, alarms) => {
+                Ok((!alarms.is_empty()).then(|| serde_json::json!({ "alarms": alarms })))
+            }
         }
     }
 }
@@ -59,7 +64,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = match self {
             Self::Measured(found) => found,
-            Self::Unjudged(reason) | Self::Alarmed(reason) => return f.write_str(reason),
+            Self::Unjudged(reason) | Self::Alarmed(reason, _) => return f.write_str(reason),
         };
         write!(
             f,

@@ -64,7 +64,15 @@ pub(crate) async fn deploy(
     };
     let outcome = Box::pin(endpoint::apply(&deps(client, &id)?, request)).await;
     match outcome.map_err(|error| failed(&id.name, &error))? {
-        Outcome::Succeeded { record, deployed } => {
+        Outcome::Succeeded {
+            record,
+            deployed,
+            warning,
+        } => {
+            if let Some(detail) = warning {
+                let detail = format!("Endpoint {}: {detail}.", record.identity());
+                cx.warn(Diagnostic::warning("Alarms were set aside", detail));
+            }
             let warning = left_over(&record.identity(), &record.leftovers);
             if let Some(warning) = warning.filter(|_| deployed) {
                 cx.warn(warning);
@@ -179,7 +187,9 @@ fn stopped(outcome: &Outcome) -> Diagnostics {
     let evidence = outcome
         .stopped()
         .and_then(|stopped| stopped.stop.as_ref())
-        .and_then(|stop| stop.evidence.as_ref());
+        .and_then(|stop| stop.evidence.as_ref())
+        // The message names alarms and says why.
+        .filter(|evidence| evidence.get("alarms").is_none());
     if let Some(evidence) = evidence {
         detail.push_str(&format!("\n\nMeasured: {evidence}"));
     }

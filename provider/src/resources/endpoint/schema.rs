@@ -461,8 +461,8 @@ fn rollout() -> Block {
             "alarms",
             Attribute::set(Type::String).optional().validate(no_nulls()).describe(
                 "On ECS: names of CloudWatch alarms, composite ones too, in this region and account. One that is in `ALARM` before a shift or while a step \
-                 bakes stops the rollout, as `on_failure` says; one that is so before the rollout begins refuses it. `INSUFFICIENT_DATA` stops nothing. They have to \
-                 exist before the endpoint.",
+                 bakes stops the rollout, as `on_failure` says; one that is so before the rollout begins does not count until it was `OK`, and the apply warns of it. \
+                 `INSUFFICIENT_DATA` stops nothing. They have to exist before the endpoint.",
             ),
         )
         .attribute(

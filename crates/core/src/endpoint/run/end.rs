@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::names::VersionId;
 use crate::records::Write;
 use crate::registry::events::Subject;
+use crate::rollout::alarms;
 use crate::saga::{Ending, Journal, StopKind};
 
 impl Run {
@@ -140,6 +141,7 @@ impl Run {
         Ok(Outcome::Succeeded {
             record: Box::new(record),
             deployed: true,
+            warning: (!request.aside.is_empty()).then(|| alarms::set_aside(&request.aside)),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Alarms: one that goes off stops the rollout, and one that has before lets none begin.
+//! Alarms: one that goes off stops the rollout, and one that had before does not count until it was OK.
 
 use std::time::Duration;
 
@@ -166,21 +166,89 @@ async fn an_alarm_pauses_where_failures_do_and_a_resume_looks_again() {
     assert_eq!(bench.target.view(), settled(2));
 }
 
+/// What the apply of this version warns of.
+async fn warned(bench: &Bench, number: u64) -> Option<String> {
+    match bench.process().apply(watched(number)).await.unwrap() {
+        Outcome::Succeeded { warning, .. } => warning,
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test]
-async fn an_alarm_that_is_off_before_lets_no_rollout_begin() {
+async fn alarms_that_are_off_before_are_set_aside_and_named_so_that_a_mend_can_go_out() {
     let bench = quiet().await;
-    set(&bench, "errors", 0, alarm(AlarmState::Alarm, "5 > 3"));
+    set(&bench, "errors", 0, alarm(AlarmState::Alarm, "5 > 3."));
     set(&bench, "latency", 0, alarm(AlarmState::Alarm, ""));
-    let told = refused(&bench, watched(2)).await.to_string();
+    let told = warned(&bench, 2).await.expect("a warning");
     assert!(
         told.contains("alarm \"errors\" is in ALARM (5 > 3) and alarm \"latency\" is in ALARM before the rollout begins"),
         "{told}"
     );
-    // What is said to do.
-    let mut without = watched(2);
-    without.rollout.alarms.clear();
-    succeeded(bench.process().apply(without).await.unwrap());
     assert_eq!(bench.target.view(), settled(2));
+    // It is about that deployment alone.
+    set(&bench, "errors", 0, alarm(AlarmState::Ok, ""));
+    set(&bench, "latency", 0, alarm(AlarmState::Ok, ""));
+    assert_eq!(warned(&bench, 3).await, None);
+}
+
+#[tokio::test]
+async fn an_alarm_that_was_set_aside_counts_from_when_it_was_ok() {
+    // The first step bakes for five seconds, and so does the second.
+    for (meanwhile, counts) in [(AlarmState::Ok, true), (AlarmState::InsufficientData, false)] {
+        let bench = quiet().await;
+        set(&bench, "errors", 0, alarm(AlarmState::Alarm, "before"));
+        set(&bench, "errors", 3, alarm(meanwhile, ""));
+        set(&bench, "errors", 8, alarm(AlarmState::Alarm, "after"));
+        let outcome = bench.process().apply(watched(2)).await.unwrap();
+        if !counts {
+            succeeded(outcome);
+            continue;
+        }
+        let told = outcome.to_string();
+        assert!(matches!(outcome, Outcome::RolledBack(_)), "{told}");
+        assert!(
+            told.contains("in step 2, alarm \"errors\" is in ALARM (after)"),
+            "{told}"
+        );
+        assert_eq!(bench.target.view(), settled(1));
+    }
+}
+
+#[tokio::test]
+async fn while_one_alarm_is_set_aside_the_others_count() {
+    let bench = quiet().await;
+    set(&bench, "errors", 0, alarm(AlarmState::Alarm, "before"));
+    set(&bench, "latency", 3, alarm(AlarmState::Alarm, "slow"));
+    let told = bench.process().apply(watched(2)).await.unwrap().to_string();
+    assert!(
+        told.contains("in step 1, alarm \"latency\" is in ALARM (slow); find out"),
+        "{told}"
+    );
+    assert_eq!(bench.target.view(), settled(1));
+}
+
+#[tokio::test]
+async fn the_deployment_that_an_alarm_stopped_waits_for_it_and_another_one_does_not() {
+    let bench = quiet().await;
+    set(&bench, "errors", 3, alarm(AlarmState::Alarm, "5 > 3"));
+    let outcome = bench.process().apply(watched(2)).await.unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome}");
+    let told = refused(&bench, watched(2)).await.to_string();
+    assert!(
+        told.contains("alarm \"errors\" is in ALARM (5 > 3) since it stopped this very deployment"),
+        "{told}"
+    );
+    // What else there is may be the mend.
+    assert!(warned(&bench, 3).await.is_some());
+    assert_eq!(bench.target.view(), settled(3));
+    // The same again, once the alarm is over.
+    set(&bench, "errors", 0, alarm(AlarmState::Ok, ""));
+    set(&bench, "errors", 3, alarm(AlarmState::Alarm, "5 > 3"));
+    let outcome = bench.process().apply(watched(2)).await.unwrap();
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome}");
+    refused(&bench, watched(2)).await;
+    set(&bench, "errors", 0, alarm(AlarmState::Ok, ""));
+    succeeded(bench.process().apply(watched(2)).await.unwrap());
 }
 
 #[tokio::test]

@@ -151,6 +151,7 @@ impl Endpoint {
             },
             analysis: BTreeMap::new(),
             alarms: Default::default(),
+            aside: Default::default(),
             on_failure: OnFailure::Rollback,
             max_duration: RolloutSpec::default().max_duration,
         }
