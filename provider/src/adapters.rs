@@ -105,6 +105,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
     let endpoints = config
         .endpoints
         .map_or_else(Endpoints::default, |own| Endpoints {
+            acm: own.acm,
             appautoscaling: own.appautoscaling,
             dynamodb: own.dynamodb,
             s3: own.s3,

@@ -62,6 +62,8 @@ tfplugin::object! {
 
     /// The block `endpoints`.
     pub(crate) struct Endpoints {
+        /// Of Certificate Manager.
+        pub(crate) acm: Option<String>,
         /// Of Application Auto Scaling.
         pub(crate) appautoscaling: Option<String>,
         /// Of DynamoDB.
@@ -222,6 +224,10 @@ fn web_identity() -> Block {
 fn endpoints() -> Block {
     Block::new()
         .describe("Where services answer, in place of AWS: URLs with `http://` or `https://`.")
+        .attribute(
+            "acm",
+            text("Environment: `AWS_ENDPOINT_URL_ACM`, `AWS_ENDPOINT_URL`."),
+        )
         .attribute(
             "appautoscaling",
             text("Environment: `AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING`, `AWS_ENDPOINT_URL`."),

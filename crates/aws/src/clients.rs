@@ -21,8 +21,8 @@ use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
 use crate::images::ecr;
-use crate::preflight::{ec2, iam};
-use crate::query::{JsonClient, QueryClient, Service};
+use crate::preflight::{acm, ec2, iam};
+use crate::query::{JsonClient, JsonService, QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
 use crate::transport;
@@ -45,6 +45,7 @@ struct Inner {
     /// As long as an attempt may take.
     attempt: Duration,
     config: OnceCell<SdkConfig>,
+    acm: OnceCell<JsonClient>,
     account: OnceCell<Option<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
     elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
@@ -102,6 +103,7 @@ impl AwsClients {
                 settings,
                 http,
                 config: OnceCell::new(),
+                acm: OnceCell::new(),
                 account: OnceCell::new(),
                 dynamodb: OnceCell::new(),
                 elbv2: OnceCell::new(),
@@ -217,6 +219,27 @@ impl AwsClients {
     pub(crate) async fn ec2(&self) -> Result<&QueryClient> {
         let endpoint = self.inner.settings.endpoints.ec2.as_deref();
         self.query(&self.inner.ec2, &ec2::SERVICE, endpoint).await
+    }
+
+    /// Certificate Manager, once the account is known to be right.
+    pub(crate) async fn acm(&self) -> Result<&JsonClient> {
+        let endpoint = self.inner.settings.endpoints.acm.as_deref();
+        self.json(&self.inner.acm, &acm::SERVICE, endpoint).await
+    }
+
+    /// A regional service that is asked and answers with JSON.
+    async fn json<'a>(
+        &self,
+        made: &'a OnceCell<JsonClient>,
+        service: &'static JsonService,
+        endpoint: Option<&str>,
+    ) -> Result<&'a JsonClient> {
+        let made = made.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            JsonClient::new(service, config, endpoint, self.short_calls()).await
+        });
+        made.await
     }
 
     /// A regional service that speaks the Query protocol.

@@ -272,6 +272,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
     }
     // Of these services every operation is an action of its own.
     let prefix = match call.service {
+        "ACM" => "acm",
         "ECS" => "ecs",
         "Elastic Load Balancing" => "elasticloadbalancing",
         "CloudWatch" => "cloudwatch",

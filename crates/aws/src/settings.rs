@@ -84,6 +84,8 @@ pub struct AssumeRoleWithWebIdentity {
 /// Where services answer, in place of AWS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
+    /// Certificate Manager. Environment: `AWS_ENDPOINT_URL_ACM`, `AWS_ENDPOINT_URL`.
+    pub acm: Option<String>,
     /// Application Auto Scaling. Environment: `AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING`, `AWS_ENDPOINT_URL`.
     pub appautoscaling: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`.
@@ -186,6 +188,7 @@ impl AwsSettings {
         );
         let endpoints = &mut self.endpoints;
         for (field, name) in [
+            (&mut endpoints.acm, "AWS_ENDPOINT_URL_ACM"),
             (
                 &mut endpoints.appautoscaling,
                 "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
@@ -289,9 +292,11 @@ impl AwsSettings {
             }
         }
         for (name, endpoint) in [
+            ("endpoints.acm", &self.endpoints.acm),
             ("endpoints.appautoscaling", &self.endpoints.appautoscaling),
             ("endpoints.dynamodb", &self.endpoints.dynamodb),
             ("endpoints.elbv2", &self.endpoints.elbv2),
+            ("endpoints.ecr", &self.endpoints.ecr),
             ("endpoints.ecs", &self.endpoints.ecs),
             ("endpoints.cloudwatch", &self.endpoints.cloudwatch),
             ("endpoints.ec2", &self.endpoints.ec2),

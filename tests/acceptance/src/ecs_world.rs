@@ -204,6 +204,31 @@ impl EcsWorld {
         api::value(&self.elb("CreateListener", &parameters), "ListenerArn")
     }
 
+    /// Makes a listener of the platform's own that shows this certificate, by default, and answers with 404; its ARN.
+    pub fn https_listener(&self, port: u16, certificate: &str) -> String {
+        let parameters = [
+            ("LoadBalancerArn", self.load_balancer_arn.as_str()),
+            ("Protocol", "HTTPS"),
+            ("Port", &port.to_string()),
+            ("Certificates.member.1.CertificateArn", certificate),
+            ("DefaultActions.member.1.Type", "fixed-response"),
+            (
+                "DefaultActions.member.1.FixedResponseConfig.StatusCode",
+                "404",
+            ),
+        ];
+        api::value(&self.elb("CreateListener", &parameters), "ListenerArn")
+    }
+
+    /// Gives a listener another certificate, beside its default one.
+    pub fn add_certificate(&self, listener_arn: &str, certificate: &str) {
+        let parameters = [
+            ("ListenerArn", listener_arn),
+            ("Certificates.member.1.CertificateArn", certificate),
+        ];
+        self.elb("AddListenerCertificates", &parameters);
+    }
+
     /// Makes a rule of the platform's own on a listener, which answers with 404.
     pub fn rule(&self, listener_arn: &str, priority: u16) {
         let parameters = [

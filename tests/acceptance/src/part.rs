@@ -171,6 +171,7 @@ pub fn reached(url: &str) -> String {
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   endpoints {{
+    acm            = "{url}"
     appautoscaling = "{url}"
     dynamodb       = "{url}"
     s3             = "{url}"

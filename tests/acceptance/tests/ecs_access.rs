@@ -16,7 +16,8 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
+    "acm:",
     "application-autoscaling:",
     "cloudwatch:",
     "ec2:",
@@ -54,8 +55,9 @@ impl World {
     fn start(test: &str) -> Option<Self> {
         let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
         ecs.alarm("models");
+        let certificate = ecs.certificate(&["*.example.com"], "ISSUED", "2100-01-01T00:00:00Z");
         Some(Self {
-            listener: ecs.listener(free_port()),
+            listener: ecs.https_listener(free_port(), &certificate),
             gate: Gate::before(http::address(&ecs.part.url)),
             policy: Policy::read(&document().replace("111122223333", "000000000000")),
             registry: Policy::read(REGISTRY),
@@ -84,7 +86,7 @@ impl World {
     /// In a cluster of its own, too.
     fn on_a_rule(&self, environment: &str) -> String {
         let ingress = format!(
-            "listener_arn = \"{}\"\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
+            "listener_arn = \"{}\"\n    host_headers = [\"digits.example.com\"]\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
             self.listener
         );
         let blocks = self.ecs.blocks_with_own_cluster(&ingress);

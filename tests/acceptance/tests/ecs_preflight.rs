@@ -10,20 +10,31 @@ use serde_json::json;
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
 /// What a plan asks for.
-const LOOKS: [&str; 12] = [
+const LOOKS: [&str; 15] = [
+    "acm:DescribeCertificate",
     "dynamodb:*",
     "ec2:DescribeSubnets",
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
     "ecs:DescribeClusters",
     "elasticloadbalancing:DescribeAccountLimits",
+    "elasticloadbalancing:DescribeListenerCertificates",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules",
     "elasticloadbalancing:DescribeTargetGroups",
     "iam:GetRole",
     "iam:SimulatePrincipalPolicy",
     "s3:*",
 ];
+
+/// A policy that allows it.
+fn looks() -> Policy {
+    let all = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": {LOOKS:?}, "Resource": "*"}}]}}"#
+    );
+    Policy::read(&all)
+}
 
 /// What the provider is told; `block` is its `preflight`, if it has one.
 fn provider(world: &EcsWorld, block: &str) -> String {
@@ -194,10 +205,7 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
         Err(why) => return skip(name, &why),
     };
     let gate = Gate::before(http::address(&world.part.url));
-    let all = format!(
-        r#"{{"Statement": [{{"Effect": "Allow", "Action": {LOOKS:?}, "Resource": "*"}}]}}"#
-    );
-    let all = Policy::read(&all);
+    let all = looks();
     for (action, call) in [
         ("iam:GetRole", "IAM GetRole on role execution"),
         ("ec2:DescribeSubnets", "EC2 DescribeSubnets on subnets"),
@@ -469,6 +477,108 @@ fn a_load_balancer_without_room_is_an_error_with_its_numbers() {
         "has 50 listeners, this endpoint needs 1 more, and the account may have 50",
         "load_balancer_arn",
     ]);
+}
+
+/// The end of a certificate that is good.
+const LATER: &str = "2100-01-01T00:00:00Z";
+/// The end of one that is not.
+const EARLIER: &str = "2020-01-01T00:00:00Z";
+
+/// An endpoint with a rule on this listener, for these hosts.
+fn on_a_rule(world: &EcsWorld, listener: &str, hosts: &[&str]) -> String {
+    let hosts = match hosts {
+        [] => "path_patterns = [\"/v2/*\"]".to_owned(),
+        hosts => format!("host_headers = {hosts:?}"),
+    };
+    let ingress = format!("listener_arn = {listener:?}\n    {hosts}");
+    let text = endpoint(world, "").replace(&world.own_listener(), &ingress);
+    assert!(text.contains(&ingress), "{text}");
+    text
+}
+
+#[test]
+fn a_certificate_that_clients_refuse_is_told_at_plan() {
+    let name = "a_certificate_that_clients_refuse_is_told_at_plan";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let good = world.certificate(&["*.example.com"], "ISSUED", LATER);
+    let listener = world.https_listener(8443, &good);
+    let mut work = world.workspace(&provider(&world, ""));
+    for hosts in [&["digits.example.com"][..], &["*.other.com"], &[]] {
+        work.config(&on_a_rule(&world, &listener, hosts));
+        assert_eq!(warnings(&mut work), "", "{hosts:?}");
+    }
+    work.config(&on_a_rule(&world, &listener, &["digits.other.com"]));
+    let told = warnings(&mut work);
+    for said in [
+        "has no certificate for digits.other.com",
+        "ingress.host_headers",
+        "skip = [\"certificate\"]",
+    ] {
+        assert!(told.contains(said), "{said} is not in {told}");
+    }
+    let other = world.certificate(&["digits.other.com"], "ISSUED", LATER);
+    world.add_certificate(&listener, &other);
+    assert_eq!(warnings(&mut work), "");
+
+    let old = world.certificate(&["digits.example.com"], "EXPIRED", EARLIER);
+    let listener = world.https_listener(8444, &old);
+    let before = world.everything();
+    work.config(&on_a_rule(&world, &listener, &["digits.example.com"]));
+    let said = [
+        old.as_str(),
+        "expired at 2020-01-01T00:00:00Z",
+        "listener_arn",
+        "skip = [\"certificate\"]",
+    ];
+    work.plan_fails(&said);
+    // The apply alone looks.
+    work.env("MLOPS_PREFLIGHT_MODE", "off");
+    let failed = work.apply_fails(&said[..2]);
+    assert!(!failed.errors().concat().contains("rolled back"));
+    assert_eq!(world.everything(), before);
+    let mut skipped = world.workspace(&provider(&world, "preflight { skip = [\"certificate\"] }"));
+    skipped.config(&on_a_rule(&world, &listener, &["digits.example.com"]));
+    assert_eq!(warnings(&mut skipped), "", "it is left out");
+    // The load balancer shows the one that is good.
+    world.add_certificate(&listener, &good);
+    let mut work = world.workspace(&provider(&world, ""));
+    work.config(&on_a_rule(&world, &listener, &["digits.example.com"]));
+    assert_eq!(warnings(&mut work), "");
+}
+
+#[test]
+fn a_certificate_that_may_not_be_looked_at_is_one_warning() {
+    let name = "a_certificate_that_may_not_be_looked_at_is_one_warning";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let good = world.certificate(&["digits.example.com"], "ISSUED", LATER);
+    let listener = world.https_listener(8443, &good);
+    let gate = Gate::before(http::address(&world.part.url));
+    for (action, call) in [
+        (
+            "acm:DescribeCertificate",
+            "ACM DescribeCertificate on certificate",
+        ),
+        (
+            "elasticloadbalancing:DescribeListenerCertificates",
+            "DescribeListenerCertificates on listener",
+        ),
+    ] {
+        gate.admit(&[&looks().without(action)]);
+        let mut work = registry::workspace(&gate.url, &provider(&world, ""));
+        work.config(&on_a_rule(&world, &listener, &["digits.example.com"]));
+        let plan = work.plan();
+        let told = plan.warnings();
+        assert_eq!(told.len(), 1, "{told:?}");
+        for said in [call, action, "listener_arn"] {
+            assert!(told[0].contains(said), "{said} is not in {told:?}");
+        }
+    }
 }
 
 #[test]

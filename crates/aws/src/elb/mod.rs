@@ -8,6 +8,7 @@
 
 mod action;
 mod calls;
+mod certificates;
 mod front;
 mod groups;
 mod health;

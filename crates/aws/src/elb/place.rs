@@ -64,6 +64,8 @@ pub(crate) struct Balancer {
     pub(crate) kind: String,
     /// `active`, `provisioning`, `active_impaired`, `failed`.
     pub(crate) state: String,
+    /// The default certificate of the listener that a rule is for, if that speaks HTTPS.
+    pub(crate) certificate: Option<String>,
 }
 
 impl Balancers {
@@ -72,13 +74,14 @@ impl Balancers {
     /// # Errors
     /// `Invalid` at `ingress.load_balancer_arn` or `ingress.listener_arn` for one that does not exist.
     pub(crate) async fn of_ingress(&self, ingress: &IngressSpec) -> Result<Balancer> {
-        let (arn, found, _) = self.found(ingress).await?;
+        let (arn, found, listener) = self.found(ingress).await?;
         let state = found.state.and_then(|state| state.code);
         match (found.vpc_id, found.r#type, state) {
             (Some(vpc_id), Some(kind), Some(state)) => Ok(Balancer {
                 vpc_id,
                 kind: kind.as_str().to_owned(),
                 state: state.as_str().to_owned(),
+                certificate: listener.and_then(default_certificate),
                 arn,
             }),
             _ => Err(incomplete(&arn)),
@@ -155,6 +158,11 @@ impl Balancers {
         }
         .ok_or_else(|| nowhere(arn, blame))
     }
+}
+
+fn default_certificate(listener: Listener) -> Option<String> {
+    let first = listener.certificates?.into_iter().next();
+    first?.certificate_arn
 }
 
 fn scheme_and_port(listener: &Listener) -> Result<(String, u16)> {

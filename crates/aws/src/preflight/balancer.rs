@@ -4,7 +4,30 @@ use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::target::{Check, Finding};
 use mlops_core::{Class, Error};
 
+use super::{Around, Preflight};
 use crate::elb::Balancer;
+
+impl Preflight {
+    pub(super) async fn look_at_balancer(&self, around: &Around<'_>) -> Vec<Finding> {
+        let ingress = &around.ecs.ingress;
+        let found = match self.balancer(ingress).await {
+            Ok(found) => found,
+            Err(error) => return vec![unseen(error)],
+        };
+        if let Some(finding) = judge(ingress, &found) {
+            return vec![finding];
+        }
+        match self.room(&found.arn, around).await {
+            Ok(findings) => findings,
+            Err(error) => vec![Finding::possible(Check::LoadBalancer, error)],
+        }
+    }
+
+    pub(super) async fn balancer(&self, ingress: &IngressSpec) -> Result<Balancer, Error> {
+        let found = self.balancers.of_ingress(ingress);
+        self.places.get(crate::elb::parent(ingress), found).await
+    }
+}
 
 /// What is wrong with the load balancer of `ingress`. One that is still being made will be there at the apply.
 pub(super) fn judge(ingress: &IngressSpec, found: &Balancer) -> Option<Finding> {
@@ -75,6 +98,7 @@ mod tests {
                 vpc_id: "vpc-1".to_owned(),
                 kind: kind.to_owned(),
                 state: state.to_owned(),
+                certificate: None,
             };
             let told = judge(&ingress, &found).map(|finding| finding.error);
             let attribute = told.as_ref().and_then(Error::attribute);

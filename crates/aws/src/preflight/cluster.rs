@@ -5,8 +5,23 @@ use mlops_core::endpoint::spec::EcsSpec;
 use mlops_core::names::cluster_name;
 use mlops_core::target::{Check, Finding};
 
-use crate::ecs::clusters::Found;
+use super::{Around, Preflight};
+use crate::ecs::clusters::{self, Found};
 use crate::elb::tags;
+
+impl Preflight {
+    pub(super) async fn look_at_cluster(&self, around: &Around<'_>) -> Vec<Finding> {
+        let cluster = &around.ecs.cluster;
+        let found = clusters::find(&self.clients, cluster);
+        match self.clusters.find(cluster, found).await {
+            Ok(found) => judge(around.ecs, found.as_ref()).into_iter().collect(),
+            Err(error) => vec![Finding::possible(
+                Check::Cluster,
+                error.at("ecs.cluster_arn"),
+            )],
+        }
+    }
+}
 
 /// What is wrong with the cluster, which is there or not. All of it may be mended before the apply.
 pub(super) fn judge(ecs: &EcsSpec, found: Option<&Found>) -> Option<Finding> {

@@ -8,6 +8,7 @@ use mlops_core::endpoint::Period;
 use mlops_core::target::{Check, Finding, PreflightAsked};
 use serde_json::Value;
 
+use super::{Around, Preflight};
 use crate::settings::{AwsSettings, Secret};
 
 /// Until when the credentials in the environment are good, as those write it who put them there.
@@ -15,6 +16,17 @@ pub(super) const VARIABLE: &str = "AWS_CREDENTIAL_EXPIRATION";
 
 /// How long a role's credentials last if nobody says.
 const HOUR: Duration = Duration::from_secs(3600);
+
+impl Preflight {
+    pub(super) fn look_at_credentials(&self, around: &Around<'_>) -> Vec<Finding> {
+        let now = Timestamp::now();
+        let environment = |name: &str| std::env::var(name).ok();
+        let end = end(self.clients.settings(), environment, now);
+        end.and_then(|end| judge(end, around.asked, now))
+            .into_iter()
+            .collect()
+    }
+}
 
 /// When the last credentials run out that can be had by then; `None` if that is not known, or if they are renewed for ever.
 pub(super) fn end(

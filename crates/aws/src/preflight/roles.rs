@@ -1,10 +1,13 @@
 //! Whether ECS can take on a role.
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use mlops_core::Error;
 use mlops_core::target::{Check, Finding};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+
+use super::{Around, Preflight, iam, once_unseen};
 
 /// Who takes it on, in every partition.
 const TASKS: &str = "ecs-tasks.amazonaws.com";
@@ -41,6 +44,42 @@ impl Arn {
             account: account.to_owned(),
             name: name.to_owned(),
         })
+    }
+}
+
+impl Preflight {
+    pub(super) async fn look_at_roles(&self, around: &Around<'_>) -> Vec<Finding> {
+        let roles = [
+            ("ecs.execution_role_arn", &around.ecs.execution_role_arn),
+            ("ecs.task_role_arn", &around.ecs.task_role_arn),
+        ];
+        let looks = roles.map(|(attribute, arn)| async move {
+            match self.role(arn).await {
+                Ok(None) => Ok(None),
+                Ok(Some((arn, found))) => Ok(judge(&arn, found.as_ref(), attribute)),
+                Err(error) => Err(Finding::possible(Check::Roles, error.at(attribute))),
+            }
+        });
+        let looked = join_all(looks).await;
+        once_unseen(looked)
+    }
+
+    /// The role of an ARN, if it is there; `None` if it is another account's, of which nothing can be asked.
+    pub(super) async fn role(&self, arn: &str) -> Result<Option<(Arn, Option<Role>)>, Error> {
+        let Some(arn) = Arn::read(arn) else {
+            return Ok(None);
+        };
+        let account = self.clients.account_id().await?;
+        if account.is_some_and(|account| account != arn.account) {
+            return Ok(None);
+        }
+        let found = iam::role(&self.clients, &arn.name);
+        let found = self.roles.find(&arn.text, found).await?;
+        let is_foreign = found
+            .as_ref()
+            .and_then(|found| Arn::read(&found.arn))
+            .is_some_and(|found| found.account != arn.account);
+        Ok((!is_foreign).then_some((arn, found)))
     }
 }
 

@@ -1,13 +1,12 @@
 //! Whether a load balancer has room for what an endpoint adds: a port or a priority, a listener or a rule, target groups.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use mlops_core::Error;
 use mlops_core::endpoint::spec::{IngressSpec, SlotChoice};
 use mlops_core::names::EndpointName;
 use mlops_core::target::{Check, Finding, FrontChange, PreflightAsked};
 
+use super::planned::{Others, choice, is_rule, makes_front};
+use super::{Around, Preflight};
 use crate::elb::room::{Limits, Taken, none_left};
 
 /// What is on a load balancer.
@@ -31,89 +30,44 @@ pub(super) struct Seen<'a> {
     pub(super) is_known: bool,
 }
 
-/// What an endpoint that is planned will add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Adds {
-    slots: Option<SlotChoice>,
-    /// Beside what is there now, when all is done.
-    groups: u64,
-}
-
-/// What endpoints add, by what their slots are of and by endpoint.
-type ByEndpoint = BTreeMap<(String, EndpointName), Adds>;
-
-/// What the endpoints of this run add, by whether they add rules, and by load balancer.
-#[derive(Debug, Default)]
-pub(super) struct Planned(Mutex<BTreeMap<(bool, String), ByEndpoint>>);
-
-/// What the others of this run add.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Others {
-    /// On the load balancer.
-    fronts: u64,
-    groups: u64,
-    /// On the same listener, or load balancer.
-    slots: Vec<SlotChoice>,
-}
-
-impl Planned {
-    /// Notes what this endpoint adds to `balancer`, and tells what the others add.
-    pub(super) fn note(
-        &self,
-        balancer: &str,
-        ingress: &IngressSpec,
-        own: &EndpointName,
-        asked: &PreflightAsked,
-    ) -> Others {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (is_rule(ingress), balancer.to_owned());
-        let same = (crate::elb::parent(ingress).to_owned(), own.clone());
-        let makes_front = makes_front(asked);
-        let adds = Adds {
-            slots: makes_front.then(|| choice(ingress)),
-            groups: match makes_front {
-                true => asked.revisions,
-                // Each of them goes for one that is there.
-                false => 0,
-            },
-        };
-        all.entry(place.clone())
-            .or_default()
-            .insert(same.clone(), adds);
-        let groups = all.iter().filter(|((_, on), _)| on == balancer);
-        let groups = groups
-            .flat_map(|(_, all)| all)
-            .filter(|(of, _)| **of != same);
-        let groups = groups.map(|(_, adds)| adds.groups).sum();
-        let others = all.get(&place).into_iter().flatten();
-        let others: Vec<_> = others
-            .filter(|(of, adds)| **of != same && adds.slots.is_some())
-            .collect();
-        Others {
-            groups,
-            fronts: others.len().try_into().unwrap_or(u64::MAX),
-            slots: others
-                .iter()
-                .filter(|((parent, _), _)| *parent == same.0)
-                .filter_map(|(_, adds)| adds.slots)
-                .collect(),
+impl Preflight {
+    /// What of a load balancer is used up.
+    pub(super) async fn room(&self, arn: &str, around: &Around<'_>) -> Result<Vec<Finding>, Error> {
+        let (ingress, asked) = (&around.ecs.ingress, around.asked);
+        if !is_needed(asked) {
+            return Ok(Vec::new());
         }
-    }
-}
-
-/// Whether the change makes a listener or a rule.
-fn makes_front(asked: &PreflightAsked) -> bool {
-    matches!(asked.front, FrontChange::First | FrontChange::Another)
-}
-
-fn is_rule(ingress: &IngressSpec) -> bool {
-    matches!(ingress, IngressSpec::Rule { .. })
-}
-
-fn choice(ingress: &IngressSpec) -> SlotChoice {
-    match ingress {
-        IngressSpec::Listener { port, .. } => *port,
-        IngressSpec::Rule { priority, .. } => *priority,
+        let fronts = async {
+            match ingress {
+                IngressSpec::Listener { .. } => {
+                    let count = self.balancers.count_listeners(arn);
+                    self.listeners.get(arn, count).await
+                }
+                IngressSpec::Rule { .. } => {
+                    let count = self.balancers.count_rules(arn);
+                    self.rules.get(arn, count).await
+                }
+            }
+        };
+        let groups = self.groups.get(arn, self.balancers.count_groups(arn));
+        let taken = self.balancers.who_has(ingress);
+        let taken = self.taken.get(crate::elb::parent(ingress), taken);
+        let limits = self.limits.get("", self.balancers.limits());
+        let (fronts, groups, taken, limits) = futures::join!(fronts, groups, taken, limits);
+        let used = Used {
+            fronts: fronts?,
+            groups: groups?,
+            taken: taken?,
+        };
+        let own = &around.spec.name;
+        let seen = Seen {
+            balancer: arn,
+            others: self.planned.note(arn, ingress, own, asked),
+            used,
+            is_known: limits.is_ok(),
+            limits: limits.unwrap_or_default(),
+        };
+        Ok(judge(&seen, ingress, own, asked))
     }
 }
 
@@ -422,31 +376,6 @@ mod tests {
         assert!(
             twice.contains("another endpoint of this run asks for port 90"),
             "{twice}"
-        );
-    }
-
-    #[test]
-    fn what_a_run_adds_is_counted_once_for_each_endpoint() {
-        let planned = Planned::default();
-        let first = asked(FrontChange::First, 2);
-        let port = listener(SlotChoice::Leased(SlotChoice::PORTS));
-        let note = |ingress: &IngressSpec, own: &str, asked: &PreflightAsked| {
-            planned.note("alb", ingress, &name(own), asked)
-        };
-        assert_eq!(note(&port, "a", &first), Others::default());
-        assert_eq!(note(&port, "a", &first), Others::default(), "it is itself");
-        let b = note(&port, "b", &first);
-        assert_eq!((b.fronts, b.groups, b.slots.len()), (1, 2, 1));
-        // A rule is no listener, and both have target groups.
-        let c = note(&rule("l"), "c", &first);
-        assert_eq!((c.fronts, c.groups, c.slots.len()), (0, 4, 0));
-        let d = note(&rule("m"), "d", &asked(FrontChange::Keep, 2));
-        assert_eq!((d.fronts, d.groups, d.slots.len()), (1, 6, 0));
-        let e = note(&port, "e", &first);
-        assert_eq!(
-            (e.fronts, e.groups),
-            (2, 6),
-            "a rollout adds nothing for good"
         );
     }
 }

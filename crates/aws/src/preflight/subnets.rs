@@ -3,6 +3,7 @@
 use mlops_core::Error;
 use mlops_core::target::{Check, Finding};
 
+use super::{Around, Preflight, ec2};
 use crate::elb::Balancer;
 
 const ATTRIBUTE: &str = "network.subnets";
@@ -14,6 +15,33 @@ pub(super) struct Subnet {
     pub(super) vpc: String,
     /// How many addresses nobody has.
     pub(super) free: u64,
+}
+
+impl Preflight {
+    pub(super) async fn look_at_subnets(&self, around: &Around<'_>) -> Vec<Finding> {
+        let ids = &around.ecs.network.subnets;
+        let starts = around.asked.starts;
+        let found = self.find_subnets(ids);
+        let (found, balancer) = futures::join!(found, self.balancer(&around.ecs.ingress));
+        match found {
+            // A load balancer that cannot be read is the business of the check of that name.
+            Ok(found) => judge(ids, &found, balancer.ok().as_ref(), starts),
+            Err(error) => vec![Finding::possible(
+                Check::Subnets,
+                error.at("network.subnets"),
+            )],
+        }
+    }
+
+    /// Those of these subnets that exist.
+    async fn find_subnets(&self, ids: &[String]) -> Result<Vec<Subnet>, Error> {
+        let all_there = |found: &Vec<Subnet>| {
+            let mut ids = ids.iter();
+            ids.all(|id| found.iter().any(|subnet| subnet.id == *id))
+        };
+        let ask = ec2::subnets(&self.clients, ids);
+        self.subnets.get_good(&ids.join(" "), ask, all_there).await
+    }
 }
 
 /// What is wrong with the subnets asked for, of which `found` exist. `starts` instances take an address each.
@@ -89,6 +117,7 @@ mod tests {
             vpc_id: "vpc-1".to_owned(),
             kind: "application".to_owned(),
             state: "active".to_owned(),
+            certificate: None,
         };
         let asked = ["a".to_owned(), "b".to_owned()];
         let findings = judge(&asked, found, Some(&balancer), starts).into_iter();

@@ -23,6 +23,7 @@ fn what_is_set_comes_before_the_environment() {
     let expected = AwsSettings {
         region: Some("eu-west-1".into()),
         endpoints: Endpoints {
+            acm: Some("http://all".into()),
             appautoscaling: Some("http://all".into()),
             cloudwatch: Some("http://all".into()),
             dynamodb: Some("http://all".into()),
@@ -47,6 +48,7 @@ fn what_is_set_comes_before_the_environment() {
     let set = AwsSettings {
         region: Some("us-east-1".into()),
         endpoints: Endpoints {
+            acm: Some("http://mine".into()),
             appautoscaling: Some("http://mine".into()),
             cloudwatch: Some("http://mine".into()),
             dynamodb: Some("http://mine".into()),

@@ -21,19 +21,22 @@ pub enum Check {
     Images,
     /// The load balancer that clients reach the endpoint by, and the room on it.
     LoadBalancer,
+    /// The certificate that it shows them.
+    Certificate,
     /// How long the credentials last with which all is done.
     Credentials,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Roles,
         Self::Permissions,
         Self::Cluster,
         Self::Subnets,
         Self::Images,
         Self::LoadBalancer,
+        Self::Certificate,
         Self::Credentials,
     ];
 
@@ -46,6 +49,7 @@ impl Check {
             Self::Subnets => "subnets",
             Self::Images => "images",
             Self::LoadBalancer => "load_balancer",
+            Self::Certificate => "certificate",
             Self::Credentials => "credentials",
         }
     }

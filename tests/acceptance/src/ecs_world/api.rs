@@ -54,6 +54,21 @@ impl EcsWorld {
         text(&made["ARN"])
     }
 
+    /// Has a certificate for these names, in this state and good until then; its ARN.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn certificate(&self, names: &[&str], status: &str, until: &str) -> String {
+        let body = json!({
+            "DomainName": names.first(), "SubjectAlternativeNames": names,
+            // `scripts/parts/ecs/certificates.py`
+            "Tags": [{"Key": "test:status", "Value": status}, {"Key": "test:until", "Value": until}],
+        });
+        let made = self.json("acm", "CertificateManager", "RequestCertificate", &body);
+        text(&made["CertificateArn"])
+    }
+
     fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
         let answer = json_at(&self.part.url, service, target, operation, body);
         assert_eq!(answer.status, 200, "{operation}: {}", answer.text());

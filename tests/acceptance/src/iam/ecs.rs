@@ -1,4 +1,4 @@
-//! Which permissions a call of ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
+//! Which permissions a call of Certificate Manager, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -16,6 +16,20 @@ const REGION: &str = "eu-west-1";
 /// What the ARN of a scalable target begins with.
 pub(super) const SCALABLE: &str =
     "arn:aws:application-autoscaling:eu-west-1:000000000000:scalable-target/";
+
+/// What a call of Certificate Manager needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn acm(operation: &str, body: &Value) -> Vec<Call> {
+    match operation {
+        "DescribeCertificate" => {
+            let arn = text(&body["CertificateArn"]).to_owned();
+            vec![Call::new(&format!("acm:{operation}"), arn)]
+        }
+        other => panic!("Certificate Manager's {other} is not known here"),
+    }
+}
 
 /// What a call of ECR needs.
 ///
@@ -168,6 +182,7 @@ pub(super) fn elb(form: &str) -> Vec<Call> {
     // What is acted on, and what is made there.
     let (resource, made) = match operation.as_str() {
         "DescribeAccountLimits"
+        | "DescribeListenerCertificates"
         | "DescribeListeners"
         | "DescribeLoadBalancers"
         | "DescribeRules"

@@ -135,7 +135,7 @@ async fn answer(
 
 /// Whom a request asks, and by which protocol.
 enum Asked {
-    /// DynamoDB, ECS, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
+    /// DynamoDB, ECS, Certificate Manager, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
     /// Elastic Load Balancing, CloudWatch, EC2 or IAM: a form.
     Form,
@@ -175,6 +175,7 @@ impl Asked {
                 match service.as_str() {
                     "AmazonEC2ContainerServiceV20141113" => ecs::ecs(operation, &body),
                     "AmazonEC2ContainerRegistry_V20150921" => ecs::ecr(operation, &body),
+                    "CertificateManager" => ecs::acm(operation, &body),
                     "Logs_20140328" => ecs::logs(operation, &body),
                     "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),
