@@ -109,6 +109,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             appautoscaling: own.appautoscaling,
             dynamodb: own.dynamodb,
             s3: own.s3,
+            secretsmanager: own.secretsmanager,
             sts: own.sts,
             ecs: own.ecs,
             elbv2: own.elbv2,

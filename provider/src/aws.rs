@@ -70,6 +70,8 @@ tfplugin::object! {
         pub(crate) dynamodb: Option<String>,
         /// Of S3.
         pub(crate) s3: Option<String>,
+        /// Of Secrets Manager.
+        pub(crate) secretsmanager: Option<String>,
         /// Of STS.
         pub(crate) sts: Option<String>,
         /// Of ECS.
@@ -239,6 +241,10 @@ fn endpoints() -> Block {
         .attribute(
             "s3",
             text("Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "secretsmanager",
+            text("Environment: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`. Policies of secrets are read, and no secret is."),
         )
         .attribute(
             "sts",

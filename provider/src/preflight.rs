@@ -1,4 +1,4 @@
-//! The block `preflight`: what a plan looks at around an endpoint, and what comes of what it finds.
+//! The block `preflight` of the provider: what a plan looks at around an endpoint, and what comes of what it finds.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +23,17 @@ tfplugin::object! {
 
 /// What comes of a finding that is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
+    /// The plan fails.
     Error,
+    /// The plan warns.
     Warn,
+    /// Nobody looks.
     Off,
 }
 
-const MODES: [(&str, Mode); 3] = [
+/// The modes, as they are written.
+pub(crate) const MODES: [(&str, Mode); 3] = [
     ("error", Mode::Error),
     ("warn", Mode::Warn),
     ("off", Mode::Off),
@@ -68,18 +72,28 @@ pub(crate) fn declare(block: schema::Block) -> schema::Block {
 }
 
 /// The checks, as the documentation lists them.
-fn names() -> String {
+pub(crate) fn names() -> String {
     Check::ALL
         .map(|check| format!("`{}`", check.name()))
         .join(", ")
 }
 
+/// What an endpoint says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// In place of the provider's.
+    pub(crate) mode: Option<String>,
+    /// The same.
+    pub(crate) skip: Option<Vec<String>>,
+}
+
 /// What plans and applies look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Preflight {
-    plan: Looks,
-    /// The variable is about plans alone.
-    apply: Looks,
+    mode: Mode,
+    skip: Vec<String>,
+    /// What the variable says, which is about plans alone.
+    planned: Option<Mode>,
 }
 
 /// What is looked at, and what comes of it.
@@ -126,23 +140,35 @@ impl Preflight {
         let set = environment
             .into_iter()
             .find(|(name, value)| name == VARIABLE && !value.is_empty());
-        let looks = |wanted: Option<&str>| {
-            let wanted = wanted.unwrap_or("error");
-            let found = MODES.iter().find(|(name, _)| *name == wanted);
-            match found {
-                Some((_, mode)) => Ok(Looks::new(*mode, &skip)),
-                None => {
-                    // Of the attribute the schema says it.
-                    let detail = format!("{VARIABLE} is {wanted:?}; it is error, warn or off.");
-                    Err(Diagnostic::error("No such mode of preflight", detail))
-                }
-            }
+        let planned = match &set {
+            Some((_, value)) => Some(called(value).ok_or_else(|| {
+                let detail = format!("{VARIABLE} is {value:?}; it is error, warn or off.");
+                Diagnostic::error("No such mode of preflight", detail)
+            })?),
+            None => None,
         };
-        let set = set.as_ref().map(|(_, value)| value.as_str());
         Ok(Self {
-            plan: looks(set.or(mode.as_deref()))?,
-            apply: looks(mode.as_deref())?,
+            mode: mode.as_deref().and_then(called).unwrap_or(Mode::Error),
+            skip,
+            planned,
         })
+    }
+
+    /// The same for an endpoint that says something itself.
+    pub(crate) fn of(&self, own: Own) -> Self {
+        Self {
+            mode: own.mode.as_deref().and_then(called).unwrap_or(self.mode),
+            skip: own.skip.unwrap_or_else(|| self.skip.clone()),
+            planned: self.planned,
+        }
+    }
+
+    fn in_plans(&self) -> Looks {
+        Looks::new(self.planned.unwrap_or(self.mode), &self.skip)
+    }
+
+    fn in_applies(&self) -> Looks {
+        Looks::new(self.mode, &self.skip)
     }
 
     /// Looks at what is around the endpoint that is planned: warnings, or the errors of the plan.
@@ -152,9 +178,10 @@ impl Preflight {
         spec: &EndpointSpec,
         record: Option<&EndpointRecord>,
     ) -> Result<Vec<Diagnostic>, Diagnostics> {
-        let found = self.plan.find(client, spec, record).await?;
+        let looks = self.in_plans();
+        let found = looks.find(client, spec, record).await?;
         let is_error =
-            |finding: &Finding| self.plan.mode == Mode::Error && finding.verdict == Verdict::Fails;
+            |finding: &Finding| looks.mode == Mode::Error && finding.verdict == Verdict::Fails;
         let told: Vec<_> = found
             .iter()
             .map(|finding| tell(finding, is_error(finding)))
@@ -173,10 +200,11 @@ impl Preflight {
         spec: &EndpointSpec,
         record: Option<&EndpointRecord>,
     ) -> Result<(), Diagnostics> {
-        if self.apply.mode != Mode::Error {
+        let looks = self.in_applies();
+        if looks.mode != Mode::Error {
             return Ok(());
         }
-        let found = self.apply.find(client, spec, record).await?.into_iter();
+        let found = looks.find(client, spec, record).await?.into_iter();
         let errors: Vec<_> = found
             .filter(|finding| finding.verdict != Verdict::MayFail)
             .map(|finding| tell(&finding, true))
@@ -186,6 +214,12 @@ impl Preflight {
             false => Err(errors.into_iter().collect()),
         }
     }
+}
+
+/// The mode that is written so; the schema says what else is none.
+fn called(name: &str) -> Option<Mode> {
+    let found = MODES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, mode)| *mode)
 }
 
 fn tell(finding: &Finding, is_error: bool) -> Diagnostic {
@@ -200,7 +234,7 @@ fn tell(finding: &Finding, is_error: bool) -> Diagnostic {
     };
     let mut told = diagnose::failed(summary, error);
     told.detail.push_str(&format!(
-        ".\n\nThis is the check {0:?}; skip = [{0:?}] in the provider's block preflight leaves it out.",
+        ".\n\nThis is the check {0:?}; skip = [{0:?}] in a block preflight, the endpoint's or the provider's, leaves it out.",
         check.name()
     ));
     match is_error {
@@ -224,16 +258,18 @@ mod tests {
     #[test]
     fn all_is_looked_at_unless_the_block_or_the_variable_says_otherwise() {
         let all = Preflight::new(None, []).expect("the default");
+        let looks = all.in_plans();
         assert_eq!(
-            (all.plan.mode, all.plan.checks.len()),
+            (looks.mode, looks.checks.len()),
             (Mode::Error, Check::ALL.len())
         );
         assert_eq!(read(None, &[], ""), Ok(all.clone()));
         let warn = read(Some("warn"), &["roles"], "").expect("legal");
-        assert_eq!(warn.plan.mode, Mode::Warn);
+        assert_eq!(warn.in_plans().mode, Mode::Warn);
         let mut rest = BTreeSet::from(Check::ALL);
         rest.remove(&Check::Roles);
-        assert_eq!(warn.plan.checks, rest);
+        assert_eq!(warn.in_plans().checks, rest);
+        assert_eq!(warn.in_applies().checks, rest);
         let wrong = read(Some("warn"), &[], "of").expect_err("no mode");
         assert!(
             format!("{wrong:?}").contains("MLOPS_PREFLIGHT_MODE is"),
@@ -249,7 +285,38 @@ mod tests {
             [("off", "error", &all, &none), ("error", "off", &none, &all)]
         {
             let read = read(Some(written), &[], set).expect("legal");
-            assert_eq!((&read.plan, &read.apply), (plan, apply), "{written} {set}");
+            let looks = (&read.in_plans(), &read.in_applies());
+            assert_eq!(looks, (plan, apply), "{written} {set}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_stands_above_the_provider_and_the_variable_above_both() {
+        let own = |mode: Option<&str>, skip: Option<&[&str]>| Own {
+            mode: mode.map(str::to_owned),
+            skip: skip.map(|skip| skip.iter().map(|name| (*name).to_owned()).collect()),
+        };
+        let looks = |mode, skip: &[&str]| {
+            let skip: Vec<String> = skip.iter().map(|name| (*name).to_owned()).collect();
+            Looks::new(mode, &skip)
+        };
+        let written = read(Some("warn"), &["roles"], "").expect("legal");
+        for (own, applies) in [
+            (own(None, None), looks(Mode::Warn, &["roles"])),
+            (own(Some("error"), None), looks(Mode::Error, &["roles"])),
+            (own(None, Some(&["images"])), looks(Mode::Warn, &["images"])),
+            (own(None, Some(&[])), looks(Mode::Warn, &[])),
+            (own(Some("off"), None), looks(Mode::Off, &[])),
+        ] {
+            let read = written.of(own);
+            assert_eq!(
+                (read.in_plans(), read.in_applies()),
+                (applies.clone(), applies)
+            );
+        }
+        let set = read(Some("warn"), &[], "error").expect("legal");
+        let set = set.of(own(Some("off"), None));
+        assert_eq!(set.in_plans(), looks(Mode::Error, &[]));
+        assert_eq!(set.in_applies(), looks(Mode::Off, &[]));
     }
 }

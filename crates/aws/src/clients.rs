@@ -21,7 +21,7 @@ use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
 use crate::images::ecr;
-use crate::preflight::{acm, ec2, iam};
+use crate::preflight::{acm, ec2, iam, policies};
 use crate::query::{JsonClient, JsonService, QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
@@ -56,6 +56,7 @@ struct Inner {
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     s3: OnceCell<aws_sdk_s3::Client>,
+    secrets: OnceCell<JsonClient>,
 }
 
 impl std::fmt::Debug for AwsClients {
@@ -114,6 +115,7 @@ impl AwsClients {
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
                 s3: OnceCell::new(),
+                secrets: OnceCell::new(),
             }),
             retries,
         }
@@ -225,6 +227,13 @@ impl AwsClients {
     pub(crate) async fn acm(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.acm.as_deref();
         self.json(&self.inner.acm, &acm::SERVICE, endpoint).await
+    }
+
+    /// Secrets Manager, once the account is known to be right.
+    pub(crate) async fn secrets(&self) -> Result<&JsonClient> {
+        let endpoint = self.inner.settings.endpoints.secretsmanager.as_deref();
+        self.json(&self.inner.secrets, &policies::SECRETS, endpoint)
+            .await
     }
 
     /// A regional service that is asked and answers with JSON.

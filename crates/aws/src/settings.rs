@@ -106,6 +106,8 @@ pub struct Endpoints {
     pub logs: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
     pub s3: Option<String>,
+    /// Secrets Manager. Environment: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`.
+    pub secretsmanager: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`.
     pub sts: Option<String>,
 }
@@ -205,6 +207,10 @@ impl AwsSettings {
             (&mut endpoints.iam, "AWS_ENDPOINT_URL_IAM"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
+            (
+                &mut endpoints.secretsmanager,
+                "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            ),
             (&mut endpoints.sts, "AWS_ENDPOINT_URL_STS"),
         ] {
             or(field, either(&[name, "AWS_ENDPOINT_URL"]));
@@ -303,6 +309,7 @@ impl AwsSettings {
             ("endpoints.iam", &self.endpoints.iam),
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
+            ("endpoints.secretsmanager", &self.endpoints.secretsmanager),
             ("endpoints.sts", &self.endpoints.sts),
         ] {
             if let Some(url) = endpoint

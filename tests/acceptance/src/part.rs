@@ -182,6 +182,7 @@ pub fn reached(url: &str) -> String {
     ec2            = "{url}"
     iam            = "{url}"
     logs           = "{url}"
+    secretsmanager = "{url}"
   }}"#
     )
 }

@@ -128,6 +128,82 @@ fn what_an_apply_cannot_succeed_with_is_an_error_of_the_plan_unless_the_block_sa
 }
 
 #[test]
+fn the_block_of_an_endpoint_stands_above_the_providers() {
+    let name = "the_block_of_an_endpoint_stands_above_the_providers";
+    let mut world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    world.task_role = world.role("function", "lambda.amazonaws.com");
+    let mut work = world.workspace(&provider(&world, "preflight { mode = \"off\" }"));
+    let with = |block: &str| endpoint(&world, block);
+    work.config(&with(""));
+    assert_eq!(warnings(&mut work), "");
+    work.config(&with("preflight {\n    mode = \"error\"\n  }"));
+    work.plan_fails(&[
+        SERVICE,
+        "skip = [\"roles\"]",
+        "the endpoint's or the provider's",
+    ]);
+    work.config(&with("preflight {\n    mode = \"warn\"\n  }"));
+    assert!(warnings(&mut work).contains(SERVICE));
+    let mut work = world.workspace(&provider(&world, "preflight { skip = [\"roles\"] }"));
+    work.config(&with("preflight {\n    skip = []\n  }"));
+    work.plan_fails(&[SERVICE]);
+    for (wrong, said) in [
+        ("mode = \"of\"", "mode"),
+        ("skip = [\"role\"]", "skip"),
+        ("# nothing", "At least one of mode, skip"),
+    ] {
+        work.config(&with(&format!("preflight {{\n    {wrong}\n  }}")));
+        work.plan_fails(&[said]);
+    }
+
+    // A value that only the apply knows: it looks, and the plan does not.
+    let made = "resource \"terraform_data\" \"mode\" {\n  input = \"error\"\n}\n";
+    let unknown = with("preflight {\n    mode = terraform_data.mode.output\n    skip = []\n  }");
+    work.config(&format!("{made}{unknown}"));
+    assert_eq!(warnings(&mut work), "");
+    let before = world.everything();
+    let failed = work.apply_fails(&[SERVICE]);
+    assert!(!failed.errors().concat().contains("rolled back"));
+    assert_eq!(world.everything(), before);
+
+    // A change of the block alone is one of the state, and deploys nothing.
+    work.config(&with("preflight {\n    skip = [\"roles\"]\n  }"));
+    work.apply();
+    let deployed = world.everything();
+    work.config(&with("preflight {\n    mode = \"off\"\n  }"));
+    let plan = work.apply();
+    assert_eq!(plan.actions(ENDPOINT), ["update"]);
+    assert_eq!(world.everything(), deployed);
+}
+
+#[test]
+fn a_block_preflight_of_an_endpoint_on_this_machine_is_refused() {
+    let mut work = Workspace::new();
+    work.config(
+        r#"
+resource "mlops_endpoint" "digits" {
+  name     = "digits"
+  variants = {
+    main = {
+      model         = "digits"
+      model_version = 1
+      traffic       = 100
+    }
+  }
+  local {}
+  preflight {
+    mode = "warn"
+  }
+}
+"#,
+    );
+    work.plan_fails(&["A block preflight is for an endpoint on ECS", "preflight"]);
+}
+
+#[test]
 fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
     let name = "what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply";
     let mut world = match EcsWorld::on_paper() {
@@ -410,8 +486,93 @@ resource "mlops_model_version" "digits" {
         "needs s3:GetObject on arn:aws:s3:::acme-models/sha256/",
         "task_role_arn",
     ]);
+    world.bucket_policy(
+        "acme-models",
+        &json!([{
+            "Effect": "Allow", "Principal": {"AWS": world.task_role}, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::acme-models/*",
+        }]),
+    );
+    assert_eq!(warnings(&mut work), "", "the bucket's policy allows it");
+    let nobody = json!([{
+        "Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "s3:*", "Resource": "arn:aws:s3:::acme-models/*",
+    }]);
+    world.bucket_policy("acme-models", &nobody);
+    work.plan_fails(&["nor does that of bucket acme-models"]);
     world.may("task", &objects("acme-models"));
     assert_eq!(warnings(&mut work), "");
+}
+
+#[test]
+fn a_policy_of_the_other_side_allows_what_the_roles_do_not() {
+    let name = "a_policy_of_the_other_side_allows_what_the_roles_do_not";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let secret = world.secret("token", "hush");
+    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
+    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let rest = ["logs:*", "ecr:GetAuthorizationToken"];
+    world.may(
+        "execution",
+        &json!([{"Effect": "Allow", "Action": rest, "Resource": "*"}]),
+    );
+    let gate = Gate::before(http::address(&world.part.url));
+    let policies = [
+        "ecr:GetRepositoryPolicy",
+        "secretsmanager:GetResourcePolicy",
+    ];
+    let actions: Vec<&str> = LOOKS.into_iter().chain(policies).collect();
+    let all = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": {actions:?}, "Resource": "*"}}]}}"#
+    );
+    let all = Policy::read(&all);
+    gate.admit(&[&all]);
+    let mut work = registry::workspace(&gate.url, &provider(&world, ""));
+    work.config(&with);
+    let lacks = |what: &str, whose: &str| format!("needs {what}") + "|" + whose;
+    let fails = |work: &mut Workspace, said: &str| {
+        let said: Vec<&str> = said.split('|').collect();
+        work.plan_fails(&said);
+    };
+    fails(
+        &mut work,
+        &lacks("secretsmanager:GetSecretValue", "nor does that of secret"),
+    );
+    let allow = |action: &[&str], condition: serde_json::Value| {
+        let who = json!({"AWS": world.execution_role});
+        json!([{"Effect": "Allow", "Principal": who, "Action": action, "Resource": "*", "Condition": condition}])
+    };
+    world.secret_policy(
+        &secret,
+        &allow(&["secretsmanager:GetSecretValue"], json!({})),
+    );
+    fails(
+        &mut work,
+        &lacks(
+            "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer",
+            "nor does that of repository own",
+        ),
+    );
+    let pulls = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+    world.repository_policy("own", &allow(&pulls, json!({})));
+    assert_eq!(warnings(&mut work), "", "both are allowed");
+
+    let condition = json!({"StringEquals": {"aws:SourceVpce": "vpce-1"}});
+    world.secret_policy(&secret, &allow(&["secretsmanager:*"], condition));
+    let told = warnings(&mut work);
+    assert!(told.contains("depends on conditions"), "{told}");
+    for (action, call) in [
+        (policies[0], "ECR GetRepositoryPolicy on repository own"),
+        (policies[1], "SecretsManager GetResourcePolicy on secret"),
+    ] {
+        gate.admit(&[&all.without(action)]);
+        let told = warnings(&mut work);
+        for said in ["may, and could not be read", call, action] {
+            assert!(told.contains(said), "{said} is not in {told}");
+        }
+    }
 }
 
 #[test]

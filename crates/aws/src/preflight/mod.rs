@@ -8,12 +8,14 @@ mod balancer;
 mod certificate;
 mod cluster;
 pub(crate) mod ec2;
+mod grants;
 pub(crate) mod iam;
 mod images;
 mod lifetime;
 mod needs;
 mod permissions;
 mod planned;
+pub(crate) mod policies;
 mod roles;
 mod room;
 mod simulate;
@@ -66,6 +68,7 @@ pub(crate) struct Preflight {
     roles: Once<Role>,
     permissions: Once<Option<Vec<(&'static str, Decision)>>>,
     simulations: Semaphore,
+    policies: Once<String>,
     clusters: Once<Found>,
     subnets: Once<Vec<Subnet>>,
     places: Once<Balancer>,
@@ -104,6 +107,7 @@ impl Preflight {
             roles: Once::default(),
             permissions: Once::default(),
             simulations: Semaphore::new(SIMULATIONS),
+            policies: Once::default(),
             clusters: Once::default(),
             subnets: Once::default(),
             places: Once::default(),

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use mlops_core::target::{Check, Finding};
 use mlops_core::{Class, Error};
 
+use super::grants::{self, Grant};
 use super::needs::{self, Need, Place};
+use super::policies::Holder;
 use super::simulate::{self, Decision, Question};
 use super::{Around, NO_BUCKET, Preflight, once_unseen};
 
@@ -72,20 +74,63 @@ impl Preflight {
         // Boxed: calls are deep.
         let key = question.key();
         let answers = Box::pin(self.permissions.get_good(&key, answers, is_good)).await?;
-        Ok(answers.and_then(|answers| judge(need, &answers, made, Timestamp::now())))
+        let Some(answers) = answers else {
+            return Ok(None);
+        };
+        let other = self.other_side(question, &answers).await;
+        Ok(judge(need, &answers, other, made, Timestamp::now()))
+    }
+
+    /// What the policy of the other side makes of what no policy of the role allows.
+    async fn other_side(&self, question: &Question, answers: &[(&'static str, Decision)]) -> Other {
+        let lacking = answers.iter();
+        let lacking = lacking.filter(|(_, decision)| *decision == Decision::NotAllowed);
+        let lacking: Vec<&'static str> = lacking.map(|(action, _)| *action).collect();
+        let account = question.role.split(':').nth(4).unwrap_or_default();
+        let holder = Holder::of(&question.resource, account);
+        let Some(holder) = holder.filter(|_| !lacking.is_empty()) else {
+            return Other::None;
+        };
+        let asked = grants::Asked {
+            role: &question.role,
+            actions: &lacking,
+            resource: &question.resource,
+        };
+        match self.policy(&holder).await {
+            Ok(policy) => Other::Says(
+                holder.words(),
+                policy.map_or(Grant::No, |policy| grants::grants(&policy, &asked)),
+            ),
+            Err(error) => Other::Unread(holder.words(), error),
+        }
     }
 }
 
-/// What is wrong with a role that gets these answers. `made` is when the role was made, if that is known.
-pub(super) fn judge(
+/// What the policy of the other side says: that of a bucket, a secret, a repository.
+#[derive(Debug)]
+enum Other {
+    /// There is none, or it would not be enough.
+    None,
+    /// Whose it is, and what it says of all that the role's do not allow.
+    Says(String, Grant),
+    /// Whose could not be read.
+    Unread(String, Error),
+}
+
+/// What is wrong with a role that gets these answers. `other` is about what no policy of the role allows. `made` is when the role was made, if that is known.
+fn judge(
     need: &Need,
     answers: &[(&'static str, Decision)],
+    other: Other,
     made: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<Finding> {
-    let (_, first) = answers
-        .iter()
-        .find(|(_, decision)| *decision != Decision::Allowed)?;
+    let is_granted = matches!(other, Other::Says(_, Grant::Yes));
+    let (_, first) = answers.iter().find(|(_, decision)| match decision {
+        Decision::Allowed => false,
+        Decision::NotAllowed => !is_granted,
+        _ => true,
+    })?;
     let actions: Vec<&str> = answers
         .iter()
         .filter(|(_, decision)| decision == first)
@@ -97,25 +142,44 @@ pub(super) fn judge(
         what,
     } = need;
     let actions = actions.join(" and ");
+    let (mut is_certain, mut cause) = (true, None);
     let (why, advice) = match first {
         Decision::Denied => (
-            "a policy denies it",
+            "a policy denies it".to_owned(),
             format!("take it out of that policy, or name another role in {attribute}"),
         ),
         Decision::BeyondBoundary => (
-            "its permissions boundary does not allow it",
+            "its permissions boundary does not allow it".to_owned(),
             format!("allow it there, or name another role in {attribute}"),
         ),
         Decision::BeyondOrganization => (
-            "a policy of the organization does not allow it",
+            "a policy of the organization does not allow it".to_owned(),
             "ask those who keep that policy".to_owned(),
         ),
-        Decision::NotAllowed | Decision::Allowed => (
-            "no policy of the role allows it",
-            format!(
-                "allow it there, or name another role in {attribute}; what a policy of the resource itself allows is not seen here"
-            ),
-        ),
+        Decision::NotAllowed | Decision::Allowed => {
+            let no = "no policy of the role allows it";
+            let advice = format!("allow it there, or name another role in {attribute}");
+            match other {
+                Other::None => (no.to_owned(), advice),
+                Other::Says(whose, Grant::No | Grant::Yes) => (
+                    format!("{no}, nor does that of {whose}"),
+                    format!("allow it in one of them, or name another role in {attribute}"),
+                ),
+                Other::Says(whose, Grant::Maybe) => {
+                    is_certain = false;
+                    let why = format!(
+                        "{no}; whether that of {whose} does depends on conditions that are not known here"
+                    );
+                    (why, format!("if it does not, {advice}"))
+                }
+                Other::Unread(whose, error) => {
+                    is_certain = false;
+                    cause = Some(error);
+                    let why = format!("{no}; that of {whose} may, and could not be read");
+                    (why, format!("if it does not, {advice}"))
+                }
+            }
+        }
     };
     let age = made.map(|made| now.duration_since(made).unsigned_abs());
     let is_young = *first == Decision::NotAllowed && age.is_none_or(|age| age < YOUNG);
@@ -126,9 +190,13 @@ pub(super) fn judge(
     let text =
         format!("role {role} needs {actions} on {resource} {what}, and {why}{young}; {advice}");
     let error = Error::invalid(text).at(*attribute);
-    Some(match is_young {
-        true => Finding::possible(Check::Permissions, error),
-        false => Finding::certain(Check::Permissions, error),
+    let error = match cause {
+        Some(cause) => error.because(cause),
+        None => error,
+    };
+    Some(match is_certain && !is_young {
+        true => Finding::certain(Check::Permissions, error),
+        false => Finding::possible(Check::Permissions, error),
     })
 }
 
@@ -156,7 +224,7 @@ mod tests {
         };
         let judged = |decision, made| {
             let answers = [("s3:A", Decision::Allowed), ("s3:B", decision)];
-            let found = judge(&need, &answers, made, now)?;
+            let found = judge(&need, &answers, Other::None, made, now)?;
             assert_eq!(found.error.attribute(), Some(TASK));
             let text = found.error.to_string();
             assert!(
@@ -210,5 +278,52 @@ mod tests {
             assert_eq!(told, verdict, "{text}");
             assert!(text.contains(said), "{text}");
         }
+    }
+
+    #[test]
+    fn the_other_side_may_allow_what_no_policy_of_the_role_does() {
+        let now: Timestamp = "2026-01-02T00:00:00Z".parse().expect("a time");
+        let yesterday = "2026-01-01T00:00:00Z".parse().ok();
+        let need = Need {
+            attribute: TASK,
+            question: Question {
+                role: ROLE.to_owned(),
+                actions: Vec::new(),
+                resource: "bucket/key".to_owned(),
+            },
+            what: "to fetch models".to_owned(),
+        };
+        let says = |grant| Other::Says("bucket a".to_owned(), grant);
+        let judged = |other, decision| {
+            let answers = [("s3:A", Decision::NotAllowed), ("s3:B", decision)];
+            let found = judge(&need, &answers, other, yesterday, now)?;
+            Some((found.verdict, found.error.chain().to_string()))
+        };
+        let none = Decision::Allowed;
+        assert_eq!(judged(says(Grant::Yes), none), None);
+        let unread = Other::Unread("bucket a".to_owned(), Error::denied("not you"));
+        for (other, verdict, said) in [
+            (says(Grant::No), Verdict::Fails, "nor does that of bucket a"),
+            (
+                says(Grant::Maybe),
+                Verdict::MayFail,
+                "that of bucket a does depends",
+            ),
+            (
+                unread,
+                Verdict::MayFail,
+                "that of bucket a may, and could not be read",
+            ),
+        ] {
+            let is_unread = matches!(other, Other::Unread(..));
+            let (told, text) = judged(other, none).expect("a finding");
+            assert_eq!(told, verdict, "{text}");
+            assert!(text.contains(said), "{text}");
+            assert_eq!(text.contains("not you"), is_unread, "{text}");
+        }
+        // It cannot allow what is denied.
+        let (told, text) = judged(says(Grant::Yes), Decision::Denied).expect("a finding");
+        assert_eq!(told, Verdict::Fails);
+        assert!(text.contains("needs s3:B on"), "{text}");
     }
 }

@@ -163,7 +163,7 @@ fn is_about_tasks(statement: &Value) -> bool {
 }
 
 /// The elements of what is a list, or one element by itself.
-fn each(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn each(value: &Value) -> impl Iterator<Item = &Value> {
     let (list, one) = match value {
         Value::Array(list) => (list.as_slice(), None),
         one => (&[] as &[Value], Some(one)),

@@ -16,6 +16,7 @@ use super::bind::{self, Bindings};
 use super::cost;
 use super::images;
 use super::plan;
+use super::preflight;
 use super::schema::State;
 use crate::client::{Client, actor};
 use crate::resources::shared;
@@ -47,7 +48,8 @@ pub(crate) async fn deploy(
     };
     draft.spec.tags = tags.ok_or_else(shared::unknown_at_apply)?;
     let allowed = plan::allowed(planned, &draft.spec)?;
-    let preflight = &client.preflight;
+    let own = preflight::own(&planned.preflight).ok_or_else(shared::unknown_at_apply)?;
+    let preflight = client.preflight.of(own);
     (preflight.require(client, &draft.spec, record.as_ref())).await?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,

@@ -262,6 +262,7 @@ fn blank() -> State {
         autoscaling: Attr::Null,
         rollout: Attr::Null,
         cost: Attr::Null,
+        preflight: Attr::Null,
         deletion_policy: Attr::Null,
         drain_seconds: Attr::Null,
         tags: Attr::Null,

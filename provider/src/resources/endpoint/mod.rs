@@ -12,6 +12,7 @@ mod from_record;
 mod images;
 mod model;
 mod plan;
+mod preflight;
 mod schema;
 
 use async_trait::async_trait;
@@ -104,6 +105,7 @@ impl Resource<Client> for EndpointResource {
                 .map_err(unreadable)?;
         }
         let changes = request.prior.as_ref() != Some(&state);
+        let own = preflight::own(&state.preflight);
         let mut plan = Planned::new(state).private(private);
         if moves {
             // Another target, or another cluster, is another endpoint.
@@ -123,8 +125,10 @@ impl Resource<Client> for EndpointResource {
             plan.warnings
                 .extend(missing.err().map(Diagnostic::into_warning));
         }
-        if changes && let Some(draft) = &draft {
-            let found = client.preflight.look(client, &draft.spec, record.as_ref());
+        // What is unknown of the block is for the apply.
+        if changes && let (Some(draft), Some(own)) = (&draft, own) {
+            let preflight = client.preflight.of(own);
+            let found = preflight.look(client, &draft.spec, record.as_ref());
             plan.warnings.extend(found.await?);
         }
         if changes && let Some(draft) = draft.filter(|draft| draft.is_bound) {

@@ -200,6 +200,7 @@ fn target(
         ("network", state.network.is_null()),
         ("ingress", state.ingress.is_null()),
         ("cost", state.cost.is_null()),
+        ("preflight", state.preflight.is_null()),
     ] {
         if !is_absent {
             let detail = format!("A block {block} is for an endpoint on ECS; leave it out.");

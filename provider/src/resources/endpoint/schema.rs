@@ -11,6 +11,7 @@ use super::autoscaling::{self, Scaling};
 use super::capacity::{self, Gpu};
 use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
+use super::preflight::{self, Preflight};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
 use crate::tags::AllTags;
@@ -40,6 +41,8 @@ tfplugin::object! {
         pub(crate) rollout: Attr<Rollout>,
         /// What it may cost.
         pub(crate) cost: Attr<Cost>,
+        /// What is looked at around it.
+        pub(crate) preflight: Attr<Preflight>,
         /// What happens to the endpoint on destroy.
         pub(crate) deletion_policy: Attr<String>,
         /// How long requests in flight may take when a revision goes.
@@ -273,6 +276,7 @@ pub(crate) fn schema() -> Schema {
             .single("autoscaling", autoscaling::block())
             .single("rollout", rollout())
             .single("cost", cost::block())
+            .single("preflight", preflight::block())
             .single("timeouts", timeouts::block([Operation::Create, Operation::Update, Operation::Delete])),
     )
 }

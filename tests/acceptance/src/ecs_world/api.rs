@@ -69,6 +69,46 @@ impl EcsWorld {
         text(&made["CertificateArn"])
     }
 
+    /// Gives a secret this policy.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn secret_policy(&self, arn: &str, statements: &Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let body = json!({"SecretId": arn, "ResourcePolicy": policy});
+        self.json(
+            "secretsmanager",
+            "secretsmanager",
+            "PutResourcePolicy",
+            &body,
+        );
+    }
+
+    /// Gives a repository this policy.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn repository_policy(&self, name: &str, statements: &Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let body = json!({"repositoryName": name, "policyText": policy});
+        let target = "AmazonEC2ContainerRegistry_V20150921";
+        self.json("ecr", target, "SetRepositoryPolicy", &body);
+    }
+
+    /// Gives a bucket this policy.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn bucket_policy(&self, name: &str, statements: &Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let authorization = authorization("s3");
+        let headers = [("authorization", authorization.as_str())];
+        let path = format!("/{name}?policy");
+        let answer = Client::new(&self.part.url).request("PUT", &path, &headers, policy.as_bytes());
+        let answer = answer.expect("an answer");
+        assert!(answer.status < 300, "{}", answer.text());
+    }
+
     fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
         let answer = json_at(&self.part.url, service, target, operation, body);
         assert_eq!(answer.status, 200, "{operation}: {}", answer.text());

@@ -139,6 +139,9 @@ pub(super) fn s3(
                 None => call,
             }]
         }
+        ("GET", "") if asked("policy").is_some() => {
+            vec![Call::new("s3:GetBucketPolicy", bucket)]
+        }
         ("POST", "") if asked("delete").is_some() => body
             .split("<Key>")
             .skip(1)

@@ -1,4 +1,4 @@
-//! Which permissions a call of Certificate Manager, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
+//! Which permissions a call of Certificate Manager, Secrets Manager, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -31,12 +31,29 @@ pub(super) fn acm(operation: &str, body: &Value) -> Vec<Call> {
     }
 }
 
+/// What a call of Secrets Manager needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn secrets(operation: &str, body: &Value) -> Vec<Call> {
+    match operation {
+        "GetResourcePolicy" => {
+            let arn = text(&body["SecretId"]).to_owned();
+            vec![Call::new(&format!("secretsmanager:{operation}"), arn)]
+        }
+        other => panic!("the provider does not call {other} of Secrets Manager"),
+    }
+}
+
 /// What a call of ECR needs.
 ///
 /// # Panics
 /// If the operation is not one that the provider uses.
 pub(super) fn ecr(operation: &str, body: &Value) -> Vec<Call> {
-    let asked = matches!(operation, "BatchGetImage" | "GetDownloadUrlForLayer");
+    let asked = matches!(
+        operation,
+        "BatchGetImage" | "GetDownloadUrlForLayer" | "GetRepositoryPolicy"
+    );
     assert!(asked, "the provider does not call {operation} of ECR");
     let repository = text(&body["repositoryName"]);
     let arn = format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository}");
