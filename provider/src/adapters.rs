@@ -77,7 +77,8 @@ fn on_aws(mut config: Config) -> Result<Parts> {
     };
     let artifacts = Arc::new(S3Artifacts::new(clients.clone(), bucket)?);
     let machine = beside::open(&table, artifacts.clone())?;
-    let ecs = EcsTarget::new(clients.clone(), tasks, records.clone());
+    let images = Arc::new(Registries::with_clients(clients.clone()));
+    let ecs = EcsTarget::with_images(clients.clone(), tasks, records.clone(), images.clone());
     let registry = Registry::new(
         records,
         artifacts,
@@ -91,7 +92,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
         targets: Targets::default().with(machine.target).with(Arc::new(ecs)),
         meter: Arc::new(HttpMeter::default()),
         digests: machine.digests,
-        images: Arc::new(Registries::with_clients(clients.clone())),
+        images,
         sources: Arc::new(S3Sources::with_clients(clients)),
     })
 }
@@ -110,6 +111,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             dynamodb: own.dynamodb,
             s3: own.s3,
             secretsmanager: own.secretsmanager,
+            servicequotas: own.servicequotas,
             sts: own.sts,
             ecs: own.ecs,
             elbv2: own.elbv2,

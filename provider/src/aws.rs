@@ -72,6 +72,8 @@ tfplugin::object! {
         pub(crate) s3: Option<String>,
         /// Of Secrets Manager.
         pub(crate) secretsmanager: Option<String>,
+        /// Of Service Quotas.
+        pub(crate) servicequotas: Option<String>,
         /// Of STS.
         pub(crate) sts: Option<String>,
         /// Of ECS.
@@ -245,6 +247,10 @@ fn endpoints() -> Block {
         .attribute(
             "secretsmanager",
             text("Environment: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`. Policies of secrets are read, and no secret is."),
+        )
+        .attribute(
+            "servicequotas",
+            text("Environment: `AWS_ENDPOINT_URL_SERVICE_QUOTAS`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
             "sts",

@@ -1,6 +1,7 @@
 //! Clients of the services, made when they are first needed and shared from then on.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::imds::region::ImdsRegionProvider;
@@ -10,7 +11,6 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures::future::BoxFuture;
@@ -21,7 +21,7 @@ use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
 use crate::fault::{Call, Failure};
 use crate::images::ecr;
-use crate::preflight::{acm, ec2, iam, policies};
+use crate::preflight::{acm, ec2, iam, policies, service_quotas};
 use crate::query::{JsonClient, JsonService, QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::{AwsSettings, check_region};
@@ -44,7 +44,11 @@ struct Inner {
     http: Option<SharedHttpClient>,
     /// As long as an attempt may take.
     attempt: Duration,
+    /// `None` where nobody names one.
+    region: OnceCell<Option<Region>>,
     config: OnceCell<SdkConfig>,
+    /// The same clients in regions that others than the settings name, where these name none.
+    elsewhere: Mutex<BTreeMap<String, AwsClients>>,
     acm: OnceCell<JsonClient>,
     account: OnceCell<Option<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
@@ -55,6 +59,7 @@ struct Inner {
     iam: OnceCell<QueryClient>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
+    quotas: OnceCell<JsonClient>,
     s3: OnceCell<aws_sdk_s3::Client>,
     secrets: OnceCell<JsonClient>,
 }
@@ -103,7 +108,9 @@ impl AwsClients {
                 attempt: retries.patience().attempt,
                 settings,
                 http,
+                region: OnceCell::new(),
                 config: OnceCell::new(),
+                elsewhere: Mutex::default(),
                 acm: OnceCell::new(),
                 account: OnceCell::new(),
                 dynamodb: OnceCell::new(),
@@ -114,6 +121,7 @@ impl AwsClients {
                 iam: OnceCell::new(),
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
+                quotas: OnceCell::new(),
                 s3: OnceCell::new(),
                 secrets: OnceCell::new(),
             }),
@@ -236,6 +244,13 @@ impl AwsClients {
             .await
     }
 
+    /// Service Quotas, once the account is known to be right.
+    pub(crate) async fn quotas(&self) -> Result<&JsonClient> {
+        let endpoint = self.inner.settings.endpoints.servicequotas.as_deref();
+        self.json(&self.inner.quotas, &service_quotas::SERVICE, endpoint)
+            .await
+    }
+
     /// A regional service that is asked and answers with JSON.
     async fn json<'a>(
         &self,
@@ -266,10 +281,15 @@ impl AwsClients {
         made.await
     }
 
-    /// ECR in a region, which is that of a registry and may be another than the services' own; once the account is known to be right.
+    /// ECR in a region, which is that of a registry and may be another than the services' own; once the account is known to be right. The region of the
+    /// registry does where the settings name none.
     pub(crate) async fn ecr(&self, region: &str) -> Result<JsonClient> {
-        let config = self.config().await?;
-        self.account_id().await?;
+        let own = match self.found_region().await? {
+            Some(_) => self.clone(),
+            None => self.elsewhere(region),
+        };
+        let config = own.config().await?;
+        own.account_id().await?;
         let settings = &self.inner.settings;
         let is_plain = !settings.use_fips_endpoint && !settings.use_dualstack_endpoint;
         let service = ecr::service(is_plain);
@@ -277,6 +297,20 @@ impl AwsClients {
         let config = config.to_builder().region(region).build();
         let endpoint = settings.endpoints.ecr.as_deref();
         JsonClient::new(service, &config, endpoint, self.short_calls()).await
+    }
+
+    /// The same clients in this region.
+    fn elsewhere(&self, region: &str) -> Self {
+        let all = self.inner.elsewhere.lock();
+        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+        let there = all.entry(region.to_owned()).or_insert_with(|| {
+            let settings = AwsSettings {
+                region: Some(region.to_owned()),
+                ..self.inner.settings.clone()
+            };
+            Self::of(settings, self.retries.clone(), self.inner.http.clone())
+        });
+        there.clone()
     }
 
     /// What carries calls of others than AWS: the same certificates and proxies, and neither region nor credentials.
@@ -416,7 +450,10 @@ impl AwsClients {
         };
         let files = credentials::files(settings);
         let mut sources = ProviderConfig::without_region().with_http_client(http.clone());
-        let region = self.find_region(&sources, &files).await?;
+        let region = self.found_region().await?.clone().ok_or_else(|| {
+            Error::invalid("no region is set; set region, or AWS_REGION in the environment, or region in the profile")
+                .at("region")
+        })?;
         sources = sources
             .with_region(Some(region.clone()))
             .with_use_fips(Some(settings.use_fips_endpoint))
@@ -452,18 +489,22 @@ impl AwsClients {
         Ok(config)
     }
 
-    async fn find_region(
-        &self,
-        sources: &ProviderConfig,
-        files: &EnvConfigFiles,
-    ) -> Result<Region> {
+    /// The region that settings, environment, profile or instance name.
+    async fn found_region(&self) -> Result<&Option<Region>> {
+        let find = || -> BoxFuture<'_, Result<Option<Region>>> { Box::pin(self.find_region()) };
+        self.inner.region.get_or_try_init(find).await
+    }
+
+    async fn find_region(&self) -> Result<Option<Region>> {
         let settings = &self.inner.settings;
         if let Some(region) = &settings.region {
-            return Ok(Region::new(region.clone()));
+            return Ok(Some(Region::new(region.clone())));
         }
+        let http = self.http()?;
+        let sources = &ProviderConfig::without_region().with_http_client(http);
         let mut profile = ProfileFileRegionProvider::builder()
             .configure(sources)
-            .profile_files(files.clone());
+            .profile_files(credentials::files(settings));
         if let Some(name) = &settings.profile {
             profile = profile.profile_name(name);
         }
@@ -472,12 +513,10 @@ impl AwsClients {
             let instance = ImdsRegionProvider::builder().configure(sources).build();
             found = instance.region().await;
         }
-        let region = found.ok_or_else(|| {
-            Error::invalid("no region is set; set region, or AWS_REGION in the environment, or region in the profile")
-                .at("region")
-        })?;
-        check_region(region.as_ref(), settings.skip_region_validation)?;
-        Ok(region)
+        if let Some(region) = &found {
+            check_region(region.as_ref(), settings.skip_region_validation)?;
+        }
+        Ok(found)
     }
 }
 

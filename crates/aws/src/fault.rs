@@ -280,6 +280,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "EC2" => "ec2",
         "ECR" => "ecr",
         "IAM" => "iam",
+        "ServiceQuotas" => "servicequotas",
         "SecretsManager" => "secretsmanager",
         "Application Auto Scaling" => "application-autoscaling",
         _ => return None,

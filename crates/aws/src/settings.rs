@@ -108,6 +108,8 @@ pub struct Endpoints {
     pub s3: Option<String>,
     /// Secrets Manager. Environment: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`.
     pub secretsmanager: Option<String>,
+    /// Service Quotas. Environment: `AWS_ENDPOINT_URL_SERVICE_QUOTAS`, `AWS_ENDPOINT_URL`.
+    pub servicequotas: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`.
     pub sts: Option<String>,
 }
@@ -211,6 +213,10 @@ impl AwsSettings {
                 &mut endpoints.secretsmanager,
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             ),
+            (
+                &mut endpoints.servicequotas,
+                "AWS_ENDPOINT_URL_SERVICE_QUOTAS",
+            ),
             (&mut endpoints.sts, "AWS_ENDPOINT_URL_STS"),
         ] {
             or(field, either(&[name, "AWS_ENDPOINT_URL"]));
@@ -310,6 +316,7 @@ impl AwsSettings {
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.secretsmanager", &self.endpoints.secretsmanager),
+            ("endpoints.servicequotas", &self.endpoints.servicequotas),
             ("endpoints.sts", &self.endpoints.sts),
         ] {
             if let Some(url) = endpoint

@@ -7,6 +7,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import alb, iam
 
 LIMITS = {
+    "target-groups": 3000,
     "listeners-per-application-load-balancer": 50,
     "rules-per-application-load-balancer": 100,
     "target-groups-per-application-load-balancer": 100,

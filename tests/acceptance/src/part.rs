@@ -183,6 +183,7 @@ pub fn reached(url: &str) -> String {
     iam            = "{url}"
     logs           = "{url}"
     secretsmanager = "{url}"
+    servicequotas  = "{url}"
   }}"#
     )
 }

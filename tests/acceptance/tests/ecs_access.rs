@@ -16,7 +16,7 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "acm:",
     "application-autoscaling:",
     "cloudwatch:",
@@ -26,6 +26,7 @@ const SERVICES: [&str; 9] = [
     "elasticloadbalancing:",
     "iam:",
     "logs:",
+    "servicequotas:",
 ];
 
 /// What scales the endpoint on a listener.

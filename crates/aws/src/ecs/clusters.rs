@@ -30,6 +30,8 @@ pub(crate) struct Found {
     /// The capacity providers that it has.
     pub(crate) providers: Vec<String>,
     pub(crate) tags: Tags,
+    /// How many services run in it.
+    pub(crate) services: u64,
 }
 
 /// Makes the cluster once it `may_make` one, or finds that it is the endpoint's already. Done once services may be made in it.
@@ -124,6 +126,7 @@ pub(crate) async fn find(clients: &AwsClients, cluster: &str) -> Result<Option<F
     let found = answer.clusters.unwrap_or_default().into_iter().next();
     let found = found.map(|found| Found {
         tags: tags::read(found.tags()),
+        services: found.active_services_count().try_into().unwrap_or(0),
         providers: found.capacity_providers.unwrap_or_default(),
         status: found.status.unwrap_or_default(),
     });

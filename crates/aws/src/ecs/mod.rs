@@ -53,6 +53,7 @@ use self::rounds::{Rounds, Seen, Wanted};
 use crate::clients::AwsClients;
 use crate::cloudwatch::{Alarms, counts};
 use crate::elb::{Attached, Balancers};
+use crate::images::Registries;
 use crate::preflight::Preflight;
 
 /// What the ECS target is told of the registry: where tasks find the artifacts of models.
@@ -140,20 +141,33 @@ impl EcsTarget {
         settings: EcsTargetSettings,
         records: Arc<dyn Records>,
     ) -> Self {
-        Self::with_clock(clients, settings, records, Arc::new(SystemClock::default()))
+        let images = Arc::new(Registries::with_clients(clients.clone()));
+        Self::with_images(clients, settings, records, images)
+    }
+
+    /// The same, which asks these registries for images: what they have found for others is known here.
+    pub fn with_images(
+        clients: AwsClients,
+        settings: EcsTargetSettings,
+        records: Arc<dyn Records>,
+        images: Arc<Registries>,
+    ) -> Self {
+        let clock = Arc::new(SystemClock::default());
+        Self::with_clock(clients, settings, records, images, clock)
     }
 
     fn with_clock(
         clients: AwsClients,
         settings: EcsTargetSettings,
         records: Arc<dyn Records>,
+        images: Arc<Registries>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let balancers = Balancers::new(clients.clone(), records);
         Self {
             account: Arc::new(Account {
                 rounds: Rounds::new(clients.clone(), balancers.clone(), clock.clone()),
-                preflight: Preflight::new(&clients, &balancers, &settings),
+                preflight: Preflight::new(&clients, images, &balancers, &settings),
                 balancers,
                 alarms: Alarms::new(clients.clone(), clock),
                 clients,

@@ -14,7 +14,7 @@ use super::{Balancers, parent};
 /// So many listeners are asked for their rules at a time.
 const AT_ONCE: usize = 4;
 
-/// What the account may have on one Application Load Balancer.
+/// What the account may have, on one Application Load Balancer where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Listeners.
@@ -23,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) rules: u64,
     /// Target groups.
     pub(crate) groups: u64,
+    /// Target groups in the region, on whatever load balancer, or none.
+    pub(crate) groups_of_all: u64,
 }
 
 /// "Quotas for your Application Load Balancers" in its user guide: what an account has that asked for no more.
@@ -32,6 +34,7 @@ impl Default for Limits {
             listeners: 50,
             rules: 100,
             groups: 100,
+            groups_of_all: 3000,
         }
     }
 }
@@ -66,6 +69,7 @@ impl Balancers {
                     "listeners-per-application-load-balancer" => limits.listeners = most,
                     "rules-per-application-load-balancer" => limits.rules = most,
                     "target-groups-per-application-load-balancer" => limits.groups = most,
+                    "target-groups" => limits.groups_of_all = most,
                     _ => {}
                 }
             }
@@ -95,18 +99,19 @@ impl Balancers {
         Ok(rules)
     }
 
-    /// How many target groups it sends requests to.
-    pub(crate) async fn count_groups(&self, arn: &str) -> Result<u64> {
-        let about = about(
-            "DescribeTargetGroups",
-            format!("load balancer {arn}"),
-            Blame::Nothing,
+    /// How many target groups it sends requests to; without a load balancer, how many there are.
+    pub(crate) async fn count_groups(&self, arn: Option<&str>) -> Result<u64> {
+        let of = arn.map_or_else(
+            || "the account".to_owned(),
+            |arn| format!("load balancer {arn}"),
         );
+        let about = about("DescribeTargetGroups", of, Blame::Nothing);
         let mut groups = 0;
         let mut marker: Option<String> = None;
         loop {
             let sent = run(&self.clients, &about, |client| {
-                let request = client.describe_target_groups().load_balancer_arn(arn);
+                let request = client.describe_target_groups();
+                let request = request.set_load_balancer_arn(arn.map(str::to_owned));
                 Box::pin(request.set_marker(marker.clone()).send())
             });
             let page = sent.await?;

@@ -47,6 +47,7 @@ pub struct Registries {
     clients: OnceLock<AwsClients>,
     environment: keys::Environment,
     digests: Once<String>,
+    manifests: Once<Kept>,
     looks: Once<Image>,
     distribution: OnceLock<Distribution>,
 }
@@ -108,6 +109,7 @@ impl Registries {
             clients,
             environment: Arc::new(|name| std::env::var(name).ok()),
             digests: Once::default(),
+            manifests: Once::default(),
             looks: Once::default(),
             distribution: OnceLock::new(),
         }
@@ -150,13 +152,6 @@ enum Holder<'a> {
 }
 
 impl Holder<'_> {
-    async fn digest(&self, image: &Reference) -> Result<Option<String>> {
-        match self {
-            Self::Ecr(ecr) => Ok(ecr.manifest(image).await?.map(|kept| kept.digest)),
-            Self::Other(distribution, url) => distribution.digest(url, image).await,
-        }
-    }
-
     async fn manifest(&self, image: &Reference) -> Result<Option<Kept>> {
         match self {
             Self::Ecr(ecr) => ecr.manifest(image).await,
@@ -196,7 +191,7 @@ impl Images for Registries {
         if let Some(digest) = image.digest() {
             return Ok(Some(digest.to_owned()));
         }
-        let ask: BoxFuture<'_, _> = Box::pin(async { self.holder(image)?.digest(image).await });
+        let ask: BoxFuture<'_, _> = Box::pin(self.digest_anew(image));
         self.digests.find(&image.to_string(), ask).await
     }
 
@@ -208,9 +203,31 @@ impl Images for Registries {
 }
 
 impl Registries {
+    async fn digest_anew(&self, image: &Reference) -> Result<Option<String>> {
+        match self.holder(image)? {
+            // It tells the digest with the manifest, which whoever looks at the image by its digest asks for next.
+            holder @ Holder::Ecr(_) => {
+                let Some(kept) = self.manifest(&holder, image).await? else {
+                    return Ok(None);
+                };
+                let digest = kept.digest.clone();
+                let pinned = image.with_digest(&digest).to_string();
+                let known = async { Ok(Some(kept)) };
+                self.manifests.find(&pinned, known).await?;
+                Ok(Some(digest))
+            }
+            Holder::Other(distribution, url) => distribution.digest(&url, image).await,
+        }
+    }
+
+    async fn manifest(&self, holder: &Holder<'_>, image: &Reference) -> Result<Option<Kept>> {
+        let ask: BoxFuture<'_, _> = Box::pin(holder.manifest(image));
+        self.manifests.find(&image.to_string(), ask).await
+    }
+
     async fn look_anew(&self, image: &Reference, with_size: bool) -> Result<Option<Image>> {
         let holder = self.holder(image)?;
-        let Some(Kept { digest, bytes }) = holder.manifest(image).await? else {
+        let Some(Kept { digest, bytes }) = self.manifest(&holder, image).await? else {
             return Ok(None);
         };
         let image = &image.with_digest(&digest);

@@ -93,6 +93,7 @@ mod tests {
     fn found(providers: &[&str], tags: &[&str]) -> Found {
         Found {
             status: "ACTIVE".to_owned(),
+            services: 0,
             providers: providers.iter().map(|name| (*name).to_owned()).collect(),
             tags: tags
                 .iter()

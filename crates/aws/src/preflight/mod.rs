@@ -16,11 +16,14 @@ mod needs;
 mod permissions;
 mod planned;
 pub(crate) mod policies;
+mod quotas;
 mod roles;
 mod room;
+pub(crate) mod service_quotas;
 mod simulate;
 mod subnets;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
@@ -30,8 +33,9 @@ use mlops_core::target::{Check, Finding, PreflightAsked};
 use tokio::sync::Semaphore;
 
 use self::certificate::Certificate;
-use self::planned::Planned;
+use self::planned::{Planned, PlannedServices};
 use self::roles::Role;
+use self::service_quotas::Quotas;
 use self::simulate::Decision;
 use self::subnets::Subnet;
 use crate::clients::AwsClients;
@@ -80,7 +84,9 @@ pub(crate) struct Preflight {
     certificate_arns: Once<Vec<String>>,
     certificates: Once<Certificate>,
     planned: Planned,
-    registries: Registries,
+    planned_services: PlannedServices,
+    quotas: Once<Quotas>,
+    images: Arc<Registries>,
 }
 
 /// What is looked at.
@@ -94,13 +100,14 @@ impl Preflight {
     /// Calls nothing yet.
     pub(crate) fn new(
         clients: &AwsClients,
+        images: Arc<Registries>,
         balancers: &Balancers,
         settings: &EcsTargetSettings,
     ) -> Self {
         let clients = clients.hurried(PATIENCE);
         Self {
             balancers: balancers.with(clients.clone()),
-            registries: Registries::with_clients(clients.clone()),
+            images,
             clients,
             bucket: settings.bucket.clone(),
             prefix: settings.prefix.clone(),
@@ -119,6 +126,8 @@ impl Preflight {
             certificate_arns: Once::default(),
             certificates: Once::default(),
             planned: Planned::default(),
+            planned_services: PlannedServices::default(),
+            quotas: Once::default(),
         }
     }
 
@@ -144,8 +153,9 @@ impl Preflight {
             Check::Permissions => Box::pin(self.look_at_permissions(around)),
             Check::Cluster => Box::pin(self.look_at_cluster(around)),
             Check::Subnets => Box::pin(self.look_at_subnets(around)),
-            Check::Images => Box::pin(images::look(&self.registries, around.spec, around.ecs)),
+            Check::Images => Box::pin(images::look(&*self.images, around.spec, around.ecs)),
             Check::LoadBalancer => Box::pin(self.look_at_balancer(around)),
+            Check::Quotas => Box::pin(self.look_at_quotas(around)),
             Check::Certificate => Box::pin(self.look_at_certificate(around)),
             Check::Credentials => Box::pin(async { self.look_at_credentials(around) }),
         }

@@ -1,4 +1,4 @@
-//! What the endpoints of one run add to load balancers: each of them is planned by itself, and all of them have to find room.
+//! What the endpoints of one run add to load balancers and clusters: each of them is planned by itself, and all of them have to find room.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +28,8 @@ pub(super) struct Others {
     /// On the load balancer.
     pub(super) fronts: u64,
     pub(super) groups: u64,
+    /// On all load balancers.
+    pub(super) groups_of_all: u64,
     /// On the same listener, or load balancer.
     pub(super) slots: Vec<SlotChoice>,
 }
@@ -61,12 +63,15 @@ impl Planned {
             .flat_map(|(_, all)| all)
             .filter(|(of, _)| **of != same);
         let groups = groups.map(|(_, adds)| adds.groups).sum();
+        let of_all = all.values().flatten().filter(|(of, _)| **of != same);
+        let groups_of_all = of_all.map(|(_, adds)| adds.groups).sum();
         let others = all.get(&place).into_iter().flatten();
         let others: Vec<_> = others
             .filter(|(of, adds)| **of != same && adds.slots.is_some())
             .collect();
         Others {
             groups,
+            groups_of_all,
             fronts: others.len().try_into().unwrap_or(u64::MAX),
             slots: others
                 .iter()
@@ -74,6 +79,21 @@ impl Planned {
                 .filter_map(|(_, adds)| adds.slots)
                 .collect(),
         }
+    }
+}
+
+/// How many services the endpoints of this run add, by cluster.
+#[derive(Debug, Default)]
+pub(super) struct PlannedServices(Mutex<BTreeMap<String, BTreeMap<EndpointName, u64>>>);
+
+impl PlannedServices {
+    /// Notes how many this endpoint adds to `cluster`, and tells how many the others do.
+    pub(super) fn note(&self, cluster: &str, own: &EndpointName, adds: u64) -> u64 {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = all.entry(cluster.to_owned()).or_default();
+        there.insert(own.clone(), adds);
+        let others = there.iter().filter(|(name, _)| *name != own);
+        others.map(|(_, adds)| adds).sum()
     }
 }
 
@@ -150,9 +170,22 @@ mod tests {
         assert_eq!((d.fronts, d.groups, d.slots.len()), (1, 6, 0));
         let e = note(&port, "e", &first);
         assert_eq!(
-            (e.fronts, e.groups),
-            (2, 6),
+            (e.fronts, e.groups, e.groups_of_all),
+            (2, 6, 6),
             "a rollout adds nothing for good"
         );
+        let elsewhere = planned.note("other", &port, &name("f"), &first);
+        assert_eq!((elsewhere.groups, elsewhere.groups_of_all), (0, 8));
+    }
+
+    #[test]
+    fn services_are_counted_by_cluster_and_once_for_each_endpoint() {
+        let planned = PlannedServices::default();
+        let note = |cluster, own, adds| planned.note(cluster, &name(own), adds);
+        assert_eq!(note("models", "a", 2), 0);
+        assert_eq!(note("models", "b", 1), 2);
+        assert_eq!(note("other", "c", 1), 0);
+        assert_eq!(note("models", "a", 0), 1);
+        assert_eq!(note("models", "b", 1), 0);
     }
 }

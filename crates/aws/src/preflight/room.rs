@@ -15,6 +15,8 @@ pub(super) struct Used {
     /// Listeners or rules, as the ingress makes the one or the other.
     pub(super) fronts: u64,
     pub(super) groups: u64,
+    /// Those of all load balancers in the region, and of none.
+    pub(super) groups_of_all: u64,
     pub(super) taken: Taken,
 }
 
@@ -49,14 +51,18 @@ impl Preflight {
                 }
             }
         };
-        let groups = self.groups.get(arn, self.balancers.count_groups(arn));
+        let groups = self.balancers.count_groups(Some(arn));
+        let groups = self.groups.get(arn, groups);
+        let of_all = self.groups.get("", self.balancers.count_groups(None));
         let taken = self.balancers.who_has(ingress);
         let taken = self.taken.get(crate::elb::parent(ingress), taken);
         let limits = self.limits.get("", self.balancers.limits());
-        let (fronts, groups, taken, limits) = futures::join!(fronts, groups, taken, limits);
+        let (fronts, groups, of_all, taken, limits) =
+            futures::join!(fronts, groups, of_all, taken, limits);
         let used = Used {
             fronts: fronts?,
             groups: groups?,
+            groups_of_all: of_all?,
             taken: taken?,
         };
         let own = &around.spec.name;
@@ -99,7 +105,8 @@ pub(super) fn judge(
     if makes_front(asked) {
         findings.extend(slot(ingress, own, used, others).err());
     }
-    let mut count = |word: &str, there: u64, planned: u64, adds: u64, most: u64| {
+    let of_one = format!("load balancer {balancer}");
+    let mut count = |whole: &str, word: &str, there: u64, planned: u64, adds: u64, most: u64| {
         if adds == 0 || there + planned + adds <= most {
             return;
         }
@@ -114,7 +121,7 @@ pub(super) fn judge(
             }
         };
         let text = format!(
-            "load balancer {balancer} has {there} {word}{besides}, this endpoint needs {adds} more, and {whose} {most}; ask AWS for a higher quota, \
+            "{whole} has {there} {word}{besides}, this endpoint needs {adds} more, and {whose} {most}; ask AWS for a higher quota, \
              destroy an endpoint that is not needed, or name another one in {attribute}"
         );
         let error = Error::invalid(text).at(attribute);
@@ -137,15 +144,24 @@ pub(super) fn judge(
         let there = used
             .fronts
             .saturating_sub(leaves.try_into().unwrap_or(u64::MAX));
-        count(word, there, others.fronts, 1, most);
+        count(&of_one, word, there, others.fronts, 1, most);
     }
     if asked.front != FrontChange::Unsettled {
         count(
+            &of_one,
             "target groups",
             used.groups,
             others.groups,
             asked.revisions,
             limits.groups,
+        );
+        count(
+            "the account",
+            "target groups in this region",
+            used.groups_of_all,
+            others.groups_of_all,
+            asked.revisions,
+            limits.groups_of_all,
         );
     }
     findings
@@ -236,6 +252,7 @@ mod tests {
         Used {
             fronts,
             groups,
+            groups_of_all: groups,
             taken: Taken {
                 there: [(80, "listener a".to_owned())].into(),
                 leased: [(81, name("own"))].into(),
@@ -277,6 +294,7 @@ mod tests {
         let others = Others {
             fronts: 3,
             groups: 4,
+            groups_of_all: 5,
             slots: Vec::new(),
         };
         for (ingress, asked, used, others, said) in [
@@ -331,6 +349,16 @@ mod tests {
                 assert!(found, "{said} is not in {told:?}");
             }
         }
+        let many = Used {
+            groups_of_all: 2994,
+            ..used(1, 1)
+        };
+        let full = told(&leased, &first, &many, &others, true);
+        assert_eq!(full.len(), 1, "{full:?}");
+        assert!(
+            full[0].1.contains("the account has 2994 target groups in this region, other endpoints of this run add 5, this endpoint needs 2 more, and the account may have 3000"),
+            "{full:?}"
+        );
         let told = told(&leased, &another, &used(50, 0), &none, false);
         assert_eq!(told[0].0, Verdict::MayFail);
         assert!(told[0].1.contains("DescribeAccountLimits"), "{told:?}");

@@ -43,7 +43,10 @@ pub(crate) async fn check(
 }
 
 /// Refuses the deployment that these alarms stopped when it was tried last, as `evidence` has it, while one of them is still off: it went off because of it.
-pub(crate) fn check_again(aside: &BTreeMap<String, String>, evidence: Option<&Value>) -> Result<()> {
+pub(crate) fn check_again(
+    aside: &BTreeMap<String, String>,
+    evidence: Option<&Value>,
+) -> Result<()> {
     let stopped = evidence.and_then(|found| found["alarms"].as_array());
     let stopped: BTreeSet<&str> = (stopped.into_iter().flatten())
         .filter_map(Value::as_str)
@@ -101,7 +104,10 @@ pub(super) async fn ask(
             recovered: BTreeSet::new(),
         });
     }
-    let is_ok = |name: &&String| told.get(*name).is_some_and(|alarm| alarm.state == AlarmState::Ok);
+    let is_ok = |name: &&String| {
+        told.get(*name)
+            .is_some_and(|alarm| alarm.state == AlarmState::Ok)
+    };
     let recovered = aside.iter().filter(is_ok).cloned().collect();
     let mut off = off(&told);
     off.retain(|(name, _)| !aside.contains(*name));

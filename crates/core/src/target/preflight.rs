@@ -23,13 +23,15 @@ pub enum Check {
     LoadBalancer,
     /// The certificate that it shows them.
     Certificate,
+    /// What the account may have of all this.
+    Quotas,
     /// How long the credentials last with which all is done.
     Credentials,
 }
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Roles,
         Self::Permissions,
         Self::Cluster,
@@ -37,6 +39,7 @@ impl Check {
         Self::Images,
         Self::LoadBalancer,
         Self::Certificate,
+        Self::Quotas,
         Self::Credentials,
     ];
 
@@ -50,6 +53,7 @@ impl Check {
             Self::Images => "images",
             Self::LoadBalancer => "load_balancer",
             Self::Certificate => "certificate",
+            Self::Quotas => "quotas",
             Self::Credentials => "credentials",
         }
     }

@@ -69,6 +69,39 @@ impl EcsWorld {
         text(&made["CertificateArn"])
     }
 
+    /// From now on the account may have so much of a service.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn quota(&self, service: &str, name: &str, value: f64) {
+        let told = self.quotas(service);
+        let of_name = |quota: &&Value| quota["QuotaName"] == name;
+        let quota = told.iter().find(of_name).expect(name);
+        let body =
+            json!({"ServiceCode": service, "QuotaCode": quota["QuotaCode"], "DesiredValue": value});
+        let target = "ServiceQuotasV20190624";
+        self.json(
+            "servicequotas",
+            target,
+            "RequestServiceQuotaIncrease",
+            &body,
+        );
+    }
+
+    fn quotas(&self, service: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut body = json!({ "ServiceCode": service });
+        loop {
+            let target = "ServiceQuotasV20190624";
+            let page = self.json("servicequotas", target, "ListServiceQuotas", &body);
+            all.extend(page["Quotas"].as_array().cloned().unwrap_or_default());
+            match page["NextToken"].as_str() {
+                Some(next) => body["NextToken"] = next.into(),
+                None => return all,
+            }
+        }
+    }
+
     /// Gives a secret this policy.
     ///
     /// # Panics

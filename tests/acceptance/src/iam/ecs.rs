@@ -1,4 +1,4 @@
-//! Which permissions a call of Certificate Manager, Secrets Manager, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
+//! Which permissions a call of Certificate Manager, Secrets Manager, Service Quotas, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -28,6 +28,20 @@ pub(super) fn acm(operation: &str, body: &Value) -> Vec<Call> {
             vec![Call::new(&format!("acm:{operation}"), arn)]
         }
         other => panic!("Certificate Manager's {other} is not known here"),
+    }
+}
+
+/// What a call of Service Quotas needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn quotas(operation: &str) -> Vec<Call> {
+    match operation {
+        "ListServiceQuotas" => vec![Call::new(
+            &format!("servicequotas:{operation}"),
+            "*".to_owned(),
+        )],
+        other => panic!("the provider does not call {other} of Service Quotas"),
     }
 }
 

@@ -135,7 +135,7 @@ async fn answer(
 
 /// Whom a request asks, and by which protocol.
 enum Asked {
-    /// DynamoDB, ECS, Certificate Manager, Secrets Manager, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
+    /// DynamoDB, ECS, Certificate Manager, Secrets Manager, Service Quotas, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
     /// Elastic Load Balancing, CloudWatch, EC2 or IAM: a form.
     Form,
@@ -177,6 +177,7 @@ impl Asked {
                     "AmazonEC2ContainerRegistry_V20150921" => ecs::ecr(operation, &body),
                     "CertificateManager" => ecs::acm(operation, &body),
                     "Logs_20140328" => ecs::logs(operation, &body),
+                    "ServiceQuotasV20190624" => ecs::quotas(operation),
                     "secretsmanager" => ecs::secrets(operation, &body),
                     "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),

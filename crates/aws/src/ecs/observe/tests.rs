@@ -106,7 +106,12 @@ fn a_revision_is_ready_only_while_a_target_of_it_is_healthy() {
         (RevisionState::Ready, 2, String::new())
     );
     let whole = |healthy, unhealthy| {
-        revision(&variant("main"), Some(&two), Some(&health(healthy, unhealthy))).is_whole()
+        revision(
+            &variant("main"),
+            Some(&two),
+            Some(&health(healthy, unhealthy)),
+        )
+        .is_whole()
     };
     assert!(whole(2, 0) && whole(2, 1) && whole(3, 0));
     assert!(!whole(1, 1));

@@ -155,7 +155,11 @@ fn a_replacement_beside_as_many_healthy_targets_as_tasks_are_asked_for_changes_n
             pending,
             ..three.clone()
         };
-        assert_eq!(judged(&service, &[], Some(&health)), Verdict::Steady, "{what}");
+        assert_eq!(
+            judged(&service, &[], Some(&health)),
+            Verdict::Steady,
+            "{what}"
+        );
     }
     // The task that is replaced was one of those that are asked for.
     for health in [health(2, 1, 0), health(2, 0, 1)] {
@@ -166,7 +170,10 @@ fn a_replacement_beside_as_many_healthy_targets_as_tasks_are_asked_for_changes_n
         assert_eq!(judged(&three, once, Some(&health)), Verdict::Starting);
         assert_eq!(keeps_failing(once), None);
         let twice = [exited.clone(), exited];
-        fails(judged(&three, &twice, Some(&health)), &["ended with status 1"]);
+        fails(
+            judged(&three, &twice, Some(&health)),
+            &["ended with status 1"],
+        );
         let why = keeps_failing(&twice).expect("two tasks ended");
         assert!(why.contains("ended with status 1"), "{why}");
     }

@@ -1,13 +1,16 @@
 //! ECR, by its own API.
 
+use std::sync::Arc;
+
 use mlops_core::Class;
+use mlops_core::clock::SystemClock;
 use mlops_core::images::{Images as _, Reference};
 use serde_json::{Value, json};
 
 use super::server::{Said, Server};
 use crate::images::{Registries, digest_of};
 use crate::support::table;
-use crate::{AwsSettings, Endpoints};
+use crate::{AwsClients, AwsSettings, Endpoints, transport};
 
 const HOST: &str = "111122223333.dkr.ecr.us-east-2.amazonaws.com";
 const CONFIG: &str = r#"{"os": "linux", "architecture": "amd64"}"#;
@@ -76,10 +79,53 @@ async fn an_image_is_asked_for_in_the_region_and_the_account_of_its_registry() {
     assert_eq!(body["registryId"], "111122223333");
     assert_eq!(body["repositoryName"], "a/own");
     assert_eq!(body["imageIds"], json!([{"imageTag": "1"}]));
-    let layer: Value = serde_json::from_str(&made[2].body).expect("JSON");
+    // The manifest is asked for once.
+    let layer: Value = serde_json::from_str(&made[1].body).expect("JSON");
     assert_eq!(layer["layerDigest"], digest_of(CONFIG.as_bytes()));
     // The address is a secret of its own.
-    assert_eq!(made[3].header("authorization"), "");
+    assert_eq!(made[2].header("authorization"), "");
+    assert_eq!(made.len(), 3);
+    let pinned = format!("a/own@{}", digest_of(manifest().as_bytes()));
+    let by_digest = registries.look(&image(&pinned), true).await;
+    assert_eq!(by_digest.expect("an answer"), Some(found));
+    let again = server.made().into_iter().skip(3);
+    let again: Vec<String> = again
+        .map(|made| made.header("x-amz-target").to_owned())
+        .collect();
+    assert!(
+        !again.iter().any(|target| target.ends_with("BatchGetImage")),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_image_is_found_where_no_region_is_set() {
+    let server = Server::start(|_, _| has(&manifest(), &digest_of(manifest().as_bytes()))).await;
+    let settings = AwsSettings {
+        region: None,
+        // No file of the machine names one.
+        shared_config_files: vec!["/dev/null".into()],
+        shared_credentials_files: vec!["/dev/null".into()],
+        endpoints: Endpoints {
+            ecr: Some(format!("http://{}", server.host)),
+            ..Endpoints::default()
+        },
+        ..table::settings("http://127.0.0.1:1")
+    };
+    let http = transport::http_client(&settings).expect("a client");
+    // Not completed from the environment.
+    let clients = AwsClients::over(http, Arc::new(SystemClock::default()), settings);
+    let none = clients.region().await.expect_err("none is set");
+    assert!(none.to_string().contains("no region is set"), "{none}");
+    let registries = Registries::with_clients(clients);
+    for tag in ["1", "2"] {
+        let digest = registries.digest(&image(&format!("a/own:{tag}"))).await;
+        assert!(digest.expect("an answer").is_some());
+    }
+    for made in server.made() {
+        let signed = made.header("authorization");
+        assert!(signed.contains("/us-east-2/ecr/aws4_request"), "{signed}");
+    }
 }
 
 #[tokio::test]

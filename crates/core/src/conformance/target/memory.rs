@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::calls::{Fault, World};
 use super::world::{
-    Behaviour, Handle, Lack, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView, version_of,
+    Behaviour, Handle, Lack, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView,
+    version_of,
 };
 use crate::clock::Clock;
 use crate::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};

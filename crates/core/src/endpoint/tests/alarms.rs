@@ -194,7 +194,10 @@ async fn alarms_that_are_off_before_are_set_aside_and_named_so_that_a_mend_can_g
 #[tokio::test]
 async fn an_alarm_that_was_set_aside_counts_from_when_it_was_ok() {
     // The first step bakes for five seconds, and so does the second.
-    for (meanwhile, counts) in [(AlarmState::Ok, true), (AlarmState::InsufficientData, false)] {
+    for (meanwhile, counts) in [
+        (AlarmState::Ok, true),
+        (AlarmState::InsufficientData, false),
+    ] {
         let bench = quiet().await;
         set(&bench, "errors", 0, alarm(AlarmState::Alarm, "before"));
         set(&bench, "errors", 3, alarm(meanwhile, ""));

@@ -65,7 +65,9 @@ async fn a_candidate_of_which_an_instance_keeps_failing_is_taken_back_though_oth
 async fn what_serves_need_not_be_whole_for_a_rollout() {
     let usual = takes(&serving().await).await;
     let bench = serving().await;
-    bench.target.set_lacking(1, Duration::ZERO, SECOND * 3600, Some("it crashes"));
+    bench
+        .target
+        .set_lacking(1, Duration::ZERO, SECOND * 3600, Some("it crashes"));
     assert_eq!(takes(&bench).await, usual);
     assert_eq!(bench.target.view(), settled(2));
 }

@@ -187,9 +187,10 @@ impl Crowd {
         };
         Self {
             target: Arc::new(EcsTarget::with_clock(
-                clients,
+                clients.clone(),
                 settings,
                 records.clone(),
+                Arc::new(crate::images::Registries::with_clients(clients)),
                 clock.clone(),
             )),
             registry: Registry::new(
