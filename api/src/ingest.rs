@@ -173,6 +173,7 @@ fn spec(artifact: Artifact, found: Inspected) -> VersionSpec {
     VersionSpec {
         artifact,
         framework: found.framework.to_owned(),
+        image: None,
         signature: Some(found.signature),
         params: Default::default(),
         lineage: None,

@@ -36,6 +36,7 @@ pub(crate) enum PlannedAlias {
 struct Planned {
     models: BTreeMap<ModelName, PlannedModel>,
     aliases: BTreeMap<AliasId, Alias>,
+    images: BTreeMap<ModelName, Attr<String>>,
 }
 
 /// What this run knows of one alias.
@@ -65,6 +66,21 @@ impl Siblings {
     /// What is planned for a model, if this run plans it.
     pub(crate) fn model(&self, name: &ModelName) -> Option<PlannedModel> {
         self.lock().models.get(name).cloned()
+    }
+
+    /// A version of the model will be this image, by its digest if that is known.
+    pub(crate) fn plan_image(&self, model: ModelName, image: Attr<String>) {
+        let mut planned = self.lock();
+        let first = planned.images.entry(model).or_insert_with(|| image.clone());
+        // Of several nobody knows which one a variant will be bound to.
+        if *first != image {
+            *first = Attr::Unknown;
+        }
+    }
+
+    /// The image that the model's next version is; `None` if this run plans no version that is one.
+    pub(crate) fn image(&self, model: &ModelName) -> Option<Attr<String>> {
+        self.lock().images.get(model).cloned()
     }
 
     /// An alias will point there.
@@ -110,6 +126,21 @@ impl From<&Attr<u64>> for PlannedAlias {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_image_of_a_planned_version_is_known_if_there_is_one_such_version() {
+        let siblings = Siblings::default();
+        let model = ModelName::new("fraud").unwrap();
+        assert_eq!(siblings.image(&model), None);
+        siblings.plan_image(model.clone(), "fraud@sha256:aa".to_owned().into());
+        siblings.plan_image(model.clone(), "fraud@sha256:aa".to_owned().into());
+        assert_eq!(
+            siblings.image(&model),
+            Some(Attr::Known("fraud@sha256:aa".to_owned()))
+        );
+        siblings.plan_image(model.clone(), "fraud@sha256:bb".to_owned().into());
+        assert_eq!(siblings.image(&model), Some(Attr::Unknown));
+    }
 
     #[test]
     fn a_planned_alias_hides_the_registry_and_others_do_not() {

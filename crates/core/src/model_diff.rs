@@ -16,6 +16,8 @@ pub struct Side<'a> {
     pub size: Option<u64>,
     /// Digest of the artifact, as text.
     pub digest: Option<String>,
+    /// The image by its digest; the inner `None`: it is no image.
+    pub image: Option<Option<String>>,
     /// Framework.
     pub framework: Option<&'a str>,
     /// Signature; the inner `None`: it has none.
@@ -32,8 +34,9 @@ impl<'a> Side<'a> {
         Self {
             name: version.id.to_string(),
             metrics: Some(&version.metrics),
-            size: Some(version.spec.artifact.size),
+            size: version.size(),
             digest: Some(version.spec.artifact.digest.to_string()),
+            image: Some(version.spec.image.as_ref().map(|image| image.uri.clone())),
             framework: Some(&version.spec.framework),
             signature: Some(version.spec.signature.as_ref()),
             params: Some(&version.spec.params),
@@ -69,6 +72,12 @@ pub fn model_diff(
             "size".into(),
             format!("{old} -> {new} bytes{}", percent(old, new)),
         );
+    }
+    if let (Some(old), Some(new)) = (&old.image, &new.image)
+        && old != new
+    {
+        let named = |image: &Option<String>| image.clone().unwrap_or_else(|| "none".to_owned());
+        lines.insert("image".into(), format!("{} -> {}", named(old), named(new)));
     }
     if let (Some(old), Some(new)) = (old.framework, new.framework)
         && old != new
@@ -288,6 +297,7 @@ mod tests {
             params: Some(&old_params),
             lineage: Some(None),
             digest: None,
+            image: Some(None),
         };
         let new = Side {
             name: "the new version".into(),
@@ -298,6 +308,7 @@ mod tests {
             params: Some(&params),
             lineage: Some(Some(&lineage)),
             digest: None,
+            image: Some(Some("fraud@sha256:aa".to_owned())),
         };
         let diff = model_diff(&old, &new, &declared);
         let expected = [
@@ -310,6 +321,7 @@ mod tests {
             ("params.seed", "removed"),
             ("signature.inputs.x", "FP32[-1, 64] -> FP32[-1, 65]"),
             ("size", "1000 -> 1500 bytes (+50.0%)"),
+            ("image", "none -> fraud@sha256:aa"),
         ];
         assert_eq!(diff, map(&expected));
     }

@@ -50,6 +50,7 @@ async fn new_version(registry: &Registry, directory: &Path, note: &str) -> NewVe
         spec: VersionSpec {
             artifact,
             framework: "onnx".into(),
+            image: None,
             signature: None,
             params: BTreeMap::from([("note".to_owned(), note.to_owned())]),
             lineage: None,

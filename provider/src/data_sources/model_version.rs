@@ -7,6 +7,7 @@ use mlops_core::Result as CoreResult;
 use mlops_core::names::{AliasId, AliasName, ModelName, VersionId};
 use mlops_core::registry::{Select, Version};
 use tfplugin::schema::{Attribute, Block, Nested, Schema};
+use tfplugin::types::Type;
 use tfplugin::{Attr, DataSource, Diagnostics, ReadContext, validate};
 
 use super::shared::{entry_of, failed, number, numbers, text, texts};
@@ -32,6 +33,8 @@ tfplugin::object! {
         pub(crate) approval_status: Attr<String>,
         /// Why.
         pub(crate) approval_description: Attr<String>,
+        /// The image that it is.
+        pub(crate) image: Attr<Image>,
         /// What the artifact is.
         pub(crate) framework: Attr<String>,
         /// Inputs and outputs.
@@ -50,6 +53,16 @@ tfplugin::object! {
         pub(crate) artifact_size_bytes: Attr<u64>,
         /// When it was registered.
         pub(crate) created_at: Attr<String>,
+    }
+
+    /// The image that a version is.
+    pub(crate) struct Image {
+        /// By its digest.
+        pub(crate) uri: Attr<String>,
+        /// Its digest.
+        pub(crate) digest: Attr<String>,
+        /// What it runs on.
+        pub(crate) platforms: Attr<Vec<String>>,
     }
 
     /// The best by a metric.
@@ -79,6 +92,18 @@ impl DataSource<Client> for ModelVersionData {
                     .validate(validate::one_of(["maximize", "minimize"]))
                     .describe("Which way is better: `maximize` or `minimize`. Default: the goal that the model declares."),
             );
+        let image = Nested::new()
+            .attribute(
+                "uri",
+                text("The image by its digest, `REPOSITORY@sha256:DIGEST`."),
+            )
+            .attribute("digest", text("Its digest, `sha256:DIGEST`."))
+            .attribute(
+                "platforms",
+                Attribute::list(Type::String)
+                    .computed()
+                    .describe("What it runs on, such as `linux/amd64`."),
+            );
         Schema::new(
             Block::new()
                 .describe("One version of a model: by number, by alias, or the best by a metric.")
@@ -93,6 +118,7 @@ impl DataSource<Client> for ModelVersionData {
                 .attribute("status", text("`active` or `archived`."))
                 .attribute("approval_status", text("The last word on it; null if nobody spoke."))
                 .attribute("approval_description", text("Why."))
+                .attribute("image", Attribute::single_nested(image).computed().describe("The image, of a version that is one; null of a model's files."))
                 .attribute("framework", text("What the artifact is."))
                 .attribute("signature", text("Inputs and outputs, JSON."))
                 .attribute("metrics", numbers("All metrics, by name."))
@@ -112,7 +138,13 @@ impl DataSource<Client> for ModelVersionData {
             .await
             .map_err(|error| failed(&object, &error))?;
         let entry = entry_of(&version, &cx.client().tags);
+        let size = version.size();
         let spec = version.spec;
+        let image = spec.image.map(|image| Image {
+            digest: image.digest().map(str::to_owned).ok().into(),
+            uri: image.uri.into(),
+            platforms: Attr::Known(image.platforms),
+        });
         Ok(State {
             id: entry.id,
             version: entry.version,
@@ -122,6 +154,7 @@ impl DataSource<Client> for ModelVersionData {
                 .approval
                 .and_then(|approval| approval.description)
                 .into(),
+            image: image.into(),
             framework: spec.framework.into(),
             signature: spec
                 .signature
@@ -132,7 +165,7 @@ impl DataSource<Client> for ModelVersionData {
             tags: entry.tags,
             artifact_uri: version.artifact_uri.into(),
             artifact_digest: entry.artifact_digest,
-            artifact_size_bytes: spec.artifact.size.into(),
+            artifact_size_bytes: size.into(),
             created_at: entry.created_at,
             ..config
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlops_core::endpoint::spec::{VariantSpec, Workload};
+use mlops_core::endpoint::spec::VariantSpec;
 use mlops_core::serving::{RevisionLimits, TASK_VARIABLE};
 use mlops_core::{Error, Result};
 
@@ -13,17 +13,17 @@ const OF_ECS: [&str; 2] = ["AWS_CONTAINER_", "ECS_"];
 /// Bounds of the server begin with it; they are in the task's configuration.
 const BOUNDS: &str = "MLOPS_MAX_";
 
-/// What is wrong with the variables of a variant, each with its attribute. An image of the user's own gets nothing from this provider, so
+/// What is wrong with the variables of a variant, each with its attribute. An image of the user's gets nothing from this provider, so
 /// that only what ECS sets is not the user's.
 pub(super) fn problems(variant: &VariantSpec) -> Vec<(&'static str, Error)> {
     let mut variables = variant.environment.keys();
     let mut secrets = variant.container.secrets.keys();
-    let (environment, secrets) = match variant.workload {
-        Workload::Version(_) => (
+    let (environment, secrets) = match variant.workload.served() {
+        Some(_) => (
             limits(&variant.environment).map(drop),
             secrets.try_for_each(|name| secret(name)),
         ),
-        Workload::Image(_) => (
+        None => (
             variables.try_for_each(|name| free(name, false, "environment")),
             secrets.try_for_each(|name| free(name, false, "secrets")),
         ),

@@ -9,9 +9,7 @@ use aws_sdk_ecs::types::{
     MountPoint, NetworkMode, OsFamily, PortMapping, ResourceRequirement, ResourceType,
     RuntimePlatform, Secret, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
 };
-use mlops_core::endpoint::spec::{
-    Architecture, BoundVersion, LaunchType, ModelCache, Placement, Workload,
-};
+use mlops_core::endpoint::spec::{Architecture, BoundVersion, LaunchType, ModelCache, Placement};
 use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
@@ -68,10 +66,8 @@ pub(super) fn document(
         .set_runtime_platform(revision.container.architecture.map(platform))
         .container_definitions(container(revision, placement, around)?)
         .set_tags(Some(tags::list(around.owner, revision)));
-    let models = match &revision.workload {
-        Workload::Version(_) => Some(Volume::builder().name(MODELS).build()),
-        Workload::Image(_) => None,
-    };
+    let served = revision.workload.served();
+    let models = served.map(|_| Volume::builder().name(MODELS).build());
     let shared = placement.efs.as_ref().map(efs::volume).transpose()?;
     let volumes: Vec<Volume> = models.into_iter().chain(shared).collect();
     Ok(definition.set_volumes((!volumes.is_empty()).then_some(volumes)))
@@ -105,16 +101,14 @@ fn container(
         .build()
         .map_err(|cause| Error::bug("a log configuration lacks its driver").because(cause))?;
     let compute = revision.compute;
-    let models = match &revision.workload {
-        Workload::Version(_) => Some(
-            MountPoint::builder()
-                .source_volume(MODELS)
-                .container_path(TASK_MODELS)
-                .read_only(false)
-                .build(),
-        ),
-        Workload::Image(_) => None,
-    };
+    let served = revision.workload.served();
+    let models = served.map(|_| {
+        MountPoint::builder()
+            .source_volume(MODELS)
+            .container_path(TASK_MODELS)
+            .read_only(false)
+            .build()
+    });
     let shared = placement.efs.as_ref().map(efs::mount);
     let mounts: Vec<MountPoint> = models.into_iter().chain(shared).collect();
     let stop = (placement.drain_seconds + STOP_MARGIN).min(LONGEST_STOP);
@@ -133,8 +127,8 @@ fn container(
                 .build(),
         )
         .log_configuration(log);
-    Ok(match &revision.workload {
-        Workload::Version(bound) => container
+    Ok(match served {
+        Some(bound) => container
             .command("serve")
             .command("--task")
             .user(USER)
@@ -143,7 +137,7 @@ fn container(
             .set_environment(Some(variables(revision, bound, placement, around)?))
             .build(),
         // Its user, its root and its command are its own, unless the variant says another command.
-        Workload::Image(_) => {
+        None => {
             let command = &revision.container.command;
             let environment = revision.environment.iter();
             container

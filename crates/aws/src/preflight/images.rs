@@ -47,7 +47,11 @@ fn wanted(spec: &EndpointSpec, ecs: &EcsSpec) -> BTreeMap<Wanted, Wants> {
             architecture: asked.or(by_default),
         };
         let wants = Wants {
-            named: own.map_or_else(|| "ecs".to_owned(), |_| format!("variants.{name}.image")),
+            named: match (own, variant.workload.bound()) {
+                (None, _) => "ecs".to_owned(),
+                (Some(_), Some(_)) => format!("variants.{name}.model"),
+                (Some(_), None) => format!("variants.{name}.image"),
+            },
             runs: format!("variants.{name}.architecture"),
             is_default: asked.is_none(),
         };

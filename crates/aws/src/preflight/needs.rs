@@ -89,7 +89,7 @@ pub(super) fn needs(spec: &EndpointSpec, ecs: &EcsSpec, place: &Place<'_>) -> Ve
                 format!("to set variants.{name}.secrets.{variable}"),
             );
         }
-        if let (Some(_), Some(bucket)) = (variant.workload.bound(), place.bucket) {
+        if let (Some(_), Some(bucket)) = (variant.workload.served(), place.bucket) {
             let (partition, _) = owner(&ecs.task_role_arn);
             // One stands for all: policies are about the bucket, or what begins so.
             let key = format!("{}sha256/{}/manifest", place.prefix, "0".repeat(64));

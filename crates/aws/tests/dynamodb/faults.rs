@@ -168,6 +168,7 @@ impl World {
             spec: VersionSpec {
                 artifact: self.artifact.clone(),
                 framework: "onnx".into(),
+                image: None,
                 signature: None,
                 params: BTreeMap::new(),
                 lineage: None,

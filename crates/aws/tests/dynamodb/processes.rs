@@ -85,6 +85,7 @@ fn new_version(artifacts: &MemoryArtifacts, note: &str) -> NewVersion {
                 .put_bytes("model.onnx", b"a model")
                 .expect("stored"),
             framework: "onnx".into(),
+            image: None,
             signature: None,
             params: BTreeMap::from([("note".to_owned(), note.to_owned())]),
             lineage: None,

@@ -382,6 +382,7 @@ async fn ten_thousand_versions_of_one_model_are_listed() {
         spec: VersionSpec {
             artifact,
             framework: "onnx".into(),
+            image: None,
             signature: None,
             params: Default::default(),
             lineage: None,
@@ -731,6 +732,7 @@ async fn each_gets_its_number(url: &str, table: &str) {
                 spec: VersionSpec {
                     artifact: artifact.clone(),
                     framework: "onnx".into(),
+                    image: None,
                     signature: None,
                     params: Default::default(),
                     lineage: None,

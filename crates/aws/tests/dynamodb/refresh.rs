@@ -50,6 +50,7 @@ fn new_version(model: ModelName, artifact: &Artifact) -> NewVersion {
         spec: VersionSpec {
             artifact: artifact.clone(),
             framework: "onnx".into(),
+            image: None,
             signature: Some(Signature {
                 inputs: vec![Tensor {
                     name: "x".into(),

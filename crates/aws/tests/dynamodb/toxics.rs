@@ -72,6 +72,7 @@ async fn register(url: &str, table: &str, each: usize) -> Vec<u64> {
         spec: VersionSpec {
             artifact,
             framework: "onnx".into(),
+            image: None,
             signature: None,
             params: Default::default(),
             lineage: None,

@@ -96,6 +96,7 @@ impl Stores {
             spec: VersionSpec {
                 artifact: self.artifact.clone(),
                 framework: "onnx".into(),
+                image: None,
                 signature: None,
                 params: BTreeMap::new(),
                 lineage: None,

@@ -76,7 +76,7 @@ impl EndpointSpec {
             .collect()
     }
 
-    /// Variant -> image, of those that run one of the user's own.
+    /// Variant -> image, of those that run one in place of the model server.
     pub fn images(&self) -> BTreeMap<VariantName, String> {
         let variants = self.variants.iter();
         variants
@@ -273,7 +273,7 @@ impl HealthCheck {
     pub const DEFAULT_PATH: &'static str = "/v2/health/live";
     /// The path by default of a task that runs the model server: it answers once its model is loaded.
     pub const DEFAULT_PATH_OF_TASK: &'static str = "/v2/health/ready";
-    /// The path by default of a task that runs an image of the user's own, of which no other path is known.
+    /// The path by default of a task that runs an image of the user's, of which no other path is known.
     pub const DEFAULT_PATH_OF_IMAGE: &'static str = "/";
     /// The longest that one probe may be allowed to take: a step's call ends within 30 s.
     pub const LONGEST_TIMEOUT: Period = Period::seconds(20);
@@ -285,9 +285,9 @@ impl HealthCheck {
 
     /// The path that a load balancer asks a task that runs `workload`.
     pub fn path_of_task(&self, workload: &Workload) -> &str {
-        self.path.as_deref().unwrap_or(match workload {
-            Workload::Version(_) => Self::DEFAULT_PATH_OF_TASK,
-            Workload::Image(_) => Self::DEFAULT_PATH_OF_IMAGE,
+        self.path.as_deref().unwrap_or(match workload.own_image() {
+            None => Self::DEFAULT_PATH_OF_TASK,
+            Some(_) => Self::DEFAULT_PATH_OF_IMAGE,
         })
     }
 

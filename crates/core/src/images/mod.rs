@@ -3,12 +3,14 @@
 //! A tag may move, so nothing runs by one: it is resolved to a digest when a plan is made, and the digest is what runs. Why:
 //! `docs/decisions/0029-image-tags.md`.
 
+mod container;
 mod parcel;
 mod platform;
 mod reference;
 
 use async_trait::async_trait;
 
+pub use self::container::ContainerImage;
 pub use self::parcel::{Blobs, Document, Parcel, Publisher, Sent};
 pub use self::platform::Platform;
 pub use self::reference::Reference;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Retention;
 use crate::artifacts::{Artifact, Digest};
 use crate::gates::Gate;
+use crate::images::ContainerImage;
 use crate::names::{AliasName, ModelName, VersionId};
 use crate::signature::{Compatibility, Signature};
 
@@ -280,8 +281,11 @@ pub enum VersionStatus {
 pub struct VersionSpec {
     /// The artifact: digest, size, files.
     pub artifact: Artifact,
-    /// `onnx`, later others.
+    /// `onnx`, or `container`.
     pub framework: String,
+    /// The image, of a version that is one: the artifact names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ContainerImage>,
     /// Inputs and outputs, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -377,6 +381,14 @@ impl Version {
     /// The digest of its artifact.
     pub fn digest(&self) -> &Digest {
         &self.spec.artifact.digest
+    }
+
+    /// What a machine fetches to run it, in bytes, where that is known: of an image its layers.
+    pub fn size(&self) -> Option<u64> {
+        match &self.spec.image {
+            Some(image) => image.size,
+            None => Some(self.spec.artifact.size),
+        }
     }
 
     /// Whether it is archived.

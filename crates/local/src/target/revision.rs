@@ -50,7 +50,7 @@ fn progress(revision: &Revision, status: &RevisionStatus) -> Result<Progress<()>
 }
 
 async fn specification(artifacts: &dyn ArtifactStore, revision: &Revision) -> Result<RevisionSpec> {
-    let bound = revision.workload.bound().ok_or_else(|| {
+    let bound = revision.workload.served().ok_or_else(|| {
         Error::bug(format!(
             "revision {} was made for another target",
             revision.name

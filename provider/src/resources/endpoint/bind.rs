@@ -18,6 +18,8 @@ use crate::siblings::PlannedAlias;
 /// The versions that the variants are bound to.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
+    /// The images of versions that this run will register, by variant; unknown where the plan of the version could not know them.
+    pub(crate) images: BTreeMap<String, Attr<String>>,
     /// Those that are known, by variant.
     pub(crate) bound: BTreeMap<String, Version>,
     /// What is not there although it is named; at plan a warning, at apply an error.
@@ -30,11 +32,23 @@ impl Bindings {
         let bound = |version: &Version| Bound {
             version: version.id.version,
             digest: version.digest().to_string(),
+            image: version.spec.image.as_ref().map(|image| image.uri.clone()),
         };
         self.bound
             .iter()
             .map(|(variant, version)| (variant.clone(), bound(version)))
             .collect()
+    }
+
+    /// The image that a variant's version is; `None` if it is a model's files, which the model server loads.
+    pub(crate) fn image(&self, variant: &str) -> Option<Attr<String>> {
+        match self.bound.get(variant) {
+            Some(version) => {
+                let image = version.spec.image.as_ref()?;
+                Some(image.uri.clone().into())
+            }
+            None => self.images.get(variant).cloned(),
+        }
     }
 
     /// The number of a variant's version, if it is known.
@@ -68,7 +82,11 @@ pub(crate) async fn bind(
                     _ => drop(bindings.bound.insert(name.clone(), version)),
                 }
             }
-            Ok(None) => {}
+            Ok(None) => {
+                let model = variant.model.as_str().and_then(|model| model.parse().ok());
+                let image = model.and_then(|model| client.siblings.image(&model));
+                (bindings.images).extend(image.map(|image| (name.clone(), image)));
+            }
             Err(error) if error.class() == Class::NotFound => {
                 let detail = format!("{error}.");
                 bindings.missing.push(variant_error(

@@ -36,7 +36,7 @@ pub(crate) async fn deploy(
     if !bindings.missing.is_empty() {
         return Err(bindings.missing.into_iter().collect());
     }
-    let images = images::settle(client, planned).await?;
+    let images = images::settle(client, planned, &bindings).await?;
     let mut draft = plan::draft(client, planned, &bindings, &images)?
         .filter(|draft| draft.is_bound)
         .ok_or_else(shared::unknown_at_apply)?;

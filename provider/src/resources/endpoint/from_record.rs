@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlops_core::endpoint::spec::{
-    Analysis, Container, HealthCheck, ModelCache, RolloutSpec, RolloutStep, TargetSpec, VariantSpec,
+    Analysis, Container, HealthCheck, ModelCache, RolloutSpec, RolloutStep, TargetSpec,
+    VariantSpec, Workload,
 };
 use mlops_core::endpoint::{EndpointRecord, Percent, Period, spec};
 use mlops_core::images::Reference;
@@ -148,7 +149,10 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
         model: bound.map(|bound| bound.model.to_string()).into(),
         model_version: bound.map(|bound| bound.version).into(),
         model_alias: Attr::Null,
-        image: variant.workload.own_image().map(str::to_owned).into(),
+        image: match &variant.workload {
+            Workload::Version(_) => Attr::Null,
+            Workload::Image(own) => own.image.clone().into(),
+        },
         traffic: percent(variant.traffic),
         shadow_percentage: percent(variant.shadow_percentage),
         environment: map(&variant.environment),

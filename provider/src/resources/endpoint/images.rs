@@ -8,8 +8,9 @@ use mlops_core::images::Reference;
 use mlops_core::{Class, Error};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState, Severity};
 
+use super::bind::Bindings;
 use super::model::variant_path;
-use super::schema::{Runs, State};
+use super::schema::{Runs, State, Variant};
 use crate::client::{Client, unreadable};
 
 /// The key in private state under which the model server's image is kept as it was written.
@@ -28,7 +29,11 @@ pub(crate) struct Resolved {
 
 impl Resolved {
     /// The attribute `target_images`.
-    pub(crate) fn target(&self, state: &State) -> Attr<BTreeMap<String, Attr<String>>> {
+    pub(crate) fn target(
+        &self,
+        state: &State,
+        bindings: &Bindings,
+    ) -> Attr<BTreeMap<String, Attr<String>>> {
         if state.ecs.is_null() {
             return Attr::Null;
         }
@@ -38,12 +43,12 @@ impl Resolved {
         let mut images = BTreeMap::new();
         for (name, variant) in variants {
             let image = match variant.runs() {
-                Runs::Image => self.own.get(name).unwrap_or(&Attr::Unknown),
-                Runs::Version => &self.server,
+                Runs::Image => self.own.get(name).cloned().unwrap_or(Attr::Unknown),
+                Runs::Version => bindings.image(name).unwrap_or_else(|| self.server.clone()),
                 Runs::Undecided => return Attr::Unknown,
             };
             if !image.is_null() {
-                images.insert(name.clone(), image.clone());
+                images.insert(name.clone(), image);
             }
         }
         Attr::Known(images)
@@ -83,9 +88,18 @@ impl<'a> Held<'a> {
     /// What the model server's image was resolved to, if it is written as it was.
     fn server(&self, image: &str) -> Option<&'a str> {
         let is_same = self.server.as_deref() == Some(image);
-        let mut variants = self.prior?.variants.known()?.iter();
-        let (name, _) = variants.find(|(_, variant)| variant.runs() == Runs::Version)?;
-        self.target(name).filter(|_| is_same)
+        let written: Reference = image.parse().ok().filter(|_| is_same)?;
+        // A version may be an image of its own.
+        let is_server = |name: &String| {
+            let target = self.target(name)?;
+            let held: Reference = target.parse().ok()?;
+            let is_its =
+                held.registry() == written.registry() && held.repository() == written.repository();
+            is_its.then_some(target)
+        };
+        let variants = self.prior?.variants.known()?.iter();
+        let mut serving = variants.filter(|(_, variant)| variant.runs() == Runs::Version);
+        serving.find_map(|(name, _)| is_server(name))
     }
 }
 
@@ -93,6 +107,7 @@ impl<'a> Held<'a> {
 pub(crate) async fn resolve(
     client: &Client,
     state: &State,
+    bindings: &Bindings,
     held: &Held<'_>,
 ) -> Result<Resolved, Diagnostics> {
     let mut resolved = Resolved::default();
@@ -122,7 +137,7 @@ pub(crate) async fn resolve(
     if let Some(image) = client
         .server_image
         .as_deref()
-        .filter(|_| runs_server(state))
+        .filter(|_| runs_server(state, bindings))
     {
         let at = Path::attribute("ecs");
         let held = held.server(image);
@@ -143,7 +158,11 @@ pub(crate) async fn resolve(
 }
 
 /// The images that a plan decided on. What it could not know is resolved now.
-pub(crate) async fn settle(client: &Client, planned: &State) -> Result<Resolved, Diagnostics> {
+pub(crate) async fn settle(
+    client: &Client,
+    planned: &State,
+    bindings: &Bindings,
+) -> Result<Resolved, Diagnostics> {
     let target = |name: &String| planned.target_images.known()?.get(name)?.as_str();
     let variants = || planned.variants.known().into_iter().flatten();
     let mut settled = Resolved::default();
@@ -152,15 +171,18 @@ pub(crate) async fn settle(client: &Client, planned: &State) -> Result<Resolved,
             (Runs::Image, Some(image)) => {
                 settled.own.insert(name.clone(), image.to_owned().into());
             }
-            (_, Some(image)) => settled.server = image.to_owned().into(),
-            (_, None) => {}
+            (_, Some(image)) if bindings.image(name).is_none() => {
+                settled.server = image.to_owned().into();
+            }
+            _ => {}
         }
     }
-    let is_settled = |(name, variant): (&String, &super::schema::Variant)| {
-        target(name).is_some() || variant.runs() == Runs::Version && client.server_image.is_none()
+    let is_settled = |(name, variant): (&String, &Variant)| {
+        let is_bound = client.server_image.is_none() || bindings.image(name).is_some();
+        target(name).is_some() || variant.runs() == Runs::Version && is_bound
     };
     if planned.ecs.is_null() || !variants().all(is_settled) {
-        let found = resolve(client, planned, &Held::default()).await?;
+        let found = resolve(client, planned, bindings, &Held::default()).await?;
         if let Some(missing) = found.warnings.into_iter().next() {
             let missing = Diagnostic {
                 severity: Severity::Error,
@@ -187,9 +209,12 @@ pub(crate) async fn private(client: &Client) -> Result<PrivateState, Diagnostics
     Ok(private)
 }
 
-fn runs_server(state: &State) -> bool {
+fn runs_server(state: &State, bindings: &Bindings) -> bool {
     let mut variants = state.variants.known().into_iter().flatten();
-    !state.ecs.is_null() && variants.any(|(_, variant)| variant.runs() != Runs::Image)
+    let runs_server = |(name, variant): (&String, &Variant)| {
+        variant.runs() != Runs::Image && bindings.image(name).is_none()
+    };
+    !state.ecs.is_null() && variants.any(runs_server)
 }
 
 /// An image as it is written.

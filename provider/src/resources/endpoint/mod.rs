@@ -75,8 +75,8 @@ impl Resource<Client> for EndpointResource {
         };
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
         let held = images::Held::new(request.prior.as_ref(), &request.private)?;
-        let images = images::resolve(client, &state, &held).await?;
-        state.target_images = images.target(&state);
+        let images = images::resolve(client, &state, &bindings, &held).await?;
+        state.target_images = images.target(&state, &bindings);
         let draft = plan::draft(client, &state, &bindings, &images)?;
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;

@@ -27,6 +27,8 @@ pub(crate) struct Bound {
     pub(crate) version: u64,
     /// Digest of its artifact.
     pub(crate) digest: String,
+    /// The image that it is, if it is one.
+    pub(crate) image: Option<String>,
 }
 
 /// The specification for what is planned, with each variant bound to what `bound` says.
@@ -171,8 +173,9 @@ fn workload(
                 .at(format!("{path}.model"))
             };
             let model = problem(model.ok_or_else(nameless), problems)?;
-            let Bound { version, digest } = bound?;
-            Some(Workload::version(model, *version, digest))
+            let bound = bound?;
+            let version = Workload::version(model, bound.version, &bound.digest);
+            Some(version.of_container(bound.image.as_deref()))
         }
         Runs::Undecided => None,
     }

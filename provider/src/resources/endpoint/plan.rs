@@ -39,11 +39,16 @@ pub(crate) fn draft(
         if variant.runs() == Runs::Image {
             continue;
         }
+        let image = bindings.image(name);
+        if image.as_ref().is_some_and(Attr::is_unknown) {
+            return Ok(None);
+        }
         bound.entry(name.clone()).or_insert_with(|| {
             complete = false;
             Bound {
                 version: 0,
                 digest: String::new(),
+                image: image.and_then(Attr::into_known),
             }
         });
     }

@@ -1,5 +1,6 @@
 //! `mlops_model_version`: an artifact, immutable and numbered once.
 
+mod image;
 mod model;
 mod review;
 mod schema;
@@ -26,7 +27,7 @@ use crate::diagnose;
 use crate::resources::{convert, shared};
 use crate::tags::{AllTags, Held};
 use schema::State;
-use source::{Source, Stored};
+use source::{Content, Source, Stored};
 
 /// The time for a registration where the configuration names none.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -60,6 +61,12 @@ impl Resource<Client> for ModelVersionResource {
         let mut state = request.proposed;
         state.tags_all = client.tags.plan(cx, &state.tags)?;
         let replaced = plan_artifact(&mut state, &request.config, prior, source);
+        if (replaced || prior.is_none())
+            && let Some(image) = state.image.known()
+            && state.model.is_known()
+        {
+            (client.siblings).plan_image(model::model(&state)?, image::runs(image));
+        }
         let unchanged = !replaced && prior.is_some_and(|prior| same_but_review(prior, &state));
         let mut plan = Planned::new(state).private(private);
         if replaced {
@@ -202,7 +209,11 @@ impl ImportState<Client, State> for ModelVersionResource {
             convert::elements(found.metrics.clone()).into()
         };
         let Held { tags, tags_all } = client.tags.imported(&found.tags);
+        let image = found.spec.image.as_ref();
         let known = State {
+            image: image
+                .map(|image| image::state(image, image.uri.clone().into()))
+                .into(),
             tags,
             tags_all,
             metrics,
@@ -222,19 +233,26 @@ fn plan_artifact(state: &mut State, config: &State, prior: Option<&State>, sourc
             if !prior.source.is_null() {
                 state.source = prior.source.clone();
             }
+            if !prior.image.is_null() {
+                state.image = prior.image.clone();
+            }
             keep_artifact(state, config, prior);
             false
         }
         (Source::Read(read), prior) => {
-            let (artifact, inspected) = *read;
+            let (artifact, content) = *read;
             state.artifact_digest = artifact.digest.to_string().into();
-            state.artifact_size_bytes = artifact.size.into();
+            state.artifact_size_bytes = content.size(&artifact).into();
             state.artifact_uri = Attr::Unknown;
             if config.framework.is_null() {
-                state.framework = inspected.framework.into();
+                state.framework = content.framework().into();
             }
             if config.signature.is_null() {
-                state.signature = model::signature_text(&inspected.signature).into();
+                state.signature = content.signature().map(model::signature_text).into();
+            }
+            if let Content::Image(found) = &content {
+                let written = (state.image.known()).map_or(Attr::Null, |image| image.uri.clone());
+                state.image = Attr::Known(image::state(found, written));
             }
             prior.is_some()
         }
@@ -242,6 +260,11 @@ fn plan_artifact(state: &mut State, config: &State, prior: Option<&State>, sourc
             state.artifact_digest = Attr::Unknown;
             state.artifact_size_bytes = Attr::Unknown;
             state.artifact_uri = Attr::Unknown;
+            state.image = image::unknown(&config.image);
+            let was_image = prior.is_some_and(|prior| !prior.image.is_null());
+            if config.framework.is_null() && (was_image || !config.image.is_null()) {
+                state.framework = Attr::Unknown;
+            }
             if config.signature.is_null() {
                 state.signature = Attr::Unknown;
             }
@@ -319,7 +342,6 @@ async fn register(
     planned: &State,
 ) -> Result<(Version, Option<RemoteTree>), Diagnostics> {
     let name = model::model(planned)?;
-    let source = planned.source.require(Path::attribute("source"))?;
     let fail = |error: mlops_core::Error| {
         diagnose::failed(format!("Cannot register a version of model {name}"), &error)
     };
@@ -327,10 +349,16 @@ async fn register(
     let digest = digest.transpose().map_err(fail)?;
     let mut again = true;
     loop {
-        let stored = source::store(source, digest.as_ref(), client).await;
+        let stored = match &planned.image {
+            Attr::Known(image) => image::store(image, digest.as_ref(), planned, client).await,
+            _ => {
+                let source = planned.source.require(Path::attribute("source"))?;
+                source::store(source, digest.as_ref(), client).await
+            }
+        };
         let Stored {
             artifact,
-            inspected,
+            content,
             seen,
         } = stored.map_err(|error| {
             if error.is_conflict() {
@@ -340,7 +368,7 @@ async fn register(
             }
         })?;
         let stored_digest = artifact.digest;
-        let registration = model::registration(name.clone(), planned, artifact, inspected)
+        let registration = model::registration(name.clone(), planned, artifact, content)
             .ok_or_else(shared::unknown_at_apply)?;
         match client.registry.register_version(registration).await {
             // A sweep of the artifacts passed between the two steps.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use mlops_core::artifacts::Artifact;
-use mlops_core::inspect::Inspected;
 use mlops_core::names::{ModelName, VersionId};
 use mlops_core::registry::{
     ApprovalUpdate, Lineage, NewVersion, Smoke, Version, VersionSpec, VersionUpdate,
@@ -11,7 +10,9 @@ use mlops_core::registry::{
 use mlops_core::signature::Signature;
 use tfplugin::{Attr, Diagnostics};
 
+use super::image;
 use super::schema::{self, State};
+use super::source::Content;
 use crate::client;
 use crate::resources::convert;
 use crate::tags::{self, AllTags, Held, TagRules};
@@ -31,18 +32,22 @@ pub(crate) fn registration(
     model: ModelName,
     state: &State,
     artifact: Artifact,
-    inspected: Inspected,
+    content: Content,
 ) -> Option<NewVersion> {
     let signature = match state.signature.as_str() {
-        Some(text) => serde_json::from_str(text).ok()?,
-        None => inspected.signature,
+        Some(text) => Some(serde_json::from_str(text).ok()?),
+        None => content.signature().cloned(),
     };
     Some(NewVersion {
         model,
         spec: VersionSpec {
             artifact,
-            framework: inspected.framework.to_owned(),
-            signature: Some(signature),
+            framework: content.framework().to_owned(),
+            signature,
+            image: match content {
+                Content::Model(_) => None,
+                Content::Image(image) => Some(image),
+            },
             params: convert::known_map(&state.params)?.unwrap_or_default(),
             lineage: lineage(&state.lineage)?,
             smoke: convert::known(&state.smoke)?.and_then(|smoke| {
@@ -128,6 +133,9 @@ pub(crate) fn state(version: &Version, known: &State, rules: &TagRules) -> State
         version: version.id.version.into(),
         source: known.source.clone(),
         source_hash: known.source_hash.clone(),
+        image: (spec.image.as_ref().zip(known.image.known()))
+            .map(|(image, known)| image::state(image, known.uri.clone()))
+            .into(),
         framework: spec.framework.clone().into(),
         signature: signature(spec.signature.as_ref(), &known.signature),
         metrics: convert::managed(&version.metrics, &known.metrics),
@@ -146,7 +154,7 @@ pub(crate) fn state(version: &Version, known: &State, rules: &TagRules) -> State
         tags_all,
         artifact_uri: version.artifact_uri.clone().into(),
         artifact_digest: version.digest().to_string().into(),
-        artifact_size_bytes: spec.artifact.size.into(),
+        artifact_size_bytes: version.size().into(),
         created_at: version.created_at.to_string().into(),
         gate_report: known.gate_report.clone(),
         model_diff: known.model_diff.clone(),
@@ -197,6 +205,7 @@ pub(crate) fn blank() -> State {
         version: Attr::Null,
         source: Attr::Null,
         source_hash: Attr::Null,
+        image: Attr::Null,
         framework: Attr::Null,
         signature: Attr::Null,
         metrics: Attr::Null,

@@ -10,6 +10,7 @@ use mlops_core::signature::Signature;
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
 
+use super::image;
 use super::model;
 use super::schema::State;
 use crate::client::Client;
@@ -289,6 +290,11 @@ async fn diff(
         metrics: Some(&metrics),
         size,
         digest: state.artifact_digest.to_option(),
+        image: match &state.image {
+            Attr::Known(image) => image::runs(image).into_known().map(Some),
+            Attr::Null => Some(None),
+            Attr::Unknown => None,
+        },
         framework: state.framework.as_str(),
         signature: Some(signature.as_ref()),
         params: Some(&params),

@@ -24,6 +24,8 @@ tfplugin::object! {
         pub(crate) source: Attr<String>,
         /// Stands for the bytes where the source cannot be read at plan.
         pub(crate) source_hash: Attr<String>,
+        /// The image that was registered.
+        pub(crate) image: Attr<Image>,
         /// What the artifact is.
         pub(crate) framework: Attr<String>,
         /// Inputs and outputs, JSON.
@@ -62,6 +64,16 @@ tfplugin::object! {
         pub(crate) model_diff: Attr<BTreeMap<String, String>>,
         /// How long operations may take.
         pub(crate) timeouts: Attr<Timeouts>,
+    }
+
+    /// The image that a version is.
+    pub(crate) struct Image {
+        /// The image as it is written.
+        pub(crate) uri: Attr<String>,
+        /// What it was resolved to.
+        pub(crate) digest: Attr<String>,
+        /// What it runs on.
+        pub(crate) platforms: ListOf<String>,
     }
 
     /// Where a version comes from.
@@ -128,6 +140,15 @@ pub(crate) fn schema() -> Schema {
                 ),
             )
             .attribute(
+                "image",
+                Attribute::single_nested(image())
+                    .optional()
+                    .validate(validate::conflicts_with(["source", "source_hash", "framework", "smoke"]))
+                    .describe(
+                        "The image to register in place of a model's files: it serves itself, on ECS. `smoke` asks the model server, which an image is not.",
+                    ),
+            )
+            .attribute(
                 "framework",
                 Attribute::string()
                     .optional()
@@ -135,7 +156,7 @@ pub(crate) fn schema() -> Schema {
                     .validate(validate::one_of(["onnx"]))
                     .requires_replace()
                     .use_state_for_unknown()
-                    .describe("What the artifact is: `onnx`. Read from the artifact if not set."),
+                    .describe("What the artifact is: `onnx`, read from the artifact if not set; of an `image` it is `container`."),
             )
             .attribute(
                 "signature",
@@ -187,9 +208,9 @@ pub(crate) fn schema() -> Schema {
             .attribute("tags_all", shared::tags_all())
             .attribute("artifact_uri", kept(Attribute::string()).describe("Where the artifact lies."))
             .attribute("artifact_digest", kept(Attribute::string()).describe(
-                "SHA-256 of the artifact's manifest, `sha256:…`. Known at plan where the source can be read.",
+                "SHA-256 of the artifact's manifest, `sha256:…`. Known at plan where the source can be read. The artifact of an `image` is the document that names it.",
             ))
-            .attribute("artifact_size_bytes", kept(Attribute::number()).describe("The artifact's size in bytes."))
+            .attribute("artifact_size_bytes", kept(Attribute::number()).describe("The artifact's size in bytes; of an `image` what a machine pulls that has none of its layers, if its registry tells."))
             .attribute("created_at", shared::created_at())
             .attribute("gate_report", kept(Attribute::map(Type::String)).describe(
                 "How the gates of the aliases in `gate_for` judge this version, by metric. Known at plan.",
@@ -199,6 +220,20 @@ pub(crate) fn schema() -> Schema {
             ))
             .single("timeouts", timeouts::block([Operation::Create])),
     )
+}
+
+fn image() -> Nested {
+    Nested::new()
+        .attribute("uri", Attribute::string().required().validate(validate::length(1..=4096)).describe(
+            "The image, `REPOSITORY:TAG` or `REPOSITORY@sha256:DIGEST`. A tag is resolved once, when the version is planned: it may move afterwards. Another \
+             tag of the same digest in the same repository changes nothing, any other image replaces the version. ECR is asked with the provider's \
+             credentials, any other registry with what `docker login` left.",
+        ))
+        .attribute("digest", Attribute::string().computed().describe("The digest that is the version, `sha256:DIGEST`. Known at plan."))
+        .attribute(
+            "platforms",
+            Attribute::list(Type::String).computed().describe("What it runs on, sorted, such as `linux/amd64`. Known at plan."),
+        )
 }
 
 fn lineage() -> Nested {

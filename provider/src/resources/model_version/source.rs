@@ -6,10 +6,13 @@ use std::sync::Arc;
 use mlops_core::artifacts::{
     Artifact, Digest, DigestCache, NoDigestCache, RemoteTree, SourceFile, describe_source,
 };
+use mlops_core::images::ContainerImage;
 use mlops_core::inspect::{Inspected, inspect, looked};
+use mlops_core::signature::Signature;
 use mlops_core::{Error, Result};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, PrivateState};
 
+use super::image;
 use super::schema::State;
 use crate::client::{Client, unreadable};
 use crate::diagnose;
@@ -23,9 +26,43 @@ pub(crate) enum Source {
     /// The bytes that are registered already.
     Unchanged,
     /// These bytes.
-    Read(Box<(Artifact, Inspected)>),
+    Read(Box<(Artifact, Content)>),
     /// Only apply can read it.
     Unknown,
+}
+
+/// What an artifact is.
+pub(crate) enum Content {
+    /// The files of a model.
+    Model(Inspected),
+    /// The document that names an image.
+    Image(ContainerImage),
+}
+
+impl Content {
+    /// The word for it.
+    pub(crate) fn framework(&self) -> &'static str {
+        match self {
+            Self::Model(inspected) => inspected.framework,
+            Self::Image(_) => ContainerImage::FRAMEWORK,
+        }
+    }
+
+    /// Inputs and outputs, where the artifact tells.
+    pub(crate) fn signature(&self) -> Option<&Signature> {
+        match self {
+            Self::Model(inspected) => Some(&inspected.signature),
+            Self::Image(_) => None,
+        }
+    }
+
+    /// What a machine fetches to run it, in bytes.
+    pub(crate) fn size(&self, artifact: &Artifact) -> Option<u64> {
+        match self {
+            Self::Model(_) => Some(artifact.size),
+            Self::Image(image) => image.size,
+        }
+    }
 }
 
 /// Looks at the source that is configured. What one elsewhere looks like goes to `private`.
@@ -38,14 +75,21 @@ pub(crate) async fn look(
     private: &mut PrivateState,
     client: &Client,
 ) -> Result<Source, Diagnostics> {
+    match &config.image {
+        Attr::Known(image) => return image::look(image, prior, client).await,
+        Attr::Unknown => return Ok(Source::Unknown),
+        Attr::Null => {}
+    }
     let source = match &config.source {
         Attr::Known(source) => source,
         Attr::Unknown => return Ok(Source::Unknown),
-        Attr::Null if prior.is_some_and(|prior| prior.source.is_null()) => {
+        Attr::Null
+            if prior.is_some_and(|prior| prior.source.is_null() && prior.image.is_null()) =>
+        {
             return Ok(Source::Unchanged);
         }
         Attr::Null => {
-            let detail = "Set source to the file or directory to register.";
+            let detail = "Set source to the file or directory to register, or image to an image that serves itself.";
             return Err(Diagnostic::error("A version needs a source", detail)
                 .at(Path::attribute("source"))
                 .into());
@@ -130,7 +174,7 @@ fn registered(prior: Option<&State>) -> Option<String> {
 /// A source that was stored.
 pub(crate) struct Stored {
     pub(crate) artifact: Artifact,
-    pub(crate) inspected: Inspected,
+    pub(crate) content: Content,
     /// What it looked like, if it lies elsewhere.
     pub(crate) seen: Option<RemoteTree>,
 }
@@ -150,7 +194,7 @@ pub(crate) async fn store(
         let (artifact, inspected) = put(source.as_ref(), planned, digests, client).await?;
         return Ok(Stored {
             artifact,
-            inspected,
+            content: Content::Model(inspected),
             seen: None,
         });
     }
@@ -160,7 +204,7 @@ pub(crate) async fn store(
     client.sources.release(&tree);
     Ok(Stored {
         artifact,
-        inspected,
+        content: Content::Model(inspected),
         seen: Some(tree),
     })
 }
@@ -205,7 +249,8 @@ async fn read(
             return Ok(Source::Unchanged);
         }
         let inspected = inspect(&tree)?;
-        Ok(Source::Read(Box::new((artifact, inspected))))
+        let content = Content::Model(inspected);
+        Ok(Source::Read(Box::new((artifact, content))))
     })
     .await
 }

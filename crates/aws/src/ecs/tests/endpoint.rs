@@ -211,6 +211,7 @@ impl Endpoint {
                 spec: VersionSpec {
                     artifact: artifact.expect("stored"),
                     framework: "onnx".to_owned(),
+                    image: None,
                     signature: None,
                     params: BTreeMap::new(),
                     lineage: None,

@@ -58,6 +58,7 @@ impl Bench {
             let spec = VersionSpec {
                 artifact: bench.artifacts.put_bytes("model.onnx", &[version])?,
                 framework: "onnx".to_owned(),
+                image: None,
                 signature: None,
                 params: BTreeMap::new(),
                 lineage: None,

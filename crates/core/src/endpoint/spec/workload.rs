@@ -11,7 +11,7 @@ use crate::names::{ModelName, VersionId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Workload {
-    /// A version of a registry model, served by the model server.
+    /// A version of a registry model, served by the model server if it is a model's files.
     Version(BoundVersion),
     /// An image of the user's own, of which nothing is known but that it listens on a port.
     Image(OwnImage),
@@ -26,6 +26,9 @@ pub struct BoundVersion {
     pub version: u64,
     /// Digest of the version's artifact, as the registry records it.
     pub artifact_digest: String,
+    /// `REPOSITORY@sha256:DIGEST`, of a version that is an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_image: Option<String>,
 }
 
 /// An image of the user's own.
@@ -42,7 +45,17 @@ impl Workload {
             model,
             version,
             artifact_digest: artifact_digest.into(),
+            container_image: None,
         })
+    }
+
+    /// The same, where the version is this image.
+    #[must_use]
+    pub fn of_container(mut self, image: Option<&str>) -> Self {
+        if let Self::Version(bound) = &mut self {
+            bound.container_image = image.map(str::to_owned);
+        }
+        self
     }
 
     /// This image.
@@ -73,12 +86,17 @@ impl Workload {
         })
     }
 
-    /// The image, unless it is a version.
+    /// The image that runs in place of the model server: the user's own, or that of a version.
     pub fn own_image(&self) -> Option<&str> {
         match self {
-            Self::Version(_) => None,
+            Self::Version(bound) => bound.container_image.as_deref(),
             Self::Image(own) => Some(&own.image),
         }
+    }
+
+    /// The version that the model server loads, unless an image runs in its place.
+    pub fn served(&self) -> Option<&BoundVersion> {
+        self.bound().filter(|bound| bound.container_image.is_none())
     }
 
     /// A few characters that tell it in a derived name: `v2`, or the beginning of an image's digest.
@@ -232,6 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_with_a_version_that_is_an_image_is_read_as_it_was_written() {
+        let mut variant: VariantSpec = serde_json::from_str(BEFORE).unwrap();
+        variant.workload = variant
+            .workload
+            .of_container(Some("example.com/fraud@sha256:00"));
+        let text = serde_json::to_value(&variant).unwrap();
+        assert_eq!(text["container_image"], "example.com/fraud@sha256:00");
+        let again: VariantSpec = serde_json::from_value(text).unwrap();
+        assert_eq!(again, variant);
+    }
+
+    #[test]
     fn a_version_and_an_image_have_short_labels_and_an_image_binds_nothing() {
         let version = Workload::version(ModelName::new("digits").unwrap(), 2, "sha256:aa");
         assert_eq!(
@@ -239,6 +269,14 @@ mod tests {
             ("v2".to_owned(), "digits/2".to_owned())
         );
         assert_eq!(version.version_id().unwrap().to_string(), "digits/2");
+        let container = version
+            .clone()
+            .of_container(Some("example.com/fraud@sha256:00"));
+        assert_eq!(
+            (container.label(), container.own_image(), container.served()),
+            ("v2".to_owned(), Some("example.com/fraud@sha256:00"), None)
+        );
+        assert!(version.served().is_some() && version.own_image().is_none());
         let image = Workload::image("example.com:5000/server@sha256:0123456789abcdef");
         assert_eq!(image.label(), "01234567");
         assert_eq!((image.number(), image.version_id()), (None, None));

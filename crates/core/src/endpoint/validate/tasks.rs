@@ -19,11 +19,18 @@ pub(super) fn of(variant: &VariantSpec) -> Vec<(String, String)> {
                 own.image
             ),
         ),
-        Workload::Version(_) if !container.command.is_empty() => refuse(
+        // Of version 0 nothing is known yet.
+        Workload::Version(bound)
+            if bound.container_image.is_none()
+                && bound.version != 0
+                && !container.command.is_empty() =>
+        {
+            refuse(
             "command",
             "command is what an image is started with, and the model server has its own; leave it out"
                 .to_owned(),
-        ),
+            )
+        }
         _ => {}
     }
     if container.port == 0 {
@@ -54,7 +61,16 @@ pub(super) fn of(variant: &VariantSpec) -> Vec<(String, String)> {
 pub(super) fn none(spec: &EndpointSpec) -> Vec<Error> {
     let only_tasks = |(name, variant): (&_, &VariantSpec)| {
         let (compute, container) = (&variant.compute, &variant.container);
-        let (attribute, message) = if variant.workload.own_image().is_some() {
+        let (attribute, message) = if let Workload::Version(bound) = &variant.workload
+            && bound.container_image.is_some()
+        {
+            let message = format!(
+                "version {} is an image, which runs in a container on ECS, and this endpoint runs on this machine; \
+                 bind it to a version with a model's files, or give the endpoint a block ecs",
+                variant.workload
+            );
+            ("model", message)
+        } else if variant.workload.own_image().is_some() {
             let message = "image runs in a container on ECS, and this endpoint runs on this machine; \
                            give the variant a model and a model_version, or the endpoint a block ecs";
             ("image", message.to_owned())

@@ -289,7 +289,8 @@ async fn a_run_that_ends_in_good_order_while_it_is_watched_keeps_what_it_made() 
         closed.unwrap();
         registered
     };
-    let registered = machines.clock.run(registered).await.unwrap();
+    // Boxed: calls are deep.
+    let registered = Box::pin(machines.clock.run(registered)).await.unwrap();
     assert_eq!(registered.id, id("fraud/2"));
 }
 

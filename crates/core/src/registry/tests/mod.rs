@@ -65,6 +65,7 @@ impl World {
             spec: VersionSpec {
                 artifact,
                 framework: "onnx".into(),
+                image: None,
                 signature: None,
                 params: BTreeMap::new(),
                 lineage: None,
