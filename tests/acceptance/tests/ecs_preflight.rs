@@ -676,7 +676,11 @@ fn what_the_account_may_not_have_is_told_with_its_numbers() {
         "{told}"
     );
     world.quota("ecs", "Tasks per service", 1.0);
-    work.plan_fails(&["asks for at least 2 tasks", "the account may have 1;"]);
+    work.plan_fails(&[
+        "asks for at least 2 tasks",
+        "the account may have 1;",
+        "autoscaling",
+    ]);
     world.quota("ecs", "Tasks per service", 5000.0);
 
     // Half a vCPU each, by default.

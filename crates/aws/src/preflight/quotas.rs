@@ -68,15 +68,11 @@ fn judge(spec: &EndpointSpec, cluster: &str, seen: &Seen, asked: &PreflightAsked
             .variants
             .get(name)
             .is_some_and(|one| one.autoscaling.is_some());
-        let attribute = match is_own {
+        let block = match is_own {
             true => format!("variants.{name}.autoscaling"),
             false => "autoscaling".to_owned(),
         };
-        let found = tasks_of_one(name.as_str(), tasks, seen, is_new);
-        findings.extend(found.map(|found| Finding {
-            error: found.error.at(attribute),
-            ..found
-        }));
+        findings.extend(tasks_of_one(name.as_str(), &block, tasks, seen, is_new));
     }
     findings.extend(vcpus(&footprint, seen, asked));
     findings
@@ -112,20 +108,27 @@ fn services(cluster: &str, seen: &Seen, asked: &PreflightAsked) -> Option<Findin
     Some(found(is_known, Error::invalid(text).at("ecs.cluster_arn")))
 }
 
-fn tasks_of_one(variant: &str, tasks: &Tasks, seen: &Seen, is_new: bool) -> Option<Finding> {
+fn tasks_of_one(
+    variant: &str,
+    block: &str,
+    tasks: &Tasks,
+    seen: &Seen,
+    is_new: bool,
+) -> Option<Finding> {
     let (most, is_known, whose) = of_ecs(seen, TASKS);
-    let (word, asked) = match (f64::from(tasks.least) > most, f64::from(tasks.most) > most) {
-        (true, _) => ("at least", tasks.least),
-        (_, true) => ("up to", tasks.most),
+    let (word, bound, asked) = match (f64::from(tasks.least) > most, f64::from(tasks.most) > most) {
+        (true, _) => ("at least", "min", tasks.least),
+        (_, true) => ("up to", "max", tasks.most),
         _ => return None,
     };
     let text = format!(
-        "variant {variant} asks for {word} {asked} tasks, all of one service, and {whose} {most}; ask for less, or ask AWS for more of {:?}",
+        "variant {variant} asks for {word} {asked} tasks, all of one service, and {whose} {most}; ask for less in {block}, or ask AWS for more of {:?}",
         TASKS.0
     );
     // Autoscaling stays below what it may have.
     let is_certain = is_known && is_new && f64::from(tasks.least) > most;
-    Some(found(is_certain, Error::invalid(text)))
+    let error = Error::invalid(text).at(format!("{block}.{bound}"));
+    Some(found(is_certain, error))
 }
 
 fn vcpus(footprint: &Footprint, seen: &Seen, asked: &PreflightAsked) -> Option<Finding> {
@@ -274,29 +277,38 @@ mod tests {
         };
         assert_eq!(told(&spec, &seen(4.0), &first), []);
         for (most, asked, verdict, said) in [
-            (3.0, &first, Verdict::MayFail, "asks for up to 4 tasks"),
-            (1.0, &first, Verdict::Fails, "asks for at least 2 tasks"),
+            (
+                3.0,
+                &first,
+                Verdict::MayFail,
+                "max: variant main asks for up to 4 tasks",
+            ),
+            (
+                1.0,
+                &first,
+                Verdict::Fails,
+                "min: variant main asks for at least 2 tasks",
+            ),
             (
                 1.0,
                 &asked(0, FrontChange::Keep),
                 Verdict::MayFail,
-                "asks for at least 2 tasks",
+                "min: variant main asks for at least 2 tasks",
             ),
         ] {
             let told = told(&spec, &seen(most), asked);
             assert_eq!((told.len(), told[0].0), (1, verdict), "{told:?}");
             assert!(
-                told[0].1.starts_with("autoscaling: variant main "),
+                told[0].1.starts_with(&format!("autoscaling.{said}")),
                 "{told:?}"
             );
-            assert!(told[0].1.contains(said), "{told:?}");
         }
         for variant in spec.variants.values_mut() {
             variant.autoscaling = serde_json::from_value(json!({"min": 9, "max": 9})).ok();
         }
         let own = told(&spec, &seen(8.0), &first);
         assert!(
-            own[0].1.starts_with("variants.main.autoscaling: "),
+            own[0].1.starts_with("variants.main.autoscaling.min: "),
             "{own:?}"
         );
     }
