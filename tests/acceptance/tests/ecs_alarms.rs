@@ -29,10 +29,10 @@ impl World {
     /// A server that says that it is this version, and what stops its rollout.
     fn configure(&mut self, version: &str, alarms: &[&str]) {
         let steps = format!(r#"[{{ traffic = 50, bake = "{BAKE}" }}, {{ traffic = 100 }}]"#);
-        self.configure_steps(version, alarms, &steps);
+        self.configure_steps(version, alarms, &steps, "0s");
     }
 
-    fn configure_steps(&mut self, version: &str, alarms: &[&str], steps: &str) {
+    fn configure_steps(&mut self, version: &str, alarms: &[&str], steps: &str, kept: &str) {
         let runs = format!(
             "image       = \"{}\"\n      environment = {{ VERSION = \"{version}\" }}",
             self.image
@@ -42,7 +42,7 @@ impl World {
     strategy        = "CANARY"
     steps           = {steps}
     alarms          = {alarms:?}
-    terminate_after = "0s"
+    terminate_after = "{kept}"
   }}"#
         );
         self.work
@@ -143,7 +143,7 @@ fn an_alarm_stops_a_rollout_on_ecs_and_does_not_keep_the_mend_out() {
 
     // Whatever it is off because of, another version may be what mends it.
     let steps = r#"[{ traffic = 50, bake = "5s" }, { traffic = 100 }]"#;
-    world.configure_steps("three", &alarms, steps);
+    world.configure_steps("three", &alarms, steps, "0s");
     let applied = world.work.start_apply().wait(Duration::from_secs(120));
     applied.succeeded();
     let said = applied.warnings().concat();
@@ -151,6 +151,27 @@ fn an_alarm_stops_a_rollout_on_ecs_and_does_not_keep_the_mend_out() {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(world.versions(), ["three"]);
+
+    // One that goes off while the old version stands by.
+    world.set("digits-errors", "OK", "no errors any more");
+    let before = world.ecs.everything();
+    let steps = "[{ traffic = 100 }]";
+    world.configure_steps("four", &alarms, steps, BAKE);
+    let applying = world.work.start_apply();
+    wait::until(
+        "the new version has it all",
+        Duration::from_secs(120),
+        || world.versions() == ["four"],
+    );
+    world.set("digits-errors", "ALARM", "23 errors in a minute");
+    let ended = applying.wait(Duration::from_secs(120));
+    ended.failed_with(&[
+        "was rolled back",
+        "while the old revision stood by (rollout.terminate_after)",
+        "is in ALARM",
+    ]);
+    assert_eq!(world.versions(), ["three"]);
+    assert_eq!(world.ecs.everything(), before, "nothing of it is left");
 
     // What a destroy takes away: no alarm is the endpoint's.
     world.work.destroy();

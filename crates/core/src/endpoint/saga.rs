@@ -1,5 +1,6 @@
 //! The endpoint's saga: which steps, in which order, wired how. Pure in (version, request).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::plan::ServerChange;
@@ -8,7 +9,7 @@ use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReade
 use super::steps::{
     Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold,
     HoldCapacity, HoldCapacityInput, HoldInput, Prove, ProveInput, Retire, RetireInput, Scaled,
-    Teardown, TeardownInput,
+    Standby, Teardown, TeardownInput,
 };
 use crate::error::{Error, Result};
 use crate::rollout::{Move, Rollout, RolloutInput};
@@ -84,7 +85,7 @@ pub(super) fn saga(
         .iter()
         .any(|change| change.old.is_some());
     if stands_by && !request.spec.rollout.terminate_after.is_zero() {
-        nodes.push(hold(ports));
+        nodes.push(hold(ports, server));
     }
     if !request.scaled_after().is_empty() {
         nodes.push(autoscale(ports, server));
@@ -259,10 +260,24 @@ fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<
     )
 }
 
-fn hold(ports: &Arc<EndpointPorts>) -> BoxNode<EndpointState> {
-    let input = |state: &EndpointState| {
+fn hold(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        let request = &state.request;
+        let rollout = &request.spec.rollout;
+        let mut aside: BTreeSet<String> = request.aside.keys().cloned().collect();
+        if let Some(last) = &state.rollout.checkpoint {
+            aside = &aside - &last.recovered;
+        }
+        let watched = Standby {
+            server: state.server(server)?,
+            moves: request.rollout.moves.clone(),
+            alarms: rollout.alarms.clone(),
+            aside,
+            on_failure: rollout.on_failure,
+        };
         Ok(HoldInput {
-            terminate_after: state.request.spec.rollout.terminate_after,
+            terminate_after: rollout.terminate_after,
+            watched: Some(watched),
         })
     };
     wire::<_, Hold>(

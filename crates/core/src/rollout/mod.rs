@@ -24,6 +24,7 @@ pub mod address;
 pub(crate) mod alarms;
 pub mod analysis;
 pub mod condition;
+pub(crate) mod guard;
 mod looks;
 pub mod measure;
 pub mod meter;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::alarms;
 use super::analysis::{self, Exposure, Tally};
+use super::guard::Guard;
 use super::looks::{self, Unproved};
 use super::moves::capacity;
 use super::watch::{Failure, Look, Verdict};
@@ -17,10 +17,10 @@ use crate::endpoint::events::Note;
 use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::spec::{Analysis, OnFailure};
 use crate::endpoint::{DeploymentRef, Period};
-use crate::error::{Class, Error, Result};
+use crate::error::{Error, Result};
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::serving::MetricsSnapshot;
-use crate::target::{Observation, RevisionName, Server, Watched};
+use crate::target::{Observation, Server, Watched};
 
 /// Shifts traffic, watches, and gives it back.
 #[derive(Debug)]
@@ -47,6 +47,17 @@ pub struct RolloutInput {
     pub on_failure: OnFailure,
     /// The longest it may take.
     pub max_duration: Period,
+}
+
+impl RolloutInput {
+    fn guard(&self) -> Guard<'_> {
+        Guard {
+            server: &self.server,
+            moves: &self.plan.moves,
+            alarms: &self.alarms,
+            aside: &self.aside,
+        }
+    }
 }
 
 /// Where a rollout is.
@@ -158,8 +169,9 @@ async fn shift(
     mut at: Checkpoint,
     stage: &Stage,
 ) -> Call {
-    let Watched { seen, .. } = living(ports, input, &input.plan.revisions()).await?;
-    if let Some(failure) = alarm(ports, input, &mut at).await? {
+    let guard = input.guard();
+    let Watched { seen, .. } = guard.living(ports, &input.plan.revisions()).await?;
+    if let Some(failure) = alarm(ports, &guard, &mut at).await? {
         return failed(ports, input, at, failure);
     }
     if let Some(pending) = make_room(ports, input, &at, stage, &seen).await? {
@@ -236,13 +248,14 @@ async fn bake(
     mut since: Timestamp,
     mut tallies: BTreeMap<String, Tally>,
 ) -> Call {
-    let Watched { seen, age } = living(ports, input, &input.plan.candidates()).await?;
+    let guard = input.guard();
+    let Watched { seen, age } = guard.living(ports, &input.plan.candidates()).await?;
     let now = ports.clock.now();
-    if let Some(failure) = alarm(ports, input, &mut at).await? {
+    if let Some(failure) = alarm(ports, &guard, &mut at).await? {
         let exposure = exposure(input, &at, seen.metrics.as_ref());
         return failed(ports, input, at, failure.exposed(exposure));
     }
-    let lacks = lacking(input, &seen);
+    let lacks = guard.lacking(&seen);
     let unproved = (ports.last_look).note(since, now, age, lacks.is_none());
     if let Some(unproved) = unproved {
         since = since
@@ -301,19 +314,6 @@ async fn bake(
     Ok(after_bake(input, at, stage))
 }
 
-/// What the candidates have too few of, if that is so.
-fn lacking(input: &RolloutInput, seen: &Observation) -> Option<String> {
-    input.plan.moves.iter().find_map(|change| {
-        let new = seen.revisions.get(&change.new)?;
-        (!new.is_whole()).then(|| {
-            format!(
-                "revision {} has {} healthy instances of {} that are asked for",
-                change.new, new.instances, new.wanted
-            )
-        })
-    })
-}
-
 /// Says why a bake takes longer. What lasts is told once.
 fn tell_unproved(ports: &EndpointPorts, stage: usize, unproved: Unproved, lacks: Option<String>) {
     let step = stage + 1;
@@ -335,23 +335,14 @@ fn tell_unproved(ports: &EndpointPorts, stage: usize, unproved: Unproved, lacks:
     ports.events.tell(note.with("step", step));
 }
 
-/// Before a shift and while a stage bakes, where something is replaced.
+/// What alarms say before a shift and while a stage bakes.
 async fn alarm(
     ports: &EndpointPorts,
-    input: &RolloutInput,
+    guard: &Guard<'_>,
     at: &mut Checkpoint,
 ) -> Result<Option<Failure>> {
-    if input.plan.moves.iter().all(|change| change.old.is_none()) {
-        return Ok(None);
-    }
-    let aside = &input.aside - &at.recovered;
-    let said = alarms::ask(ports.target.as_ref(), &input.alarms, &aside).await?;
-    for name in &said.recovered {
-        let message = format!("alarm {name:?} was set aside, is OK, and counts from here on");
-        (ports.events).tell(Note::new("rollout.alarm_counts", message));
-    }
-    at.recovered.extend(said.recovered);
-    Ok(said.against.map(|(reason, which)| {
+    let against = guard.alarmed(ports, &mut at.recovered).await?;
+    Ok(against.map(|(reason, which)| {
         Failure::Alarmed(format!("in step {}, {reason}", at.stage + 1), which)
     }))
 }
@@ -405,49 +396,6 @@ fn failed(
             Ok(go_on(input, at, Duration::ZERO))
         }
     }
-}
-
-/// A server that died under the rollout fails it at once.
-async fn living(
-    ports: &EndpointPorts,
-    input: &RolloutInput,
-    revisions: &[&RevisionName],
-) -> Result<Watched> {
-    let watched = ports.target.watch(&input.server, revisions).await?;
-    let seen = &watched.seen;
-    if !seen.alive {
-        let reason = seen
-            .reason
-            .clone()
-            .unwrap_or_else(|| "it does not answer".to_owned());
-        return Err(Error::new(
-            Class::NotFound,
-            format!(
-                "the server at {} went away during the rollout: {reason}",
-                input.server.invoke_url
-            ),
-        ));
-    }
-    for change in &input.plan.moves {
-        let new = seen.revisions.get(&change.new);
-        let why = new.and_then(|new| new.failure.clone());
-        if let (Some(new), Some(why)) = (new, &why)
-            && seen.serves(&change.new)
-        {
-            return Err(Error::invalid(format!(
-                "revision {} has {} healthy instances of {} that are asked for, and those that are missing do not come: {why}",
-                change.new, new.instances, new.wanted
-            )));
-        }
-        if !seen.serves(&change.new) {
-            return Err(Error::invalid(format!(
-                "revision {} does not serve any more: {}",
-                change.new,
-                why.unwrap_or_else(|| "the server does not have it ready".to_owned())
-            )));
-        }
-    }
-    Ok(watched)
 }
 
 fn exposure(input: &RolloutInput, at: &Checkpoint, now: Option<&MetricsSnapshot>) -> Exposure {

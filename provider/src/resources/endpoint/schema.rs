@@ -484,7 +484,7 @@ fn rollout() -> Block {
                 .describe("What an interrupted apply does: `rollback` (default), or `resume` at the next apply."),
         )
         .attribute("max_duration", duration("How long the whole rollout may take. Default `1h`."))
-        .attribute("terminate_after", duration("How long the old revision is kept after the last shift. Default `0s` on this machine, `5m` on ECS."))
+        .attribute("terminate_after", duration("How long the old revision is kept after the last shift, under watch: if what took over no longer serves, or an alarm goes off, everything goes back to it. Default `0s` on this machine, `5m` on ECS."))
 }
 
 fn step() -> Nested {

@@ -41,9 +41,11 @@ impl Run {
         match journal.phase {
             Phase::Forward if all_done || executor.is_past_pivot(&journal.state)? => {}
             Phase::Forward if is_wanted && resumes => {
+                self.shift_again(&journal, &saga).await?;
                 executor.resume(&mut journal, &mut handle).await?
             }
             Phase::Paused | Phase::Interrupted if is_wanted => {
+                self.shift_again(&journal, &saga).await?;
                 executor.resume(&mut journal, &mut handle).await?
             }
             Phase::Undo => {}
@@ -88,6 +90,7 @@ impl Run {
                     "deployment.resumed",
                     format!("resumed by {}", self.by),
                 ));
+                self.shift_again(&journal, &saga).await?;
                 executor.resume(&mut journal, &mut handle).await?;
             }
         }
@@ -121,6 +124,25 @@ impl Run {
         }
         self.finish(&mut handle, &journal, ending, Afterwards::Release)
             .await
+    }
+
+    /// Gives what took over the traffic again: an interrupt after the last shift gave it back, journaled or not, and what comes next takes away who has it.
+    /// Before that, the rollout itself shifts again.
+    async fn shift_again(
+        &self,
+        journal: &Journal<EndpointState>,
+        saga: &EndpointSaga,
+    ) -> Result<()> {
+        let state = &journal.state;
+        let rollout = &state.rollout;
+        let last = rollout.input.as_ref().zip(rollout.checkpoint.as_ref());
+        let has_shifted = last.is_some_and(|(input, at)| at.stage >= input.plan.stages.len());
+        if !has_shifted && rollout.output().is_none() {
+            return Ok(());
+        }
+        let server = state.server(saga.server)?;
+        let after = &state.request.rollout.after;
+        self.ports.target.set_weights(&server, after).await
     }
 
     /// Reads an open journal, if this program knows its version.

@@ -12,7 +12,7 @@ mod wait;
 pub use capacity::{Autoscale, AutoscaleInput, HoldCapacity, HoldCapacityInput, Scaled};
 pub use ensure::{EnsureInput, EnsureRevisions};
 pub use health::{CheckHealth, HealthInput, HealthSince};
-pub use hold::{Hold, HoldInput, HoldUntil};
+pub use hold::{Hold, HoldInput, HoldUntil, Standby};
 pub use prove::{Prove, ProveInput};
 pub use retire::{Retire, RetireInput, RetireSince};
 pub use teardown::{Teardown, TeardownInput};

@@ -8,7 +8,7 @@ use crate::endpoint::DeleteRequest;
 use crate::endpoint::spec::{Autoscaling, EndpointSpec};
 use crate::saga::{Drill, FailAt};
 
-fn following(min: u32, max: u32) -> Autoscaling {
+pub(super) fn following(min: u32, max: u32) -> Autoscaling {
     serde_json::from_value(serde_json::json!({
         "min": min, "max": max, "policies": { "cpu": { "metric": "cpu", "target": 60.0 } },
     }))

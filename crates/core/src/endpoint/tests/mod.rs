@@ -9,6 +9,7 @@ mod images;
 mod kills;
 mod rollouts;
 mod sources;
+mod standby;
 mod stops;
 mod stores;
 mod whole;
