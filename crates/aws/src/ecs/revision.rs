@@ -1,26 +1,25 @@
 //! A revision's life: a target group, a task definition and a service, made one after the other and taken away again.
 
+mod leave;
+mod request;
+mod scale;
+
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_ecs::operation::create_service::CreateServiceInput;
-use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
-use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, DeploymentCircuitBreaker,
-    DeploymentConfiguration, LaunchType as EcsLaunchType, LoadBalancer, NetworkConfiguration,
-    PropagateTags,
-};
-use mlops_core::endpoint::spec::{Capacity, LaunchType, Placement, ProviderShare, Workload};
+use mlops_core::endpoint::spec::{Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
 
+pub(super) use self::leave::{drain, remove};
+use self::request::request;
+pub(super) use self::scale::scale;
 use super::Account;
 use super::clusters;
 use super::handle::Handle;
 use super::logs;
 use super::names;
 use super::rounds::Wanted;
-use super::scaling;
 use super::services::{Described, Life, Services};
 use super::tags;
 use super::task_definition::{self, Surroundings};
@@ -108,93 +107,6 @@ async fn make(
     let request = request(handle, revision, placement, &definition, group)?;
     services.create(request).await?;
     Ok(Progress::Done(()))
-}
-
-/// The request that makes the service of `revision`.
-fn request(
-    handle: &Handle,
-    revision: &Revision,
-    placement: &Placement,
-    definition: &str,
-    group: &str,
-) -> Result<CreateServiceInputBuilder> {
-    let name = names::service(&handle.owner, &revision.name);
-    // ECS takes one of the two.
-    let (launch_type, strategy) = match &placement.capacity {
-        Capacity::LaunchType {
-            launch_type: LaunchType::Fargate,
-        } => (Some(EcsLaunchType::Fargate), None),
-        Capacity::LaunchType {
-            launch_type: LaunchType::Ec2,
-        } => (Some(EcsLaunchType::Ec2), None),
-        Capacity::Providers { capacity_providers } => {
-            let shares = capacity_providers.iter().map(share);
-            (None, Some(shares.collect::<Result<Vec<_>>>()?))
-        }
-    };
-    let network = &placement.network;
-    let groups = (!network.security_groups.is_empty()).then(|| network.security_groups.clone());
-    // The instances' own tasks have no say in it.
-    let public = (placement.capacity.launch_type() == LaunchType::Fargate).then_some(
-        if network.assign_public_ip {
-            AssignPublicIp::Enabled
-        } else {
-            AssignPublicIp::Disabled
-        },
-    );
-    let addresses = AwsVpcConfiguration::builder()
-        .set_subnets(Some(network.subnets.clone()))
-        .set_security_groups(groups)
-        .set_assign_public_ip(public)
-        .build()
-        .map_err(|cause| Error::bug("a service's network lacks its subnets").because(cause))?;
-    let grace = i32::try_from(revision.startup_timeout.duration().as_secs()).unwrap_or(i32::MAX);
-    Ok(CreateServiceInput::builder()
-        .cluster(&handle.cluster)
-        .service_name(&name)
-        .client_token(&name)
-        .task_definition(definition)
-        .desired_count(i32::try_from(revision.instances).unwrap_or(i32::MAX))
-        .set_launch_type(launch_type)
-        .set_capacity_provider_strategy(strategy)
-        .network_configuration(
-            NetworkConfiguration::builder()
-                .awsvpc_configuration(addresses)
-                .build(),
-        )
-        .load_balancers(
-            LoadBalancer::builder()
-                .target_group_arn(group)
-                .container_name(names::CONTAINER)
-                .container_port(i32::from(revision.container.port))
-                .build(),
-        )
-        .health_check_grace_period_seconds(grace)
-        // The saga decides what becomes of a revision that does not start; ECS would do it behind its back.
-        .deployment_configuration(
-            DeploymentConfiguration::builder()
-                .deployment_circuit_breaker(
-                    DeploymentCircuitBreaker::builder()
-                        .enable(false)
-                        .rollback(false)
-                        .build(),
-                )
-                .build(),
-        )
-        .enable_execute_command(placement.enable_execute_command)
-        .propagate_tags(PropagateTags::Service)
-        .set_tags(Some(tags::list(&handle.owner, revision))))
-}
-
-/// A provider's part of the service's tasks.
-fn share((name, share): (&String, &ProviderShare)) -> Result<CapacityProviderStrategyItem> {
-    let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    CapacityProviderStrategyItem::builder()
-        .capacity_provider(name)
-        .base(whole(share.base))
-        .weight(whole(share.weight))
-        .build()
-        .map_err(|cause| Error::bug("a share of tasks lacks its provider").because(cause))
 }
 
 /// Whether the service has started.
@@ -345,124 +257,3 @@ pub(super) fn missing(handle: &Handle, revision: &RevisionName) -> Error {
         names::cluster(&handle.cluster)
     ))
 }
-
-/// Asks for `instances` tasks at least: an autoscaler may have more, and none of them is taken away.
-pub(super) async fn scale(
-    account: &Account,
-    handle: &Handle,
-    revision: &RevisionName,
-    instances: u32,
-) -> Result<Progress<()>> {
-    let mut seen = account.look(handle, &[revision], 1, false).await?;
-    let front = seen.attached.ok_or_else(|| handle.gone())?;
-    let missing = || missing(handle, revision);
-    let group = front.iter().find(|group| group.revision == *revision);
-    let group = &group.ok_or_else(missing)?.group_arn;
-    let name = names::service(&handle.owner, revision);
-    let service = (seen.services.remove(&name))
-        .filter(|service| tags::are_of(&service.tags, handle.owner.endpoint))
-        .filter(|service| service.life == Life::Active)
-        .ok_or_else(missing)?;
-    if service.desired < instances {
-        let services = Services::new(&account.clients, &handle.cluster);
-        if !services.ask_for(&name, instances).await? {
-            return Err(missing());
-        }
-        return Ok(Progress::again(POLL, PATIENCE));
-    }
-    let health = account
-        .balancers
-        .health(std::slice::from_ref(group))
-        .await?;
-    let healthy = health.get(group).map_or(0, |health| health.healthy);
-    if healthy >= instances {
-        return Ok(Progress::Done(()));
-    }
-    let recent = |event: &&super::services::Event| event.at >= service.updated;
-    let event = service
-        .events
-        .iter()
-        .filter(recent)
-        .find(|event| verdict::is_final(event));
-    match event {
-        Some(event) => Err(Error::invalid(format!(
-            "revision {revision} has {healthy} healthy tasks and needs {instances}: {}",
-            event.message.trim()
-        ))),
-        None => Ok(Progress::again(POLL, PATIENCE)),
-    }
-}
-
-/// Lets what is in flight end: the service's tasks leave the target group, which waits for their requests.
-pub(super) async fn drain(
-    account: &Account,
-    handle: &Handle,
-    revision: &RevisionName,
-    drain_seconds: u64,
-) -> Result<Progress<()>> {
-    let endpoint = handle.owner.endpoint;
-    let balancers = &account.balancers;
-    let name = names::service(&handle.owner, revision);
-    if let Some(service) = watched_service(account, handle, &name).await?
-        && service.life == Life::Active
-    {
-        if service.desired > 0 {
-            let front = balancers.look(&handle.front, endpoint).await?;
-            let attached = front.unwrap_or_default();
-            let group = attached.iter().find(|group| group.revision == *revision);
-            if group.is_some_and(|group| group.weight > 0) {
-                balancers.detach(&handle.front, endpoint, revision).await?;
-            }
-            // An autoscaler would ask for tasks again.
-            scaling::forget(account, handle, revision).await?;
-            let services = Services::new(&account.clients, &handle.cluster);
-            services.ask_for(&name, 0).await?;
-        }
-        if service.desired > 0 || service.running > 0 || service.pending > 0 {
-            let limit = Duration::from_secs(drain_seconds) + PATIENCE;
-            return Ok(Progress::again(POLL, limit));
-        }
-    }
-    // Only now: targets of a group that is behind no load balancer are dropped without waiting for their requests.
-    balancers.detach(&handle.front, endpoint, revision).await?;
-    Ok(Progress::Done(()))
-}
-
-/// Takes away what a revision was made of. The service goes last: it is what a teardown that was killed is found by.
-pub(super) async fn remove(
-    account: &Account,
-    handle: &Handle,
-    revision: &RevisionName,
-) -> Result<Progress<()>> {
-    let (clients, owner) = (&account.clients, &handle.owner);
-    let name = names::service(owner, revision);
-    let service = watched_service(account, handle, &name).await?;
-    account
-        .balancers
-        .detach(&handle.front, owner.endpoint, revision)
-        .await?;
-    let deleted = account.balancers.delete_group(owner, revision).await?;
-    if let Progress::Pending { .. } = deleted {
-        // What told that it is still held: the front and its tags, the target group and its tags, and the attempt.
-        account.rounds.count(5);
-        return Ok(deleted);
-    }
-    task_definition::take_away(clients, owner.endpoint, &name).await?;
-    // What scales a service outlives it.
-    scaling::forget(account, handle, revision).await?;
-    let Some(service) = service else {
-        return Ok(Progress::Done(()));
-    };
-    if service.life == Life::Active {
-        let services = Services::new(clients, &handle.cluster);
-        services.delete(&name).await?;
-    }
-    // A service without tasks ends by itself.
-    Ok(match service.running + service.pending {
-        0 => Progress::Done(()),
-        _ => Progress::again(POLL, PATIENCE),
-    })
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,34 +1,31 @@
 //! A revision's task definition: the document, and the one of the revision's family that is registered.
 
-use std::collections::{BTreeMap, HashMap};
+mod registered;
+mod variables;
+
+use std::collections::HashMap;
 
 use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionInput;
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
     MountPoint, NetworkMode, OsFamily, PortMapping, ResourceRequirement, ResourceType,
-    RuntimePlatform, Secret, TaskDefinitionField, TaskDefinitionStatus, TransportProtocol, Volume,
+    RuntimePlatform, Secret, TransportProtocol, Volume,
 };
-use mlops_core::endpoint::spec::{Architecture, BoundVersion, LaunchType, ModelCache, Placement};
-use mlops_core::serving::{TASK_MODELS, TASK_VARIABLE, TaskArtifacts, TaskConfig};
+use mlops_core::endpoint::spec::{Architecture, LaunchType, Placement};
+use mlops_core::serving::{TASK_MODELS, TaskArtifacts};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
-use uuid::Uuid;
 
-use super::calls;
+pub(super) use self::registered::{find, register, take_away};
+use self::variables::variables;
 use super::efs;
-use super::environment;
 use super::names;
 use super::tags;
-use crate::clients::AwsClients;
 use crate::elb::Owner;
-use crate::fault::Failure;
 
 /// The model server's user, without rights.
 const USER: &str = "10001:10001";
-/// The longest [`TaskConfig`], as text. A task definition may have 64 KiB in all; the longest part of this is the
-/// golden request.
-const LONGEST_CONFIG: usize = 24 * 1024;
 /// The volume that models are brought to.
 const MODELS: &str = "models";
 /// What a container has to end beyond its own drain.
@@ -172,209 +169,6 @@ fn secrets(revision: &Revision) -> Result<Option<Vec<Secret>>> {
     });
     let secrets: Vec<Secret> = secrets.collect::<Result<_>>()?;
     Ok((!secrets.is_empty()).then_some(secrets))
-}
-
-/// Where the model server keeps its model for other tasks.
-fn cache(revision: &Revision, placement: &Placement) -> Option<String> {
-    match revision.container.model_cache {
-        ModelCache::None => None,
-        ModelCache::Efs => placement.efs.as_ref().map(|efs| efs.container_path.clone()),
-    }
-}
-
-fn variables(
-    revision: &Revision,
-    bound: &BoundVersion,
-    placement: &Placement,
-    around: &Surroundings<'_>,
-) -> Result<Vec<KeyValuePair>> {
-    let attribute = || format!("variants.{}.environment", revision.variant);
-    let limits =
-        environment::limits(&revision.environment).map_err(|error| error.at(attribute()))?;
-    let config = TaskConfig {
-        endpoint: around.owner.name.to_string(),
-        variant: revision.variant.to_string(),
-        revision: revision.name.to_string(),
-        model: bound.model.to_string(),
-        version: bound.version,
-        artifact_digest: bound.artifact_digest.clone(),
-        artifacts: around.artifacts.clone(),
-        port: revision.container.port,
-        limits,
-        drain_seconds: placement.drain_seconds,
-        cache: cache(revision, placement),
-        smoke: revision.smoke.clone(),
-    };
-    let config = serde_json::to_string(&config)
-        .map_err(|cause| Error::bug("a task's configuration is not JSON").because(cause))?;
-    if config.len() > LONGEST_CONFIG {
-        return Err(Error::invalid(format!(
-            "what a task of variant {:?} is started with has {} bytes, and {LONGEST_CONFIG} fit into a task definition; \
-             give the version of {} a smaller golden request",
-            revision.variant.as_str(),
-            config.len(),
-            bound.model,
-        ))
-        .at(format!("variants.{}", revision.variant)));
-    }
-    let mut variables: BTreeMap<&str, &str> = environment::passed(&revision.environment).collect();
-    variables.insert(environment::REGION, around.region);
-    variables.insert(TASK_VARIABLE, &config);
-    Ok(variables.into_iter().map(pair).collect())
-}
-
-/// The registered task definition of the family, if the endpoint's `revision` registered it.
-pub(super) async fn find(
-    clients: &AwsClients,
-    owner: &Owner,
-    revision: &Revision,
-) -> Result<Option<String>> {
-    let family = names::service(owner, &revision.name);
-    let found = describe(clients, &family).await?;
-    Ok(found
-        .filter(|found| found.active && tags::are_of(&found.tags, owner.endpoint))
-        .map(|found| found.arn))
-}
-
-/// Registers it. Without an answer nobody knows whether it is registered: [`find`] tells, the next time.
-pub(super) async fn register(
-    clients: &AwsClients,
-    document: RegisterTaskDefinitionInputBuilder,
-) -> Result<()> {
-    let family = document.get_family().clone().unwrap_or_default();
-    let call = calls::ecs("RegisterTaskDefinition", format!("family {family}"));
-    let client = clients.ecs().await?;
-    calls::run_once(clients, &call, || {
-        Box::pin(document.clone().send_with(client))
-    })
-    .await
-    .map_err(Failure::into_error)?;
-    Ok(())
-}
-
-/// Deregisters and deletes every task definition of the family that is the endpoint's.
-pub(super) async fn take_away(clients: &AwsClients, endpoint: Uuid, family: &str) -> Result<()> {
-    let mut ours = Vec::new();
-    for status in [TaskDefinitionStatus::Active, TaskDefinitionStatus::Inactive] {
-        for arn in list(clients, family, &status).await? {
-            let Some(found) = describe(clients, &arn).await? else {
-                continue;
-            };
-            // A listing may go by the beginning of a family's name.
-            if found.family != family || !tags::are_of(&found.tags, endpoint) {
-                continue;
-            }
-            if found.active {
-                deregister(clients, &arn).await?;
-            }
-            ours.push(arn);
-        }
-    }
-    // The most that one call takes.
-    for arns in ours.chunks(10) {
-        delete(clients, family, arns).await?;
-    }
-    Ok(())
-}
-
-struct Registered {
-    arn: String,
-    family: String,
-    active: bool,
-    tags: BTreeMap<String, String>,
-}
-
-async fn describe(clients: &AwsClients, which: &str) -> Result<Option<Registered>> {
-    let call = calls::ecs("DescribeTaskDefinition", which);
-    let client = clients.ecs().await?;
-    let answer = calls::run(clients, &call, || {
-        Box::pin(
-            client
-                .describe_task_definition()
-                .task_definition(which)
-                .include(TaskDefinitionField::Tags)
-                .send(),
-        )
-    })
-    .await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        // ECS has no other word for a family of which nothing is active.
-        Err(failure) if failure.code() == Some("ClientException") => return Ok(None),
-        Err(failure) => return Err(failure.into_error()),
-    };
-    let tags = tags::read(answer.tags());
-    Ok(answer.task_definition.map(|found| Registered {
-        active: found.status() == Some(&TaskDefinitionStatus::Active),
-        arn: found.task_definition_arn.unwrap_or_default(),
-        family: found.family.unwrap_or_default(),
-        tags,
-    }))
-}
-
-async fn list(
-    clients: &AwsClients,
-    family: &str,
-    status: &TaskDefinitionStatus,
-) -> Result<Vec<String>> {
-    let call = calls::ecs("ListTaskDefinitions", format!("family {family}"));
-    let client = clients.ecs().await?;
-    let answer = calls::run(clients, &call, || {
-        Box::pin(
-            client
-                .list_task_definitions()
-                .family_prefix(family)
-                .status(status.clone())
-                .send(),
-        )
-    })
-    .await
-    .map_err(Failure::into_error)?;
-    // One page: a family has one, and another one for each answer that was lost.
-    Ok(answer.task_definition_arns.unwrap_or_default())
-}
-
-async fn deregister(clients: &AwsClients, arn: &str) -> Result<()> {
-    let call = calls::ecs("DeregisterTaskDefinition", arn);
-    let client = clients.ecs().await?;
-    calls::run(clients, &call, || {
-        Box::pin(
-            client
-                .deregister_task_definition()
-                .task_definition(arn)
-                .send(),
-        )
-    })
-    .await
-    .map_err(Failure::into_error)?;
-    Ok(())
-}
-
-/// ECS forgets it once no task runs it any more.
-async fn delete(clients: &AwsClients, family: &str, arns: &[String]) -> Result<()> {
-    let call = calls::ecs("DeleteTaskDefinitions", format!("family {family}"));
-    let client = clients.ecs().await?;
-    let answer = calls::run(clients, &call, || {
-        Box::pin(
-            client
-                .delete_task_definitions()
-                .set_task_definitions(Some(arns.to_vec()))
-                .send(),
-        )
-    })
-    .await
-    .map_err(Failure::into_error)?;
-    match answer.failures() {
-        [] => Ok(()),
-        [first, ..] => Err(Error::unavailable(format!(
-            "ECS did not delete task definition {}: {}; run the operation again",
-            first.arn().unwrap_or(family),
-            first
-                .detail()
-                .or(first.reason())
-                .unwrap_or("it gave no reason"),
-        ))),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
 use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption};
-use mlops_core::endpoint::spec::{Capacity, EfsSpec, ProviderShare};
-use mlops_core::serving::SmokeRequest;
+use mlops_core::endpoint::spec::{Capacity, EfsSpec, ModelCache, ProviderShare};
+use mlops_core::serving::{SmokeRequest, TASK_VARIABLE, TaskConfig};
 use serde_json::{Value, json};
 
+use super::variables::LONGEST_CONFIG;
 use super::*;
 use crate::ecs::tests::{handle, placement, revision};
 
