@@ -49,7 +49,7 @@ impl EndpointPorts {
 
     /// Whether somebody asked this deployment to pause.
     pub async fn pause_requested(&self, deployment: &DeploymentRef) -> Result<bool> {
-        let control = store::control(&self.registry, &self.identity).await?;
+        let control = store::glance_at_control(&self.registry, &self.identity).await?;
         Ok(control.is_some_and(|control| control.body.pause == *deployment))
     }
 }

@@ -123,6 +123,14 @@ pub(super) async fn control(
     registry.document(&control_key(identity)).await
 }
 
+/// The request as it was a moment ago, read with those of this process' other endpoints.
+pub(super) async fn glance_at_control(
+    registry: &Registry,
+    identity: &str,
+) -> Result<Option<Document<Control>>> {
+    registry.glance(&control_key(identity)).await
+}
+
 pub(super) async fn request_pause(
     registry: &Registry,
     identity: &str,
@@ -220,7 +228,6 @@ pub(super) struct JournalHandle {
     pub(super) notes: Arc<Notes>,
     /// The document's revision; `None` before it is opened.
     revision: Option<u64>,
-    last_beat: Duration,
 }
 
 /// A commit takes at most a hundred writes; the rest of the notes rides in the next.
@@ -242,7 +249,6 @@ impl JournalHandle {
         notes: Arc<Notes>,
         revision: Option<u64>,
     ) -> Self {
-        let last_beat = registry.clock().elapsed();
         Self {
             registry,
             lease,
@@ -250,7 +256,6 @@ impl JournalHandle {
             deployment,
             notes,
             revision,
-            last_beat,
         }
     }
 
@@ -421,12 +426,7 @@ impl JournalStore<EndpointState> for JournalHandle {
     }
 
     async fn beat(&mut self) -> Result<()> {
-        let now = self.registry.clock().elapsed();
-        if now.saturating_sub(self.last_beat) < self.lease.ttl / 6 {
-            return Ok(());
-        }
-        self.last_beat = now;
-        match self.registry.heartbeat(&self.lease).await {
+        match self.registry.keep_lease(&self.lease).await {
             // The lease outlives a store that is away for a moment; a write would tell.
             Err(error) if matches!(error.class(), Class::Unavailable | Class::Throttled) => {
                 tracing::warn!(error = %error.chain(), "heartbeat failed for now");

@@ -61,7 +61,9 @@ impl Registry {
     /// is killed at it leaves the lease held and nothing written, or everything written and the
     /// lease free.
     pub async fn journal_commit_last(&self, lease: &Lease, writes: Vec<Write>) -> Result<Vec<u64>> {
-        self.commit_under(lease, lease.release()?, writes).await
+        let committed = self.commit_under(lease, lease.release()?, writes).await?;
+        self.end_keeping(lease).await;
+        Ok(committed)
     }
 
     async fn commit_under(

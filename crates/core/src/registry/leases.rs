@@ -3,6 +3,7 @@
 //! A lease is two records. `lease` changes only when the holder does, so that
 //! [`Lease::fence`] can ride in any commit; `beat` changes with every heartbeat.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Registry;
 use super::documents::{self, Document};
+use super::keeping::lost;
 use super::sessions::{Liveness, SessionInfo};
 use crate::error::{Error, Result};
 use crate::records::{CommitError, Expect, Key, Write};
@@ -35,14 +37,14 @@ impl Holder {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct LeaseRecord {
+pub(super) struct LeaseRecord {
     token: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<Holder>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Beat {
+pub(super) struct Beat {
     token: u64,
     expires_at: Timestamp,
 }
@@ -58,7 +60,9 @@ pub struct Lease {
     pub holder: Holder,
     /// How long a heartbeat lasts.
     pub ttl: Duration,
-    revision: u64,
+    pub(super) revision: u64,
+    /// Lives as long as somebody has it.
+    pub(super) alive: Arc<()>,
 }
 
 /// Who holds a lease now, for reports.
@@ -78,7 +82,7 @@ fn lease_key(name: &str) -> Key {
     Key::new(format!("lease#{name}"), "lease")
 }
 
-fn beat_key(name: &str) -> Key {
+pub(super) fn beat_key(name: &str) -> Key {
     Key::new(format!("lease#{name}"), "beat")
 }
 
@@ -104,7 +108,7 @@ impl Lease {
     }
 }
 
-type Read = (Option<Document<LeaseRecord>>, Option<Document<Beat>>);
+pub(super) type Read = (Option<Document<LeaseRecord>>, Option<Document<Beat>>);
 
 impl Registry {
     /// Takes the lease `name`, or fails as a conflict that names the holder.
@@ -131,14 +135,21 @@ impl Registry {
             over(lease.as_ref(), lease_key(name), record)?,
             over(beat.as_ref(), beat_key(name), self.beat(token, ttl))?,
         ];
+        let sent = self.inner.clock.elapsed();
         match self.commit(writes).await {
-            Ok(revisions) => Ok(Lease {
-                name: name.to_owned(),
-                token,
-                holder,
-                ttl,
-                revision: revisions[0],
-            }),
+            Ok(revisions) => {
+                let lease = Lease {
+                    name: name.to_owned(),
+                    token,
+                    holder,
+                    ttl,
+                    revision: revisions[0],
+                    alive: Arc::default(),
+                };
+                let beat = Expect::Revision(revisions[1]);
+                self.begin_keeping(&lease, beat, sent).await;
+                Ok(lease)
+            }
             Err(CommitError::Condition { .. }) => {
                 let (lease, beat) = self.read_lease(name).await?;
                 let other = lease.and_then(|lease| lease.body.holder);
@@ -153,7 +164,7 @@ impl Registry {
         }
     }
 
-    /// Keeps the lease for another `ttl`; a conflict once somebody else took it.
+    /// Renews the lease for another `ttl` now, and by itself; a conflict once somebody else took it. [`Registry::keep_lease`] does so when it is time.
     pub async fn heartbeat(&self, lease: &Lease) -> Result<()> {
         let mut attempts = self.attempts();
         loop {
@@ -167,10 +178,7 @@ impl Registry {
                 Ok(_) => return Ok(()),
                 Err(CommitError::Store(error)) => return Err(error),
                 Err(CommitError::Condition { index: 0 }) => {
-                    return Err(Error::conflict(format!(
-                        "lease {} was lost: its heartbeat came too late and somebody else took it; nothing more is written by this run",
-                        lease.name
-                    )));
+                    return Err(lost(&lease.name));
                 }
                 Err(CommitError::Condition { .. }) if attempts.again().await => {}
                 Err(CommitError::Condition { .. }) => {
@@ -186,6 +194,7 @@ impl Registry {
 
     /// Gives the lease back. One that somebody else took is left alone.
     pub async fn release_lease(&self, lease: &Lease) -> Result<()> {
+        self.end_keeping(lease).await;
         match self.commit(vec![lease.release()?]).await {
             Ok(_) | Err(CommitError::Condition { .. }) => Ok(()),
             Err(CommitError::Store(error)) => Err(error),
@@ -207,7 +216,7 @@ impl Registry {
         }))
     }
 
-    async fn read_lease(&self, name: &str) -> Result<Read> {
+    pub(super) async fn read_lease(&self, name: &str) -> Result<Read> {
         let keys = [lease_key(name), beat_key(name)];
         let mut items = self.inner.records.get(&keys).await?.into_iter();
         let lease = items.next().flatten().map(Document::read).transpose()?;
@@ -224,7 +233,7 @@ impl Registry {
         expired || dead
     }
 
-    fn beat(&self, token: u64, ttl: Duration) -> Beat {
+    pub(super) fn beat(&self, token: u64, ttl: Duration) -> Beat {
         let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
         let expires_at = self
             .inner

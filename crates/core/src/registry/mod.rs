@@ -35,6 +35,7 @@ pub mod documents;
 pub mod events;
 mod hash;
 pub mod journal;
+mod keeping;
 mod keys;
 mod lately;
 pub mod leases;
@@ -47,6 +48,7 @@ mod retention;
 mod retry;
 pub mod sessions;
 mod sweep;
+mod together;
 mod types;
 mod versions;
 mod watch;
@@ -92,6 +94,8 @@ struct Inner {
     pulse: pulse::Pulse,
     others: sessions::OtherSessions,
     watch: Mutex<watch::Watch>,
+    kept: keeping::Kept,
+    together: together::Together,
     last_event: std::sync::atomic::AtomicI64,
 }
 
@@ -129,6 +133,8 @@ impl Registry {
                 pulse: pulse::Pulse::default(),
                 others: sessions::OtherSessions::default(),
                 watch: Mutex::default(),
+                kept: keeping::Kept::default(),
+                together: together::Together::default(),
                 last_event: std::sync::atomic::AtomicI64::new(0),
             }),
         }
@@ -171,6 +177,8 @@ impl Registry {
             pulse: pulse::Pulse::default(),
             others: sessions::OtherSessions::default(),
             watch: Mutex::default(),
+            kept: keeping::Kept::default(),
+            together: together::Together::default(),
             last_event: std::sync::atomic::AtomicI64::new(0),
         };
         change(&mut inner);

@@ -3,6 +3,7 @@
 mod adoption;
 mod aliases;
 mod elsewhere;
+mod keeping;
 mod lately;
 mod migrate;
 mod model_check;

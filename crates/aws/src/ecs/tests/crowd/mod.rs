@@ -14,8 +14,10 @@ use mlops_core::clock::{Clock as _, RandomIds};
 use mlops_core::endpoint::ports::EndpointPorts;
 use mlops_core::endpoint::spec::{OnFailure, RolloutSpec};
 use mlops_core::endpoint::{Percent, Period};
-use mlops_core::memory::{MemoryArtifacts, MemoryRecords};
-use mlops_core::registry::Registry;
+use mlops_core::memory::{MemoryArtifacts, MemoryRecords, MemorySessions};
+use mlops_core::registry::leases::Holder;
+use mlops_core::registry::sessions::HeldInMemory;
+use mlops_core::registry::{Heartbeat, ModelSpec, Registry};
 use mlops_core::rollout::{Move, Rollout, RolloutInput, RolloutPlan, Stage};
 use mlops_core::saga::{Progress, Step as _};
 use mlops_core::serving::WHOLE;
@@ -37,7 +39,9 @@ use crate::support::table;
 const BAKE: Duration = Duration::from_secs(300);
 /// Fifty shifts at once, of five calls each and more, are no waiting.
 const START: Duration = Duration::from_secs(60);
-/// What all of them together may call in a second.
+/// How long a heartbeat of an endpoint's lease lasts.
+const LEASE: Duration = Duration::from_secs(60);
+/// What all of them together may call in a second, of AWS and of the registry.
 const MOST: f64 = 5.0;
 /// How often each target group under bake has to be seen.
 const SEEN_EVERY: Duration = Duration::from_secs(15);
@@ -198,15 +202,24 @@ impl Crowd {
                 Arc::new(MemoryArtifacts::default()),
                 clock.clone(),
                 Arc::new(RandomIds),
-            ),
+            )
+            .with_sessions(
+                Arc::new(MemorySessions::default()),
+                Arc::new(HeldInMemory::default()),
+            )
+            .with_heartbeat(Heartbeat::default()),
             clock,
             cloud,
             endpoints,
         }
     }
 
-    /// As a saga's executor does: calls the rollout's step until it is done.
+    /// As a saga's executor does: calls the rollout's step until it is done, and keeps the endpoint's lease.
     async fn roll_out(&self, endpoint: &Endpoint) {
+        let holder = Holder::new("a test");
+        let lease = format!("endpoint {}", endpoint.handle.owner.name);
+        let lease = self.registry.acquire_lease(&lease, holder, LEASE).await;
+        let lease = lease.expect("free");
         let target: Arc<dyn Target> = self.target.clone();
         let identity = format!("ecs/models/{}", endpoint.handle.owner.name);
         let ports = EndpointPorts::alone(target, self.registry.clone(), identity);
@@ -223,6 +236,8 @@ impl Crowd {
                 } => {
                     checkpoint = Some(at);
                     self.clock.sleep(poll_after).await;
+                    let kept = self.registry.keep_lease(&lease).await;
+                    kept.expect("nobody takes it");
                 }
             }
         }
@@ -230,6 +245,10 @@ impl Crowd {
 
     /// When each rollout was over.
     async fn roll_all_out(&self) -> Vec<Duration> {
+        // As a process that creates something: its session shows that it lives.
+        let model = "digits".parse().expect("legal");
+        let made = self.registry.create_model(&model, ModelSpec::default());
+        self.clock.run(made).await.expect("a model");
         let each = self.endpoints.iter().map(|endpoint| async {
             self.roll_out(endpoint).await;
             self.clock.elapsed()
