@@ -135,11 +135,23 @@ def describe_targets(data):
     return {"ScalableTargets": [{name: value for name, value in target.items() if name != "tags"} for target in shown]}
 
 
-def list_tags(data):
+def tagged(data):
     for target in TARGETS.values():
         if target["ScalableTargetARN"] == data["ResourceARN"]:
-            return {"Tags": target["tags"]}
+            return target
     raise Refused("ResourceNotFoundException", "no such scalable target")
+
+
+def tag(data):
+    target = tagged(data)
+    target["tags"] = {**target["tags"], **data["Tags"]}
+    return {}
+
+
+def untag(data):
+    target = tagged(data)
+    target["tags"] = {key: value for key, value in target["tags"].items() if key not in data["TagKeys"]}
+    return {}
 
 
 # --- Policies. ---
@@ -214,7 +226,9 @@ OPERATIONS = {
     "RegisterScalableTarget": register,
     "DeregisterScalableTarget": deregister,
     "DescribeScalableTargets": describe_targets,
-    "ListTagsForResource": list_tags,
+    "ListTagsForResource": lambda data: {"Tags": tagged(data)["tags"]},
+    "TagResource": tag,
+    "UntagResource": untag,
     "PutScalingPolicy": put_policy,
     "DescribeScalingPolicies": lambda data: {"ScalingPolicies": of_resource(POLICIES, data, data.get("PolicyNames"))},
     "DeleteScalingPolicy": lambda data: delete(POLICIES, data, "PolicyName"),

@@ -69,6 +69,10 @@ class Scaling(unittest.TestCase):
         self.assertEqual(target["SuspendedState"]["ScheduledScalingSuspended"], False)
         tags = scaling.answer("ListTagsForResource", {"ResourceARN": target["ScalableTargetARN"]})
         self.assertEqual(json.loads(tags[2])["Tags"], {"a": "b"})
+        which = {"ResourceARN": target["ScalableTargetARN"]}
+        scaling.answer("TagResource", {**which, "Tags": {"c": "d"}})
+        scaling.answer("UntagResource", {**which, "TagKeys": ["a", "z"]})
+        self.assertEqual(json.loads(scaling.answer("ListTagsForResource", which)[2])["Tags"], {"c": "d"})
         self.assertIn("Tags", self.refusal("RegisterScalableTarget", MinCapacity=1, Tags={"a": "c"})[1])
         self.assertIn("Maximum", self.refusal("RegisterScalableTarget", MinCapacity=10)[1])
 

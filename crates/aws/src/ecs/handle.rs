@@ -1,7 +1,9 @@
 //! How the target knows its server again.
 
+use std::collections::BTreeSet;
+
 use mlops_core::endpoint::spec::{EcsSpec, IngressSpec};
-use mlops_core::target::Server;
+use mlops_core::target::{RevisionName, Server};
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,20 @@ pub(super) struct Handle {
     pub(super) log_group: String,
     /// The region of all of it.
     pub(super) region: String,
+    /// What ran here before the endpoint, if it was taken over. It stays in the handle once it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) found: Option<FoundRevision>,
+}
+
+/// A service that was there before the endpoint, as a revision of it: it keeps its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FoundRevision {
+    /// What the endpoint calls it.
+    pub(super) revision: RevisionName,
+    /// The service's name.
+    pub(super) service: String,
+    /// Its target group.
+    pub(super) group_arn: String,
 }
 
 impl Handle {
@@ -40,38 +56,20 @@ impl Handle {
 
     /// Whether the server is where `spec` wants one.
     pub(super) fn satisfies(&self, spec: &EcsSpec) -> bool {
-        let here = match (&self.ingress, &spec.ingress) {
-            (
-                IngressSpec::Listener {
-                    load_balancer_arn, ..
-                },
-                IngressSpec::Listener {
-                    load_balancer_arn: wanted,
-                    port,
-                },
-            ) => load_balancer_arn == wanted && port.range().contains(self.front.slot),
-            (
-                IngressSpec::Rule {
-                    listener_arn,
-                    host_headers,
-                    path_patterns,
-                    ..
-                },
-                IngressSpec::Rule {
-                    listener_arn: wanted,
-                    host_headers: hosts,
-                    path_patterns: paths,
-                    priority,
-                },
-            ) => {
-                listener_arn == wanted
-                    && host_headers == hosts
-                    && path_patterns == paths
-                    && priority.range().contains(self.front.slot)
-            }
-            _ => false,
-        };
-        here && same_cluster(&self.cluster, &spec.cluster)
+        is_where(&self.ingress, self.front.slot, &self.cluster, spec)
+    }
+
+    /// What ran before the endpoint, if `revision` is that.
+    pub(super) fn found(&self, revision: &RevisionName) -> Option<&FoundRevision> {
+        (self.found.as_ref()).filter(|found| found.revision == *revision)
+    }
+
+    /// The name of the revision's service.
+    pub(super) fn service(&self, revision: &RevisionName) -> String {
+        match self.found(revision) {
+            Some(found) => found.service.clone(),
+            None => names::service(&self.owner, revision),
+        }
     }
 
     /// The error of every call about a server that is gone.
@@ -82,6 +80,48 @@ impl Handle {
             self.front.url
         ))
     }
+}
+
+/// Whether what was made for this ingress, in this slot and this cluster, is where `spec` wants it.
+pub(super) fn is_where(ingress: &IngressSpec, slot: u16, cluster: &str, spec: &EcsSpec) -> bool {
+    let here = match (ingress, &spec.ingress) {
+        (
+            IngressSpec::Listener {
+                load_balancer_arn, ..
+            },
+            IngressSpec::Listener {
+                load_balancer_arn: wanted,
+                port,
+            },
+        ) => load_balancer_arn == wanted && port.range().contains(slot),
+        (
+            IngressSpec::Rule {
+                listener_arn,
+                host_headers,
+                path_patterns,
+                ..
+            },
+            IngressSpec::Rule {
+                listener_arn: wanted,
+                host_headers: hosts,
+                path_patterns: paths,
+                priority,
+            },
+        ) => {
+            listener_arn == wanted
+                && are_same(host_headers, hosts)
+                && are_same(path_patterns, paths)
+                && priority.range().contains(slot)
+        }
+        _ => false,
+    };
+    here && same_cluster(cluster, &spec.cluster)
+}
+
+/// In whatever order.
+fn are_same(some: &[String], others: &[String]) -> bool {
+    let set = |all: &[String]| all.iter().cloned().collect::<BTreeSet<_>>();
+    set(some) == set(others)
 }
 
 /// Whether both are the same cluster, each given by ARN or name.

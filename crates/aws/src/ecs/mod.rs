@@ -12,6 +12,7 @@ mod calls;
 pub(crate) mod clusters;
 mod efs;
 mod environment;
+mod foreign;
 mod handle;
 mod logs;
 pub(crate) mod names;
@@ -37,17 +38,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mlops_core::clock::{Clock, SystemClock};
 use mlops_core::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
+use mlops_core::names::EndpointId;
 use mlops_core::records::Records;
 use mlops_core::rollout::Answer;
 use mlops_core::rollout::query::ServerQuery;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
-    Alarm, Finding, Observation, PreflightAsked, Probe, Provision, ProvisionRequest, Revision,
-    RevisionName, Routing, Server, Target, Watched,
+    Alarm, Finding, Foreign, Observation, PreflightAsked, Probe, Provision, ProvisionRequest,
+    Revision, RevisionName, Routing, Server, Target, Watched,
 };
 use mlops_core::{Error, Result};
 
+use self::foreign::Found;
 use self::handle::Handle;
 use self::rounds::{Rounds, Seen, Wanted};
 use crate::clients::AwsClients;
@@ -102,9 +105,7 @@ impl Account {
         bakes: bool,
     ) -> Result<Seen> {
         let owner = &handle.owner;
-        let names = revisions
-            .iter()
-            .map(|revision| names::service(owner, revision));
+        let names = revisions.iter().map(|revision| handle.service(revision));
         let wanted = Wanted {
             bakes,
             front: Some((handle.front.clone(), owner.endpoint)),
@@ -203,10 +204,17 @@ impl Target for EcsTarget {
     }
 
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool {
-        match (&spec.target, server.handle::<Handle>()) {
-            (TargetSpec::Ecs(ecs), Ok(handle)) => handle.satisfies(ecs),
-            _ => false,
+        let TargetSpec::Ecs(ecs) = &spec.target else {
+            return false;
+        };
+        match server.handle::<Handle>() {
+            Ok(handle) => handle.satisfies(ecs),
+            Err(_) => (server.handle::<Found>()).is_ok_and(|found| found.satisfies(ecs)),
         }
+    }
+
+    async fn foreign(&self, id: &EndpointId) -> Result<Foreign> {
+        foreign::read(&self.account, id).await
     }
 
     fn steps(&self, request: &ProvisionRequest) -> Result<Provision> {

@@ -101,7 +101,7 @@ fn seen(
     health: &BTreeMap<String, GroupHealth>,
 ) -> Observation {
     let revisions = watched.iter().map(|group| {
-        let name = names::service(&handle.owner, &group.revision);
+        let name = handle.service(&group.revision);
         let health = health.get(&group.group_arn);
         let seen = revision(&group.variant, services.get(&name), health);
         (group.revision.clone(), seen)
@@ -161,7 +161,7 @@ pub(super) async fn last_logs(
     let services = Services::new(&account.clients, &handle.cluster);
     let mut streams = Vec::new();
     for group in attached.unwrap_or_default() {
-        let name = names::service(&handle.owner, &group.revision);
+        let name = handle.service(&group.revision);
         let stopped = services.stopped(&name).await?;
         // The two that ended last: what one says, the other repeats.
         streams.extend(
@@ -223,7 +223,7 @@ async fn behind(
 ) -> Result<(BTreeMap<String, Described>, BTreeMap<String, GroupHealth>)> {
     let names: Vec<String> = attached
         .iter()
-        .map(|group| names::service(&handle.owner, &group.revision))
+        .map(|group| handle.service(&group.revision))
         .collect();
     let mut services = Services::new(&account.clients, &handle.cluster)
         .describe(&names)

@@ -2,6 +2,7 @@
 
 mod described;
 mod ended;
+mod found;
 mod refused;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::Tag;
 use mlops_core::target::Revision;
 
-pub(super) use crate::elb::tags::{Tags, are_made_by, are_of, revision};
+pub(super) use crate::elb::tags::{ALL, Tags, are_made_by, are_of, revision};
 
 use crate::elb::{Owner, tags};
 

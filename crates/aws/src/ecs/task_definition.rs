@@ -17,7 +17,7 @@ use mlops_core::serving::{TASK_MODELS, TaskArtifacts};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
 
-pub(super) use self::registered::{find, register, take_away};
+pub(super) use self::registered::{find, register, take_away, tell};
 use self::variables::variables;
 use super::efs;
 use super::names;

@@ -137,7 +137,8 @@ async fn services_of_endpoint(account: &Account, handle: &Handle) -> Result<Vec<
     let services = Services::new(&account.clients, &handle.cluster);
     let mut names = services.names().await?;
     // Their tags decide.
-    names.retain(|name| may_be_of(&owner.name, name));
+    let found = handle.found.as_ref().map(|found| &found.service);
+    names.retain(|name| may_be_of(&owner.name, name) || Some(name) == found);
     let found = services.describe(&names).await?;
     let found = found.into_values();
     Ok(found

@@ -12,6 +12,7 @@ mod life;
 mod ownership;
 mod scaled;
 mod seen;
+mod taken;
 mod world;
 
 use std::collections::BTreeMap;
@@ -127,6 +128,7 @@ pub(super) fn handle() -> Handle {
         cluster: spec.cluster,
         owns_cluster: false,
         log_group: "/mlops/endpoints/models/digits".to_owned(),
+        found: None,
         region: "eu-west-1".to_owned(),
     }
 }

@@ -63,7 +63,10 @@ pub(super) fn groups(actions: &[Action]) -> Vec<(String, u32)> {
     };
     actions
         .iter()
-        .filter_map(Action::forward_config)
-        .flat_map(|config| config.target_groups().iter().filter_map(weight))
+        .flat_map(|action| match action.forward_config() {
+            Some(config) => config.target_groups().iter().filter_map(weight).collect(),
+            // The short form of one group, which others may have written.
+            None => Vec::from_iter(action.target_group_arn().map(|arn| (arn.to_owned(), 1))),
+        })
         .collect()
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Matcher, ProtocolEnum, TargetGroupAttribute, TargetTypeEnum,
+    Matcher, ProtocolEnum, TargetGroup, TargetGroupAttribute, TargetTypeEnum,
 };
+use mlops_core::endpoint::Period;
 use mlops_core::endpoint::spec::{HealthCheck, Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
@@ -139,16 +140,34 @@ impl Balancers {
         owner: &Owner,
         revision: &RevisionName,
     ) -> Result<Progress<()>> {
-        let Some(arn) = self.group(owner, revision).await? else {
-            return Ok(Progress::Done(()));
-        };
+        match self.group(owner, revision).await? {
+            Some(arn) => self.delete_arn(&arn).await,
+            None => Ok(Progress::Done(())),
+        }
+    }
+
+    /// The same of a target group that was there before the endpoint, which took it over.
+    pub(crate) async fn delete_found_group(
+        &self,
+        endpoint: Uuid,
+        arn: &str,
+    ) -> Result<Progress<()>> {
+        match self.tags(&[arn], Blame::Nothing).await {
+            Ok(all) if tags::are_of(of(&all, arn), endpoint) => self.delete_arn(arn).await,
+            Ok(_) => Ok(Progress::Done(())),
+            Err(refusal) if refusal.is_missing() => Ok(Progress::Done(())),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    async fn delete_arn(&self, arn: &str) -> Result<Progress<()>> {
         let about = about(
             "DeleteTargetGroup",
             format!("target group {arn}"),
             Blame::Nothing,
         );
         let sent = run(&self.clients, &about, |client| {
-            Box::pin(client.delete_target_group().target_group_arn(&arn).send())
+            Box::pin(client.delete_target_group().target_group_arn(arn).send())
         });
         match sent.await {
             Ok(_) => Ok(Progress::Done(())),
@@ -341,9 +360,35 @@ impl Check {
     }
 }
 
+/// What a group of somebody else asks its targets, without what it would ask anyway if it was an endpoint's that runs an image.
+pub(super) fn spoken(group: &TargetGroup) -> HealthCheck {
+    let count = |number: Option<i32>, default: u32| {
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        number.filter(|number| *number != default)
+    };
+    let seconds = |number: Option<i32>| number.and_then(|number| u64::try_from(number).ok());
+    let (interval, timeout) = (
+        seconds(group.health_check_interval_seconds()),
+        seconds(group.health_check_timeout_seconds()),
+    );
+    // Each of the two has a default that depends on the other.
+    let are_usual = (interval, timeout) == (Some(INTERVAL), Some(TIMEOUT));
+    let said = |number: Option<u64>| number.filter(|_| !are_usual).map(Period::seconds);
+    let path = group.health_check_path();
+    HealthCheck {
+        path: path
+            .filter(|path| *path != HealthCheck::DEFAULT_PATH_OF_IMAGE)
+            .map(str::to_owned),
+        interval: said(interval),
+        timeout: said(timeout),
+        healthy_threshold: count(group.healthy_threshold_count(), HEALTHY),
+        unhealthy_threshold: count(group.unhealthy_threshold_count(), UNHEALTHY),
+        start_period: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use mlops_core::endpoint::Period;
     use mlops_core::names::ModelName;
 
     use super::*;

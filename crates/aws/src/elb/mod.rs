@@ -9,6 +9,7 @@
 mod action;
 mod calls;
 mod certificates;
+mod foreign;
 mod front;
 mod groups;
 mod health;
@@ -23,7 +24,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mlops_core::Result;
@@ -35,6 +36,7 @@ use mlops_core::target::RevisionName;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(crate) use self::foreign::{Before, FoundFront};
 pub(crate) use self::health::GroupHealth;
 pub(crate) use self::place::Balancer;
 pub(crate) use self::slots::parent;
@@ -147,6 +149,17 @@ impl Balancers {
         }
         let taken = self.taken(ingress).await?;
         slots::acquire(records, owner, &wanted, foreign, &taken).await
+    }
+
+    /// Leases the slot that a front has which is there and becomes the endpoint's: the one that `ingress` names. Only another endpoint of the registry can
+    /// have it.
+    pub(crate) async fn lease_found(&self, owner: &Owner, ingress: &IngressSpec) -> Result<u16> {
+        let wanted = slots::Wanted::new(ingress, None, None);
+        let (records, none) = (&*self.records, BTreeSet::new());
+        match slots::held(records, owner, &wanted, &none).await? {
+            Some(slot) => Ok(slot),
+            None => slots::acquire(records, owner, &wanted, &none, &BTreeMap::new()).await,
+        }
     }
 
     /// Ends every lease of `owner` on `parent` ([`parent`], [`Front::parent`]) but the one on `keep`. Nothing to end is

@@ -20,6 +20,9 @@ pub(crate) const REVISION: &str = "mlops:revision";
 /// That revision's variant.
 pub(crate) const VARIANT: &str = "mlops:variant";
 
+/// The keys of all of them.
+pub(crate) const ALL: [&str; 5] = [ENDPOINT_ID, ENDPOINT, DEPLOYMENT, REVISION, VARIANT];
+
 /// The tags of one thing, by key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
@@ -49,6 +52,13 @@ pub(crate) fn are_of(tags: &Tags, endpoint: Uuid) -> bool {
         .get(ENDPOINT_ID)
         .and_then(|id| Uuid::parse_str(id).ok());
     id == Some(endpoint)
+}
+
+/// The endpoint that a thing with these tags belongs to, for messages.
+pub(crate) fn owner(tags: &Tags) -> Option<String> {
+    let id = tags.get(ENDPOINT_ID)?;
+    let name = tags.get(ENDPOINT).map_or("?", String::as_str);
+    Some(format!("{name} ({ENDPOINT_ID} = {id})"))
 }
 
 /// Whether the owner's deployment itself made it, or what it is a part of.

@@ -9,11 +9,11 @@ use super::deployment::{DeploymentId, DeploymentRef};
 use super::drift::autoscaling_drift;
 use super::events::Note;
 use super::outcome::Outcome;
-use super::plan::{self, Action, VariantChange};
+use super::plan::{self, Action, ServerChange, VariantChange};
 use super::record::EndpointRecord;
 use super::run::{Deps, Run};
 use super::spec::{Analysis, DeletionPolicy, EndpointSpec, RolloutSpec};
-use super::{prepare, store, validate};
+use super::{prepare, store, take_over, validate};
 use crate::error::{Error, Result};
 use crate::names::{EndpointId, VariantName};
 use crate::rollout::{Meter, Source, alarms};
@@ -32,6 +32,8 @@ pub struct ApplyRequest {
     /// an earlier process made it to this very specification and died before it could tell; else
     /// it is a conflict.
     pub create: bool,
+    /// Whether the endpoint takes over what runs under its id and is no endpoint's, if the registry knows none of that id.
+    pub takes_over: bool,
     /// Golden requests, by variant.
     pub smoke: BTreeMap<VariantName, SmokeRequest>,
     /// Who asks, for people: `terraform apply by ann on build-7`.
@@ -109,15 +111,22 @@ async fn apply_under_lease(
             stored.revision
         )));
     }
-    let prior = stored.live;
+    let takes_over = request.takes_over && stored.live.is_none();
+    let prior = match takes_over {
+        true => Some(found(deps, identity, &request.spec, &id).await?),
+        false => stored.live,
+    };
     let seen = match &prior {
-        Some(prior) => Some(run.observe(&prior.server).await?),
-        None => None,
+        Some(prior) if !takes_over => Some(run.observe(&prior.server).await?),
+        _ => None,
     };
     let satisfied = prior
         .as_ref()
         .is_none_or(|prior| deps.target.satisfies(&prior.server, &request.spec));
     let mut plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
+    if takes_over {
+        plan.server = ServerChange::TakeOver;
+    }
     if let (Action::None, Some(record)) = (plan.action, &prior) {
         let drift = autoscaling_drift(deps.target.as_ref(), record).await?;
         if drift.is_empty() {
@@ -167,6 +176,24 @@ async fn apply_under_lease(
         who,
     )?)
     .await
+}
+
+/// What runs and is no endpoint's, as the record of the endpoint that takes it over. Looked at only now: nobody else deploys, and nothing is open.
+async fn found(
+    deps: &Deps,
+    identity: &str,
+    spec: &EndpointSpec,
+    id: &DeploymentId,
+) -> Result<EndpointRecord> {
+    let found = deps.target.foreign(&spec.id()).await?;
+    let deployment = DeploymentRef {
+        attempt: store::next_attempt(&deps.registry, identity, id).await?,
+        id: id.clone(),
+    };
+    let (registry, uuid) = (&deps.registry, deps.registry.ids().uuid());
+    let record = take_over::record(&found, uuid, deployment, registry.clock().now());
+    take_over::check(deps.target.as_ref(), &record, spec)?;
+    Ok(record)
 }
 
 /// Whether the analyses' sources can be asked from this process.

@@ -26,6 +26,7 @@ pub mod spec;
 pub mod state;
 pub mod steps;
 mod store;
+pub mod take_over;
 pub mod validate;
 
 pub use apply::{ApplyRequest, DeleteRequest, apply, check_sources, delete};

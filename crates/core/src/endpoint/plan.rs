@@ -49,6 +49,15 @@ pub enum ServerChange {
     /// It runs and cannot be what is asked for (another port): a second one is brought up, and the
     /// first taken away once the second serves.
     Replace,
+    /// It runs and is no endpoint's yet: it becomes this one's, and what it runs is replaced like an old revision.
+    TakeOver,
+}
+
+impl ServerChange {
+    /// Whether what serves now goes on serving behind the same address, until a rollout moves its requests.
+    pub(super) fn keeps_serving(self) -> bool {
+        matches!(self, Self::Keep | Self::TakeOver)
+    }
 }
 
 /// What becomes of a variant.

@@ -54,7 +54,7 @@ fn asked(
         revisions: changed().count().try_into().unwrap_or(u64::MAX),
         front: match plan.server {
             _ if is_open => FrontChange::Unsettled,
-            ServerChange::Keep => FrontChange::Keep,
+            ServerChange::Keep | ServerChange::TakeOver => FrontChange::Keep,
             ServerChange::Start => FrontChange::First,
             ServerChange::Replace => FrontChange::Another,
         },

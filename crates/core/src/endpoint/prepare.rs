@@ -36,7 +36,7 @@ pub(super) fn deployment(
     let (mut start, mut asked, mut moves) = (Vec::new(), Vec::new(), Vec::new());
     let mut old_revisions: BTreeSet<RevisionName> = BTreeSet::new();
     let old_of = |name: &VariantName| prior.as_ref().and_then(|prior| prior.running.get(name));
-    let same_server = plan.server == ServerChange::Keep;
+    let same_server = plan.server.keeps_serving();
     let mirrors = plan.stages.iter().any(|stage| stage.mirror.shares() > 0);
     for (name, variant) in &spec.variants {
         let change = plan

@@ -187,6 +187,9 @@ impl DeploymentRequest {
                 deployment: self.deployment.clone(),
                 spec: self.spec.clone(),
                 previous: self.prior.as_ref().map(|prior| prior.server.clone()),
+                takes_over: (self.prior.as_ref())
+                    .filter(|_| self.server == ServerChange::TakeOver)
+                    .and_then(|prior| prior.running.values().next().cloned()),
             }
         })
     }

@@ -7,6 +7,7 @@
 //!
 //! Conformance: [`crate::conformance::target`].
 
+mod foreign;
 mod preflight;
 mod provision;
 pub mod slots;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use foreign::Foreign;
 pub use preflight::{Asked as PreflightAsked, Check, Finding, FrontChange, Verdict};
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
@@ -29,6 +31,7 @@ pub use types::{
 
 use crate::endpoint::spec::{Autoscaling, EndpointSpec};
 use crate::error::{Error, Result};
+use crate::names::EndpointId;
 use crate::rollout::Answer;
 use crate::rollout::query::ServerQuery;
 use crate::saga::Progress;
@@ -68,6 +71,17 @@ pub trait Target: Send + Sync {
     /// Whether a running `server` satisfies `spec`, or has to be replaced (another port asked for).
     /// Pure.
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool;
+
+    /// What runs under this id and is no endpoint's, described as an endpoint of one variant. It only reads.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing runs there; `Conflict` if it is an endpoint's, or changes now; `Invalid` if no endpoint can be what it is.
+    async fn foreign(&self, id: &EndpointId) -> Result<Foreign> {
+        Err(Error::not_found(format!(
+            "there is no endpoint {id}, and nothing else on {} can become one",
+            self.kind()
+        )))
+    }
 
     /// The target's own steps that bring up a server for `request`, in order. Pure: nothing is
     /// started, looked up or leased here. [`Server`] is their outcome.

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Server;
+use super::{Revision, Server};
 use crate::endpoint::deployment::DeploymentRef;
 use crate::endpoint::spec::EndpointSpec;
 use crate::error::{Error, Result};
@@ -22,6 +22,9 @@ pub struct ProvisionRequest {
     /// The server that the registry knows, dead or to be replaced. Its port is to be kept where
     /// `spec` allows and it is free.
     pub previous: Option<Server>,
+    /// As which revision that server's one service is taken over: it is [`Foreign::server`](super::Foreign::server), and becomes the endpoint's instead of
+    /// being replaced.
+    pub takes_over: Option<Revision>,
 }
 
 /// The state of a target's own steps: a slot per step, and what they lead to.

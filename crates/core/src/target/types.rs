@@ -31,6 +31,11 @@ impl RevisionName {
         Self(format!("{variant}-{}-{deployment}", workload.label()))
     }
 
+    /// `main-found-1a2b3c4d.1`: what ran before the endpoint, as the deployment calls it that takes it over.
+    pub fn found(variant: &VariantName, deployment: &DeploymentRef) -> Self {
+        Self(format!("{variant}-found-{deployment}"))
+    }
+
     /// The name of its second copy, which gets copies of requests only.
     #[must_use]
     pub fn shadow(&self) -> Self {

@@ -9,11 +9,12 @@ use mlops_core::endpoint::{self, ApplyRequest, DeleteRequest, Deps, EndpointReco
 use mlops_core::names::{EndpointId, VariantName};
 use mlops_core::registry::Smoke;
 use mlops_core::serving::SmokeRequest;
-use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics};
+use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics, PrivateState};
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{self, Bindings};
 use super::cost;
+use super::foreign;
 use super::images;
 use super::plan;
 use super::preflight;
@@ -22,13 +23,28 @@ use crate::client::{Client, actor};
 use crate::resources::shared;
 use crate::{diagnose, tags};
 
-/// Makes the endpoint what `planned` says. An error leaves it as it was, or says that it could not.
+/// What an apply is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The plan.
+    pub(crate) planned: &'a State,
+    /// The state before; none of a create.
+    pub(crate) prior: Option<&'a State>,
+    /// What the plan left.
+    pub(crate) private: &'a PrivateState,
+}
+
+/// Makes the endpoint what the plan says. An error leaves it as it was, or says that it could not.
 pub(crate) async fn deploy(
     cx: &ApplyContext<Client>,
-    planned: &State,
+    wanted: Wanted<'_>,
     base: Option<u64>,
-    prior: Option<&State>,
 ) -> Result<EndpointRecord, Diagnostics> {
+    let Wanted {
+        planned,
+        prior,
+        private,
+    } = wanted;
     let client = cx.client();
     let id = super::id(planned)?.ok_or_else(shared::unknown_at_apply)?;
     let record = super::recorded(client, &id).await?;
@@ -50,12 +66,15 @@ pub(crate) async fn deploy(
     let allowed = plan::allowed(planned, &draft.spec)?;
     let own = preflight::own(&planned.preflight).ok_or_else(shared::unknown_at_apply)?;
     let preflight = client.preflight.of(own);
-    (preflight.require(client, &draft.spec, record.as_ref())).await?;
+    let found = foreign::found(client, &id, private).await?;
+    let before = record.as_ref().or(found.as_ref());
+    (preflight.require(client, &draft.spec, before)).await?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,
         spec: draft.spec,
         base,
         create: prior.is_none(),
+        takes_over: prior.is_some() && foreign::is_marked(private)?,
         by: by(),
         cancel: cx.stop().clone(),
         time_limit: Some(if prior.is_none() {

@@ -8,6 +8,7 @@ mod cluster;
 mod cost;
 mod deploy;
 mod ecs;
+mod foreign;
 mod from_record;
 mod images;
 mod model;
@@ -69,10 +70,17 @@ impl Resource<Client> for EndpointResource {
             .prior
             .as_ref()
             .is_some_and(|prior| prior.name == state.name && prior.id != state.id);
-        let record = match &id {
-            Some(id) if request.prior.is_some() => recorded(client, id).await?,
-            _ => None,
-        };
+        let mut record = None;
+        let mut found = None;
+        if let Some(prior) = &request.prior {
+            foreign::check_stays(client, prior, &state, &request.private).await?;
+            if let Some(id) = &id {
+                record = recorded(client, id).await?;
+                found = foreign::found(client, id, &request.private).await?;
+            }
+        }
+        // What is taken over is what the endpoint changes from.
+        let record = record.or(found.clone());
         let bindings = bind::bind(client, &state, record.as_ref()).await?;
         let held = images::Held::new(request.prior.as_ref(), &request.private)?;
         let images = images::resolve(client, &state, &bindings, &held).await?;
@@ -81,6 +89,9 @@ impl Resource<Client> for EndpointResource {
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
             plan::reachable(&draft.spec, record.as_ref())?;
+            if let Some(found) = &found {
+                foreign::check(client, found, &draft.spec)?;
+            }
         }
         plan::foretell(
             client,
@@ -99,6 +110,8 @@ impl Resource<Client> for EndpointResource {
             spec,
         )?;
         let mut private = request.private;
+        let takes_over = found.as_ref().map(|found| foreign::told(found, &private));
+        let takes_over = takes_over.transpose()?;
         if let Some(id) = &id {
             private
                 .set(BASE, &base(client, id).await?)
@@ -111,6 +124,7 @@ impl Resource<Client> for EndpointResource {
             // Another target, or another cluster, is another endpoint.
             plan = plan.requires_replace("id");
         }
+        plan.warnings.extend(takes_over);
         plan.warnings
             .extend(bindings.missing.into_iter().map(Diagnostic::into_warning));
         if changes {
@@ -145,7 +159,8 @@ impl Resource<Client> for EndpointResource {
     ) -> Result<(), Diagnostics> {
         let id = request.prior.id.as_str().unwrap_or("?");
         let (policy, object) = (&request.prior.deletion_policy, format!("endpoint {id}"));
-        shared::check_destroyable(cx.client(), &request.private, policy, &object).await
+        shared::check_destroyable(cx.client(), &request.private, policy, &object).await?;
+        foreign::check_owned(cx.client(), &request.prior, &request.private).await
     }
 
     async fn create(
@@ -154,7 +169,12 @@ impl Resource<Client> for EndpointResource {
         request: CreateRequest<State>,
     ) -> Result<Applied<State>, ApplyFailed<State>> {
         let base = request.private.get(BASE).map_err(unreadable)?;
-        let record = deploy::deploy(cx, &request.planned, base, None).await?;
+        let wanted = deploy::Wanted {
+            planned: &request.planned,
+            prior: None,
+            private: &request.private,
+        };
+        let record = deploy::deploy(cx, wanted, base).await?;
         let state = from_record::deployed(&request.planned, &record);
         let state = deploy::settled(cx.client(), state, &record);
         Ok(Applied::new(state).private(images::private(cx.client()).await?))
@@ -169,7 +189,7 @@ impl Resource<Client> for EndpointResource {
         client.expect_registry(&request.private).await?;
         let id = id(&request.state)?.ok_or_else(shared::unknown_at_apply)?;
         let Some(record) = recorded(client, &id).await? else {
-            return Ok(None);
+            return foreign::read(client, &id, request.state, &request.private).await;
         };
         let seen = client.observe(&record).await;
         let seen = seen
@@ -196,7 +216,12 @@ impl Resource<Client> for EndpointResource {
     ) -> Result<Applied<State>, ApplyFailed<State>> {
         cx.client().expect_registry(&request.private).await?;
         let base = request.private.get(BASE).map_err(unreadable)?;
-        let record = deploy::deploy(cx, &request.planned, base, Some(&request.prior)).await?;
+        let wanted = deploy::Wanted {
+            planned: &request.planned,
+            prior: Some(&request.prior),
+            private: &request.private,
+        };
+        let record = deploy::deploy(cx, wanted, base).await?;
         let state = from_record::deployed(&request.planned, &record);
         let state = deploy::settled(cx.client(), state, &record);
         Ok(Applied::new(state).private(images::private(cx.client()).await?))
@@ -208,6 +233,7 @@ impl Resource<Client> for EndpointResource {
         request: DeleteRequest<State>,
     ) -> Result<(), ApplyFailed<State>> {
         cx.client().expect_registry(&request.private).await?;
+        foreign::check_owned(cx.client(), &request.prior, &request.private).await?;
         if request.prior.deletion_policy.as_str() == Some("ABANDON") {
             return Ok(());
         }
@@ -229,6 +255,9 @@ impl ImportState<Client, State> for EndpointResource {
         let client = cx.client();
         let id: EndpointId = shared::import_id("endpoint", &request)?;
         let found = endpoint::record(&client.registry, &id).await;
+        if let (Ok(None), "ecs") = (&found, id.target()) {
+            return foreign::import(client, &id).await;
+        }
         let record = shared::import_found(client, "endpoint", &id, found)?;
         Ok(Imported::new(from_record::imported(&record, &client.tags))
             .private(client.private().await?))

@@ -235,7 +235,9 @@ pub(crate) fn schema() -> Schema {
                  A rollout that was rolled back fails the apply and leaves the state at the version that runs.",
             )
             .validate(validate::exactly_one_of(["local", "ecs"]))
-            .attribute("id", shared::id("`local/NAME` or `ecs/CLUSTER/NAME`."))
+            .attribute("id", shared::id(
+                "`local/NAME` or `ecs/CLUSTER/NAME`. An import takes it; a service of ECS that no endpoint made is imported as `ecs/CLUSTER/SERVICE`, and the first apply takes it over.",
+            ))
             .attribute("name", shared::name(32).requires_replace().describe("The endpoint's name, at most 32 characters. Changing it replaces the endpoint."))
             .attribute(
                 "variants",

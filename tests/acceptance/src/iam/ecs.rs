@@ -111,6 +111,10 @@ pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
             let arns = names.map(|name| arn(format!("cluster/{}", last(text(name)))));
             arns.map(call).collect()
         }
+        "TagResource" | "UntagResource" => {
+            let one = call(text(&body["resourceArn"]).to_owned());
+            vec![with_tags(one, &body["tags"])]
+        }
         "UpdateService" | "DeleteService" => vec![within(service("service"))],
         "DescribeServices" => each("services", "service"),
         "DescribeTasks" => each("tasks", "task"),
@@ -218,6 +222,7 @@ pub(super) fn elb(form: &str) -> Vec<Call> {
         | "DescribeLoadBalancers"
         | "DescribeRules"
         | "DescribeTags"
+        | "DescribeTargetGroupAttributes"
         | "DescribeTargetGroups"
         | "DescribeTargetHealth" => ("*".to_owned(), None),
         "CreateListener" => {
@@ -237,6 +242,7 @@ pub(super) fn elb(form: &str) -> Vec<Call> {
             );
             (made.clone(), Some(made))
         }
+        "AddTags" | "RemoveTags" => (field("ResourceArns.member.1"), None),
         "ModifyListener" | "DeleteListener" => (field("ListenerArn"), None),
         "ModifyRule" | "DeleteRule" => (field("RuleArn"), None),
         "ModifyTargetGroupAttributes" | "DeleteTargetGroup" => (field("TargetGroupArn"), None),
@@ -305,6 +311,10 @@ pub(super) fn scaling(operation: &str, body: &Value) -> Vec<Call> {
     match operation {
         "DescribeScalableTargets" | "DescribeScalingPolicies" | "DescribeScheduledActions" => {
             vec![call(operation, "*")]
+        }
+        "TagResource" | "UntagResource" => {
+            let one = call(operation, text(&body["ResourceARN"]));
+            vec![with_tags(one, &tags)]
         }
         "RegisterScalableTarget"
         | "DeregisterScalableTarget"

@@ -9,7 +9,7 @@ use mlops_core::target::RevisionName;
 use super::{PATIENCE, POLL, watched_service};
 use crate::ecs::handle::Handle;
 use crate::ecs::services::{Life, Services};
-use crate::ecs::{Account, names, scaling, task_definition};
+use crate::ecs::{Account, scaling, task_definition};
 
 /// Lets what is in flight end: the service's tasks leave the target group, which waits for their requests.
 pub(in crate::ecs) async fn drain(
@@ -20,7 +20,7 @@ pub(in crate::ecs) async fn drain(
 ) -> Result<Progress<()>> {
     let endpoint = handle.owner.endpoint;
     let balancers = &account.balancers;
-    let name = names::service(&handle.owner, revision);
+    let name = handle.service(revision);
     if let Some(service) = watched_service(account, handle, &name).await?
         && service.life == Life::Active
     {
@@ -53,19 +53,29 @@ pub(in crate::ecs) async fn remove(
     revision: &RevisionName,
 ) -> Result<Progress<()>> {
     let (clients, owner) = (&account.clients, &handle.owner);
-    let name = names::service(owner, revision);
+    let name = handle.service(revision);
     let service = watched_service(account, handle, &name).await?;
     account
         .balancers
         .detach(&handle.front, owner.endpoint, revision)
         .await?;
-    let deleted = account.balancers.delete_group(owner, revision).await?;
+    let found = handle.found(revision);
+    let deleted = match found {
+        Some(found) => {
+            let group = &found.group_arn;
+            (account.balancers.delete_found_group(owner.endpoint, group)).await?
+        }
+        None => account.balancers.delete_group(owner, revision).await?,
+    };
     if let Progress::Pending { .. } = deleted {
         // What told that it is still held: the front and its tags, the target group and its tags, and the attempt.
         account.rounds.count(5);
         return Ok(deleted);
     }
-    task_definition::take_away(clients, owner.endpoint, &name).await?;
+    // Of what was found here others may use the family: its task definitions stay.
+    if found.is_none() {
+        task_definition::take_away(clients, owner.endpoint, &name).await?;
+    }
     // What scales a service outlives it.
     scaling::forget(account, handle, revision).await?;
     let Some(service) = service else {

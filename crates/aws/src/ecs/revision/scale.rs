@@ -7,7 +7,7 @@ use mlops_core::{Error, Result};
 use super::{PATIENCE, POLL, missing};
 use crate::ecs::handle::Handle;
 use crate::ecs::services::{Event, Life, Services};
-use crate::ecs::{Account, names, tags, verdict};
+use crate::ecs::{Account, tags, verdict};
 
 /// Asks for `instances` tasks at least: an autoscaler may have more, and none of them is taken away.
 pub(in crate::ecs) async fn scale(
@@ -21,7 +21,7 @@ pub(in crate::ecs) async fn scale(
     let missing = || missing(handle, revision);
     let group = front.iter().find(|group| group.revision == *revision);
     let group = &group.ok_or_else(missing)?.group_arn;
-    let name = names::service(&handle.owner, revision);
+    let name = handle.service(revision);
     let service = (seen.services.remove(&name))
         .filter(|service| tags::are_of(&service.tags, handle.owner.endpoint))
         .filter(|service| service.life == Life::Active)

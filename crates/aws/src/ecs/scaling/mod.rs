@@ -17,11 +17,12 @@ use super::handle::Handle;
 use super::names;
 use super::revision::{missing, own_service};
 use super::services::Life;
-use crate::elb::tags;
+use crate::clients::AwsClients;
+use crate::elb::{Owner, tags};
 
 impl Account {
     fn scalable(&self, handle: &Handle, revision: &RevisionName) -> Scalable<'_> {
-        let service = names::service(&handle.owner, revision);
+        let service = handle.service(revision);
         Scalable::new(&self.clients, names::cluster(&handle.cluster), &service)
     }
 
@@ -47,7 +48,7 @@ pub(super) async fn follow(
         forget(account, handle, revision).await?;
         return Ok(Progress::Done(()));
     };
-    let name = names::service(&handle.owner, revision);
+    let name = handle.service(revision);
     let service = own_service(account, handle, &name).await?;
     if service.is_none_or(|service| service.life != Life::Active) {
         return Err(missing(handle, revision));
@@ -122,6 +123,56 @@ pub(super) async fn followed(
         policies: read::policies(&policies, label.as_deref()),
         schedules: scalable.schedules().await?,
     }))
+}
+
+/// What scales a service that somebody else made, and the ARN of its scalable target; `requests_of` is its load balancer and its target group. What
+/// no endpoint can ask for is added to `problems`.
+pub(super) async fn of_service(
+    clients: &AwsClients,
+    (cluster, service): (&str, &str),
+    requests_of: Option<(&str, &str)>,
+    problems: &mut Vec<String>,
+) -> Result<Option<(Autoscaling, String)>> {
+    let scalable = Scalable::new(clients, names::cluster(cluster), service);
+    let Some((arn, found)) = scalable.tell().await? else {
+        return Ok(None);
+    };
+    if found.held || found.odd {
+        problems.push("its scaling is suspended: resume it".to_owned());
+    }
+    let label = requests_of.and_then(|(balancer, group)| label(balancer, group));
+    let policies = read::policies(&scalable.policies().await?, label.as_deref());
+    for (name, policy) in &policies {
+        if policy.metric == ScalingMetric::Other {
+            problems.push(format!(
+                "its scaling policy {name} tracks none of cpu, memory and requests_per_target of its own target group: delete it"
+            ));
+        }
+    }
+    let scaled = Autoscaling {
+        min: found.min,
+        max: found.max,
+        policies,
+        schedules: scalable.schedules().await?,
+    };
+    Ok(Some((scaled, arn)))
+}
+
+/// Makes a scalable target of somebody else that of the owner's revision.
+pub(super) async fn take(
+    clients: &AwsClients,
+    owner: &Owner,
+    revision: &RevisionName,
+    arn: &str,
+) -> Result<()> {
+    let mut tags = tags::of(owner, None);
+    tags.insert(tags::REVISION, revision.to_string());
+    target::tag(clients, arn, tags).await
+}
+
+/// Lets go of it. Success if it is gone.
+pub(super) async fn let_go(clients: &AwsClients, arn: &str) -> Result<()> {
+    target::untag(clients, arn).await
 }
 
 /// Takes away what scales the revision's service, whether that is still there or not.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_applicationautoscaling::types::{
-    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTargetAction,
-    ScalingPolicy as TheirPolicy, ServiceNamespace, SuspendedState,
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget,
+    ScalableTargetAction, ScalingPolicy as TheirPolicy, ServiceNamespace, SuspendedState,
     TargetTrackingScalingPolicyConfiguration,
 };
 use futures::future::BoxFuture;
@@ -56,6 +56,10 @@ impl<'a> Scalable<'a> {
 
     /// Its bounds, if it is registered.
     pub(super) async fn find(&self) -> Result<Option<Bounds>> {
+        Ok(self.described().await?.as_ref().map(read::bounds))
+    }
+
+    async fn described(&self) -> Result<Option<ScalableTarget>> {
         let client = self.clients.scaling().await?;
         let call = self.call("DescribeScalableTargets");
         let answer = calls::run(self.clients, &call, || {
@@ -70,7 +74,21 @@ impl<'a> Scalable<'a> {
         })
         .await
         .map_err(Failure::into_error)?;
-        Ok(answer.scalable_targets().first().map(read::bounds))
+        Ok(answer
+            .scalable_targets
+            .unwrap_or_default()
+            .into_iter()
+            .next())
+    }
+
+    /// Its ARN and its bounds, if it is registered.
+    pub(super) async fn tell(&self) -> Result<Option<(String, Bounds)>> {
+        let found = self.described().await?;
+        let told = found.map(|found| {
+            let arn = found.scalable_target_arn().unwrap_or_default().to_owned();
+            (arn, read::bounds(&found))
+        });
+        Ok(told)
     }
 
     /// Registers it, or changes what it is registered with.
@@ -302,6 +320,40 @@ impl<'a> Scalable<'a> {
         .map(|_| ());
         calls::or_missing(answer, ())
     }
+}
+
+/// Gives a scalable target these tags.
+pub(super) async fn tag(
+    clients: &AwsClients,
+    arn: &str,
+    tags: BTreeMap<&'static str, String>,
+) -> Result<()> {
+    let tags: HashMap<String, String> = tags
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    let client = clients.scaling().await?;
+    let call = calls::scaling("TagResource", arn);
+    let answer = calls::run(clients, &call, || {
+        let request = client.tag_resource().resource_arn(arn);
+        Box::pin(request.set_tags(Some(tags.clone())).send())
+    })
+    .await;
+    answer.map(|_| ()).map_err(Failure::into_error)
+}
+
+/// Takes the tags of endpoints from it. Success if it is gone.
+pub(super) async fn untag(clients: &AwsClients, arn: &str) -> Result<()> {
+    let client = clients.scaling().await?;
+    let call = calls::scaling("UntagResource", arn);
+    let answer = calls::run(clients, &call, || {
+        let request = client.untag_resource().resource_arn(arn);
+        let keys = crate::elb::tags::ALL.map(str::to_owned).into();
+        Box::pin(request.set_tag_keys(Some(keys)).send())
+    })
+    .await
+    .map(|_| ());
+    calls::or_missing(answer, ())
 }
 
 /// The service is seen, and a target that was registered a moment ago, a little later than they are there.

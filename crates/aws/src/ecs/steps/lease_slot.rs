@@ -63,6 +63,9 @@ pub(super) async fn lease(
     foreign: &BTreeSet<u16>,
 ) -> mlops_core::Result<u16> {
     let (owner, balancers) = (&wanted.owner, &account.balancers);
+    if wanted.is_there {
+        return balancers.lease_found(owner, &wanted.ingress).await;
+    }
     let replaces = match &wanted.previous {
         // A front that is there keeps its slot until it is torn down.
         Some(previous) => {

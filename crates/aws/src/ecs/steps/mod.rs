@@ -1,17 +1,18 @@
 //! What the ECS target does of its own before a rollout: lease a slot, make the log group, and the cluster if it is the endpoint's own, open the front in
-//! the slot.
+//! the slot; or take over what is there, front and all.
 
 mod lease_slot;
 mod log_group;
 mod make_cluster;
 mod open_front;
+mod take_over;
 
 use std::sync::Arc;
 
 use mlops_core::endpoint::deployment::DeploymentRef;
 use mlops_core::endpoint::spec::{IngressSpec, TargetSpec};
 use mlops_core::saga::{Slot, wire};
-use mlops_core::target::{Provision, ProvisionRequest, ProvisionState, Server};
+use mlops_core::target::{Provision, ProvisionRequest, ProvisionState, Revision, Server};
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +20,10 @@ use self::lease_slot::{LeaseSlot, LeaseSlotInput};
 use self::log_group::{LogGroup, LogGroupInput};
 use self::make_cluster::{MakeCluster, MakeClusterInput};
 use self::open_front::{OpenFront, OpenFrontInput};
+use self::take_over::{TakeOver, TakeOverInput};
 use super::Account;
-use super::handle::Handle;
+use super::foreign::Found;
+use super::handle::{FoundRevision, Handle};
 use super::names;
 use crate::elb::{Front, Owner};
 
@@ -31,6 +34,9 @@ struct Wanted {
     ingress: IngressSpec,
     /// The server that was there before; its slot is tried first.
     previous: Option<Previous>,
+    /// Whether the front of `ingress` is there and becomes the endpoint's. Then `ingress` names its slot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_there: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,19 +69,51 @@ struct Bringing {
     make_cluster: Slot<MakeCluster>,
     #[serde(default)]
     open_front: Slot<OpenFront>,
+    /// What is taken over, in place of a front of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Taken>,
+    #[serde(default)]
+    take_over: Slot<TakeOver>,
+}
+
+/// What was there before the endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Taken {
+    found: Found,
+    /// As what the endpoint runs it.
+    revision: Revision,
 }
 
 impl ProvisionState for Bringing {
     fn server(&self) -> Option<Server> {
-        let opened = self.open_front.output()?;
+        let (front, region, found) = match &self.found {
+            None => {
+                let opened = self.open_front.output()?;
+                (opened.front.clone(), opened.region.clone(), None)
+            }
+            Some(Taken { found, revision }) => {
+                let taken = self.take_over.output()?;
+                let as_revision = FoundRevision {
+                    revision: revision.name.clone(),
+                    service: found.service.clone(),
+                    group_arn: found.front.group_arn.clone(),
+                };
+                (
+                    found.front.front.clone(),
+                    taken.region.clone(),
+                    Some(as_revision),
+                )
+            }
+        };
         let handle = Handle {
             owner: self.wanted.owner.clone(),
-            front: opened.front.clone(),
+            front,
             ingress: self.wanted.ingress.clone(),
             cluster: self.cluster.clone(),
             owns_cluster: self.owns_cluster,
             log_group: self.log_group.clone(),
-            region: opened.region.clone(),
+            region,
+            found,
         };
         // A handle of names, numbers and text is always JSON.
         handle.server().ok()
@@ -90,8 +128,15 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
             request.spec.target.kind()
         )));
     };
+    let found = match (&request.takes_over, &request.previous) {
+        (Some(revision), Some(server)) => Some(Taken {
+            found: server.handle()?,
+            revision: revision.clone(),
+        }),
+        _ => None,
+    };
     let previous = match &request.previous {
-        Some(server) => {
+        Some(server) if found.is_none() => {
             let before: Handle = server.handle()?;
             // A slot is one of its load balancer or listener.
             (before.front.parent == crate::elb::parent(&ecs.ingress)).then_some(Previous {
@@ -99,7 +144,11 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
                 deployment: before.owner.deployment,
             })
         }
-        None => None,
+        _ => None,
+    };
+    let ingress = match &found {
+        Some(Taken { found, .. }) => found.front.pinned(&ecs.ingress),
+        None => ecs.ingress.clone(),
     };
     let state = Bringing {
         wanted: Wanted {
@@ -108,8 +157,9 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
                 name: request.spec.name.clone(),
                 deployment: request.deployment.clone(),
             },
-            ingress: ecs.ingress.clone(),
+            ingress,
             previous,
+            is_there: found.is_some(),
         },
         cluster: ecs.cluster.clone(),
         owns_cluster: ecs.creates_cluster,
@@ -118,6 +168,8 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
         make_log_group: Slot::default(),
         make_cluster: Slot::default(),
         open_front: Slot::default(),
+        found,
+        take_over: Slot::default(),
     };
     let mut steps = vec![
         wire(
@@ -154,6 +206,25 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
             |state| &mut state.make_cluster,
             |state| &state.make_cluster,
         ));
+    }
+    if state.found.is_some() {
+        steps.push(wire(
+            account.clone(),
+            |state: &Bringing| {
+                let taken = state
+                    .found
+                    .clone()
+                    .ok_or_else(|| Error::corrupt("the journal lacks what is taken over"))?;
+                Ok(TakeOverInput {
+                    owner: state.wanted.owner.clone(),
+                    found: taken.found,
+                    revision: taken.revision,
+                })
+            },
+            |state| &mut state.take_over,
+            |state| &state.take_over,
+        ));
+        return Provision::new(&state, steps);
     }
     steps.push(wire(
         account.clone(),

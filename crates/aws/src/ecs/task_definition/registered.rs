@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
-use aws_sdk_ecs::types::{TaskDefinitionField, TaskDefinitionStatus};
+use aws_sdk_ecs::types::{TaskDefinition, TaskDefinitionField, TaskDefinitionStatus};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
 use uuid::Uuid;
@@ -69,6 +69,27 @@ pub(in crate::ecs) async fn take_away(
         delete(clients, family, arns).await?;
     }
     Ok(())
+}
+
+/// A task definition as ECS tells of it.
+pub(in crate::ecs) async fn tell(clients: &AwsClients, arn: &str) -> Result<TaskDefinition> {
+    let call = calls::ecs("DescribeTaskDefinition", arn);
+    let client = clients.ecs().await?;
+    let answer = calls::run(clients, &call, || {
+        Box::pin(
+            client
+                .describe_task_definition()
+                .task_definition(arn)
+                .send(),
+        )
+    })
+    .await
+    .map_err(Failure::into_error)?;
+    answer.task_definition.ok_or_else(|| {
+        Error::unavailable(format!(
+            "ECS does not tell of task definition {arn}; try again"
+        ))
+    })
 }
 
 struct Registered {

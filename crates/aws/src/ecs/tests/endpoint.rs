@@ -47,14 +47,14 @@ pub(super) struct Endpoint {
     process: Mutex<MemorySessions>,
     /// Past the proxy.
     pub(super) direct: AwsClients,
-    name: EndpointName,
+    pub(super) name: EndpointName,
     pub(super) cluster: String,
     /// Whether it makes that cluster itself.
     owns_cluster: bool,
-    load_balancer: String,
-    subnets: Vec<String>,
+    pub(super) load_balancer: String,
+    pub(super) subnets: Vec<String>,
     /// Of what its tasks run.
-    image: String,
+    pub(super) image: String,
     /// How much faster its processes' time runs.
     faster: u32,
 }
@@ -129,10 +129,15 @@ fn clients(url: &str) -> AwsClients {
 }
 
 impl Endpoint {
+    /// On paper, in a cluster of others. `None`, and the test is skipped, where that cannot be.
+    pub(super) async fn on_paper_among_others() -> Option<Self> {
+        let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
+        Some(Self::new(part::ecs_paper()?, image, FASTER).await)
+    }
+
     /// On paper, with a cluster that it makes itself. `None`, and the test is skipped, where that cannot be.
     pub(super) async fn on_paper() -> Option<Self> {
-        let image = format!("example.com/mlops@sha256:{}", "0".repeat(64));
-        let mut world = Self::new(part::ecs_paper()?, image, FASTER).await;
+        let mut world = Self::on_paper_among_others().await?;
         world.owns_cluster = true;
         world.cluster = own_cluster(&world.load_balancer, &world.name);
         Some(world)
@@ -256,7 +261,7 @@ impl Endpoint {
         Deps::new(registry, Arc::new(target))
     }
 
-    fn id(&self) -> EndpointId {
+    pub(super) fn id(&self) -> EndpointId {
         EndpointId::on_ecs(&self.cluster, self.name.clone())
     }
 
@@ -336,10 +341,20 @@ impl Endpoint {
 
     /// One apply by this process.
     pub(super) async fn apply(&self, deps: &Deps, spec: EndpointSpec) -> Result<Outcome> {
+        self.begin(deps, spec, false).await
+    }
+
+    /// The same, and it takes over what was there before the endpoint.
+    pub(super) async fn take_over(&self, deps: &Deps, spec: EndpointSpec) -> Result<Outcome> {
+        self.begin(deps, spec, true).await
+    }
+
+    async fn begin(&self, deps: &Deps, spec: EndpointSpec, takes_over: bool) -> Result<Outcome> {
         let request = ApplyRequest {
             spec,
             base: None,
             create: false,
+            takes_over,
             smoke: BTreeMap::new(),
             by: "a test".to_owned(),
             cancel: CancellationToken::new(),

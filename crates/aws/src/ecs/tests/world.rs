@@ -136,6 +136,7 @@ impl World {
                 tags: BTreeMap::new(),
             },
             previous: None,
+            takes_over: None,
         }
     }
 

@@ -143,6 +143,7 @@ impl Process {
             spec,
             base: None,
             create: false,
+            takes_over: false,
             smoke: BTreeMap::new(),
             by: "a test".to_owned(),
             cancel: self.cancel.clone(),

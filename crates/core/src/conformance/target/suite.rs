@@ -207,6 +207,7 @@ mod tests {
             deployment: DeploymentRef { id, attempt: 1 },
             spec,
             previous: None,
+            takes_over: None,
         }
     }
 
