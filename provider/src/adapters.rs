@@ -117,6 +117,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             elbv2: own.elbv2,
             cloudwatch: own.cloudwatch,
             ec2: own.ec2,
+            autoscaling: own.autoscaling,
             ecr: own.ecr,
             iam: own.iam,
             logs: own.logs,

@@ -84,6 +84,8 @@ tfplugin::object! {
         pub(crate) cloudwatch: Option<String>,
         /// Of EC2.
         pub(crate) ec2: Option<String>,
+        /// Of EC2 Auto Scaling.
+        pub(crate) autoscaling: Option<String>,
         /// Of ECR.
         pub(crate) ecr: Option<String>,
         /// Of IAM.
@@ -271,6 +273,10 @@ fn endpoints() -> Block {
         .attribute(
             "ec2",
             text("Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "autoscaling",
+            text("Of EC2 Auto Scaling. Environment: `AWS_ENDPOINT_URL_AUTO_SCALING`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
             "ecr",

@@ -19,7 +19,7 @@ import run_ministack
 
 
 def install(port):
-    from ecs import account, balancing, certificates, health, images, quotas, scaling, services
+    from ecs import account, balancing, certificates, health, images, machines, quotas, scaling, services
     from ministack.services import alb, ecs
 
     class Checks(health.Checks):
@@ -35,6 +35,7 @@ def install(port):
     account.install()
     certificates.install()
     quotas.install()
+    machines.install()
     scaling.install(balancing.users)
     images.install(f"http://127.0.0.1:{port}")
     alb._ACTION_MAP["DescribeTargetHealth"] = checks.describe

@@ -107,7 +107,7 @@ async def run(dockerd):
     os.environ.pop("HOSTNAME", None)  # ministack takes it for a container of its own
     os.environ.update(DOCKER_HOST=f"unix://{dockerd.socket}", MINISTACK_DOCKER_TIMEOUT="120")
     run_ministack.settle(port)
-    from ecs import account, balancing, certificates, health, images, quotas, scaling, services
+    from ecs import account, balancing, certificates, health, images, machines, quotas, scaling, services
 
     checks = health.Checks(balancing.users)
     balancing.install(checks.routable)
@@ -115,6 +115,7 @@ async def run(dockerd):
     account.install()
     certificates.install()
     quotas.install()
+    machines.install()
     scaling.install(balancing.users)
     images.install(f"http://127.0.0.1:{port}")
     balancing.Doors(Addresses(dockerd), serve_door).install()

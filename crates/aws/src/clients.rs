@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 
 use crate::cloudwatch;
 use crate::credentials::{self, Role, RoleCredentials};
+use crate::ecs::machines;
 use crate::fault::{Call, Failure};
 use crate::images::ecr;
 use crate::preflight::{acm, ec2, iam, policies, service_quotas};
@@ -56,6 +57,7 @@ struct Inner {
     ecs: OnceCell<aws_sdk_ecs::Client>,
     cloudwatch: OnceCell<QueryClient>,
     ec2: OnceCell<QueryClient>,
+    autoscaling: OnceCell<QueryClient>,
     iam: OnceCell<QueryClient>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
@@ -118,6 +120,7 @@ impl AwsClients {
                 ecs: OnceCell::new(),
                 cloudwatch: OnceCell::new(),
                 ec2: OnceCell::new(),
+                autoscaling: OnceCell::new(),
                 iam: OnceCell::new(),
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
@@ -264,6 +267,13 @@ impl AwsClients {
             JsonClient::new(service, config, endpoint, self.short_calls()).await
         });
         made.await
+    }
+
+    /// EC2 Auto Scaling, once the account is known to be right.
+    pub(crate) async fn autoscaling(&self) -> Result<&QueryClient> {
+        let endpoint = self.inner.settings.endpoints.autoscaling.as_deref();
+        self.query(&self.inner.autoscaling, &machines::SERVICE, endpoint)
+            .await
     }
 
     /// A regional service that speaks the Query protocol.

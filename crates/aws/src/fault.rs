@@ -278,6 +278,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "CloudWatch" => "cloudwatch",
         "CloudWatch Logs" => "logs",
         "EC2" => "ec2",
+        "EC2 Auto Scaling" => "autoscaling",
         "ECR" => "ecr",
         "IAM" => "iam",
         "ServiceQuotas" => "servicequotas",

@@ -94,6 +94,8 @@ pub struct Endpoints {
     pub elbv2: Option<String>,
     /// EC2. Environment: `AWS_ENDPOINT_URL_EC2`, `AWS_ENDPOINT_URL`.
     pub ec2: Option<String>,
+    /// EC2 Auto Scaling. Environment: `AWS_ENDPOINT_URL_AUTO_SCALING`, `AWS_ENDPOINT_URL`.
+    pub autoscaling: Option<String>,
     /// ECR. Environment: `AWS_ENDPOINT_URL_ECR`, `AWS_ENDPOINT_URL`.
     pub ecr: Option<String>,
     /// ECS. Environment: `AWS_ENDPOINT_URL_ECS`, `AWS_ENDPOINT_URL`.
@@ -206,6 +208,7 @@ impl AwsSettings {
             (&mut endpoints.ecs, "AWS_ENDPOINT_URL_ECS"),
             (&mut endpoints.cloudwatch, "AWS_ENDPOINT_URL_CLOUDWATCH"),
             (&mut endpoints.ec2, "AWS_ENDPOINT_URL_EC2"),
+            (&mut endpoints.autoscaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
             (&mut endpoints.iam, "AWS_ENDPOINT_URL_IAM"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
@@ -312,6 +315,7 @@ impl AwsSettings {
             ("endpoints.ecs", &self.endpoints.ecs),
             ("endpoints.cloudwatch", &self.endpoints.cloudwatch),
             ("endpoints.ec2", &self.endpoints.ec2),
+            ("endpoints.autoscaling", &self.endpoints.autoscaling),
             ("endpoints.iam", &self.endpoints.iam),
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),

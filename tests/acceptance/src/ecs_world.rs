@@ -243,7 +243,8 @@ impl EcsWorld {
     }
 
     /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
-    /// Clusters but the platform's own, services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups.
+    /// Clusters but the platform's own, services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups, capacity
+    /// providers but those of AWS, Auto Scaling groups, launch templates.
     #[must_use]
     pub fn everything(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -307,6 +308,21 @@ impl EcsWorld {
                 .map(|group| api::text(&group["logGroupName"]))
                 .collect(),
         );
+        let told = self.ecs("DescribeCapacityProviders", &json!({}));
+        let told = told["capacityProviders"].as_array().cloned();
+        let names = told.into_iter().flatten();
+        let names = names.map(|provider| api::text(&provider["name"]));
+        add(
+            "capacity provider",
+            names.filter(|name| !name.starts_with("FARGATE")).collect(),
+        );
+        let told = self.groups("DescribeAutoScalingGroups", &[]);
+        add(
+            "Auto Scaling group",
+            api::values(&told, "AutoScalingGroupName"),
+        );
+        let told = self.instances("DescribeLaunchTemplates", &[]);
+        add("launch template", api::values(&told, "launchTemplateName"));
         add(
             "container",
             self.containers()

@@ -3,6 +3,7 @@
 mod call;
 mod ecs;
 mod gate;
+mod machines;
 mod policy;
 
 pub use gate::Gate;

@@ -173,6 +173,7 @@ pub fn reached(url: &str) -> String {
   endpoints {{
     acm            = "{url}"
     appautoscaling = "{url}"
+    autoscaling    = "{url}"
     dynamodb       = "{url}"
     s3             = "{url}"
     ecs            = "{url}"

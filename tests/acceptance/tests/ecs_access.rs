@@ -16,9 +16,10 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 12] = [
     "acm:",
     "application-autoscaling:",
+    "autoscaling:",
     "cloudwatch:",
     "ec2:",
     "ecr:",
@@ -27,6 +28,7 @@ const SERVICES: [&str; 10] = [
     "iam:",
     "logs:",
     "servicequotas:",
+    "ssm:",
 ];
 
 /// What scales the endpoint on a listener.
@@ -43,12 +45,22 @@ const RESCALED: &str = r#"autoscaling {
     policies = { cpu = { metric = "cpu", target = 60 } }
   }"#;
 
+/// Instances of an endpoint's own.
+const MACHINES: &str = r#"asg {
+    instance_type    = "m7i.large"
+    instance_profile = "instances"
+    min_size         = 1
+    max_size         = 2
+  }"#;
+
 struct World {
     ecs: EcsWorld,
     listener: String,
     gate: Gate,
     /// What the guide says, with this world's account.
     policy: Policy,
+    /// The same of instances.
+    machines: Policy,
     registry: Policy,
 }
 
@@ -60,14 +72,15 @@ impl World {
         Some(Self {
             listener: ecs.https_listener(free_port(), &certificate),
             gate: Gate::before(http::address(&ecs.part.url)),
-            policy: Policy::read(&document().replace("111122223333", "000000000000")),
+            policy: Policy::read(&document("policy")),
+            machines: Policy::read(&document("policy of instances")),
             registry: Policy::read(REGISTRY),
             ecs,
         })
     }
 
     fn admit(&self, policy: &Policy) {
-        self.gate.admit(&[policy, &self.registry]);
+        self.gate.admit(&[policy, &self.machines, &self.registry]);
     }
 
     fn workspace(&self) -> Workspace {
@@ -84,13 +97,14 @@ impl World {
         self.endpoint("listener", &blocks, environment, SCALED)
     }
 
-    /// In a cluster of its own, too.
+    /// In a cluster of its own and on instances of its own, too.
     fn on_a_rule(&self, environment: &str) -> String {
         let ingress = format!(
             "listener_arn = \"{}\"\n    host_headers = [\"digits.example.com\"]\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
             self.listener
         );
         let blocks = self.ecs.blocks_with_own_cluster(&ingress);
+        let blocks = blocks.replacen("ecs {", &format!("ecs {{\n  {MACHINES}"), 1);
         self.endpoint("rule", &blocks, environment, "")
     }
 
@@ -137,17 +151,17 @@ resource "mlops_model_version" "digits" {
 }
 "#;
 
-/// The policy in the guide.
-fn document() -> String {
+/// A policy in the guide, with this world's account.
+fn document(name: &str) -> String {
     let page = builds::root().join("docs/guides/ecs-permissions.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, rest) = page
-        .split_once("<!-- policy: begin -->\n```json\n")
+        .split_once(&format!("<!-- {name}: begin -->\n```json\n"))
         .expect("where the policy begins");
     let (policy, _) = rest
-        .split_once("```\n<!-- policy: end -->")
+        .split_once(&format!("```\n<!-- {name}: end -->"))
         .expect("where it ends");
-    policy.to_owned()
+    policy.replace("111122223333", "000000000000")
 }
 
 #[test]
@@ -171,7 +185,7 @@ fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {
     work.config(&both("", "").replace(SCALED, RESCALED));
     work.apply();
     // One whose server refuses to start, and one that finds no place: the log of a task that ended, and of the latest.
-    work.config(&both("EXIT_CODE = \"78\"", "UNPLACED = \"1\""));
+    work.config(&both("UNPLACED = \"1\"", "EXIT_CODE = \"78\""));
     let failed = work.apply_fails(&["was rolled back", "ended with status 78"]);
     assert!(
         failed.story().contains("could not be placed"),
@@ -192,7 +206,8 @@ fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {
         .into_iter()
         .filter(is_asked_for)
         .collect();
-    let said = world.policy.actions();
+    let mut said = world.policy.actions();
+    said.extend(world.machines.actions());
     println!(
         "policy of an endpoint on ECS: {} actions, {} seen",
         said.len(),

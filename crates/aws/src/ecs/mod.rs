@@ -15,6 +15,7 @@ mod environment;
 mod foreign;
 mod handle;
 mod logs;
+pub(crate) mod machines;
 pub(crate) mod names;
 mod observe;
 mod revision;

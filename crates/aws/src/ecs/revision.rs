@@ -18,6 +18,7 @@ use super::Account;
 use super::clusters;
 use super::handle::Handle;
 use super::logs;
+use super::machines;
 use super::names;
 use super::rounds::Wanted;
 use super::services::{Described, Life, Services};
@@ -41,7 +42,7 @@ pub(super) async fn ensure(
     handle: &Handle,
     revision: &Revision,
 ) -> Result<Progress<()>> {
-    let again = Progress::again(Duration::ZERO, revision.startup_timeout.duration());
+    let again = Progress::again(Duration::ZERO, limit(revision));
     let placement = revision.placement.as_deref().ok_or_else(|| {
         Error::bug(format!(
             "revision {} was made for another target",
@@ -84,6 +85,15 @@ async fn make(
     group: &str,
 ) -> Result<Progress<()>> {
     let clients = &account.clients;
+    if let Some(asg) = placement.capacity.machines() {
+        let mut opened = clusters::open(clients, &handle.owner, &handle.cluster, true).await?;
+        if matches!(opened, Progress::Done(())) {
+            opened = machines::open(clients, handle, placement, asg).await?;
+        }
+        if let Progress::Pending { .. } = opened {
+            return Ok(opened);
+        }
+    }
     let Some(definition) = task_definition::find(clients, &handle.owner, revision).await? else {
         let around = Surroundings {
             owner: &handle.owner,
@@ -124,14 +134,20 @@ async fn look(
         )));
     }
     let name = names::service(&handle.owner, &revision.name);
+    let machines = machines::has(handle, service);
+    // A group of its own grows for tasks that find no place: that is no end.
+    let mut told = service.clone();
+    told.events
+        .retain(|event| !machines || !verdict::is_about_place(event));
+    let limit = limit(revision);
     let mut seen = Seen {
-        service,
+        service: &told,
         family: &name,
         runs_server: revision.workload.own_image().is_none(),
         stopped: &[],
         health: None,
         now: SystemTime::now(),
-        limit: revision.startup_timeout.duration(),
+        limit,
     };
     // As long as tasks are missing, their health changes nothing.
     let health = match verdict::are_all_there(service) || verdict::is_late(&seen) {
@@ -149,10 +165,16 @@ async fn look(
             account.rounds.forget(&name);
             return Ok(Progress::Done(()));
         }
-        Verdict::Starting => {
-            return Ok(Progress::again(POLL, revision.startup_timeout.duration()));
-        }
+        Verdict::Starting => return Ok(Progress::again(POLL, limit)),
         Verdict::Failed { why, task } => (why, task),
+    };
+    let complaint = match machines && service.running < service.desired {
+        true => machines::complaint(&account.clients, handle, service).await,
+        false => None,
+    };
+    let why = match complaint {
+        Some(complaint) => format!("{why}; {complaint}"),
+        None => why,
     };
     account.rounds.forget(&name);
     let lines = match task {
@@ -175,6 +197,13 @@ async fn look(
         revision.name
     ))
     .at(format!("variants.{}", revision.variant)))
+}
+
+/// How long a revision may take to start, and what it runs on before it.
+fn limit(revision: &Revision) -> Duration {
+    let placement = revision.placement.as_deref();
+    let machines = placement.map(|placement| placement.capacity.patience());
+    revision.startup_timeout.duration() + machines.unwrap_or_default()
 }
 
 async fn health_of(account: &Account, group: &str) -> Result<Option<GroupHealth>> {

@@ -12,6 +12,7 @@ use super::Account;
 use super::clusters;
 use super::handle::Handle;
 use super::logs;
+use super::machines;
 use super::revision;
 use super::services::{Described, Services};
 use super::tags;
@@ -19,7 +20,7 @@ use crate::elb::Release;
 use crate::elb::names::may_be_of;
 
 /// The front first: while it stands, it takes requests that a server in its place could answer. Then every revision, the
-/// lease, the log group and the endpoint's own cluster. A server of the same endpoint that took its place keeps what is its own,
+/// lease, the log group, and the endpoint's own instances and cluster. A server of the same endpoint that took its place keeps what is its own,
 /// the log group and the cluster.
 pub(super) async fn teardown(
     account: &Account,
@@ -70,10 +71,13 @@ pub(super) async fn teardown(
         return Ok(Progress::Done(()));
     }
     logs::close(&account.clients, owner.endpoint, &handle.log_group).await?;
-    match handle.owns_cluster {
-        true => clusters::close(&account.clients, owner, &handle.cluster).await,
-        false => Ok(Progress::Done(())),
+    if !handle.owns_cluster {
+        return Ok(Progress::Done(()));
     }
+    if let pending @ Progress::Pending { .. } = machines::sweep(&account.clients, handle).await? {
+        return Ok(pending);
+    }
+    clusters::close(&account.clients, owner, &handle.cluster).await
 }
 
 /// What an earlier call waited for. The front is closed by then, so nothing can join; what is left is found anew when they are gone.

@@ -188,6 +188,11 @@ pub(super) fn is_final(event: &Event) -> bool {
     .any(|text| event.message.contains(text))
 }
 
+/// Whether an event says that a task finds no place now. What has a group of instances of its own waits for it to grow.
+pub(super) fn is_about_place(event: &Event) -> bool {
+    event.message.contains("unable to place a task")
+}
+
 /// Tasks and targets, for messages.
 pub(super) fn counts(service: &Described, health: Option<&GroupHealth>) -> String {
     let mut text = format!("{} of {} tasks run", service.running, service.desired);

@@ -51,7 +51,7 @@ fn shown(endpoint: &EndpointName) -> String {
 }
 
 /// The hash at the end of [`derived`].
-fn hash(id: Uuid, what: &str) -> String {
+pub(crate) fn hash(id: Uuid, what: &str) -> String {
     let digest = Sha256::new()
         .chain_update(id.as_bytes())
         .chain_update(what)

@@ -34,7 +34,7 @@ impl Form {
     }
 
     /// What is sent.
-    pub(super) fn body(&self, action: &str, version: &str) -> String {
+    pub(crate) fn body(&self, action: &str, version: &str) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
         let own = self.0.iter().map(|(name, value)| (&**name, &**value));
         let all = [("Action", action), ("Version", version)].into_iter();

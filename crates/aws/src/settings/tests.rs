@@ -25,6 +25,7 @@ fn what_is_set_comes_before_the_environment() {
         endpoints: Endpoints {
             acm: Some("http://all".into()),
             appautoscaling: Some("http://all".into()),
+            autoscaling: Some("http://all".into()),
             cloudwatch: Some("http://all".into()),
             dynamodb: Some("http://all".into()),
             ec2: Some("http://all".into()),
@@ -52,6 +53,7 @@ fn what_is_set_comes_before_the_environment() {
         endpoints: Endpoints {
             acm: Some("http://mine".into()),
             appautoscaling: Some("http://mine".into()),
+            autoscaling: Some("http://mine".into()),
             cloudwatch: Some("http://mine".into()),
             dynamodb: Some("http://mine".into()),
             ec2: Some("http://mine".into()),

@@ -146,7 +146,7 @@ impl Proxy {
         lock(&self.state).targets.clone()
     }
 
-    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs and Application Auto Scaling.
+    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, EC2, EC2 Auto Scaling, CloudWatch, CloudWatch Logs and Application Auto Scaling.
     pub fn actions(&self) -> Vec<String> {
         lock(&self.state).actions.clone()
     }
@@ -351,6 +351,8 @@ fn action(parts: &Parts, operation: &str) -> String {
     let target = target.and_then(|target| target.to_str().ok());
     let service = match target.and_then(|target| target.split('.').next()) {
         None if is_signed_for(parts, "monitoring") => "cloudwatch",
+        None if is_signed_for(parts, "ec2") => "ec2",
+        None if is_signed_for(parts, "autoscaling") => "autoscaling",
         None => "elasticloadbalancing",
         Some(target) if target.starts_with("Logs_") => "logs",
         Some("AnyScaleFrontendService") => "application-autoscaling",

@@ -7,6 +7,7 @@ mod change;
 mod cron;
 mod ecs;
 mod efs;
+mod machines;
 mod tasks;
 
 pub use change::validate_change;

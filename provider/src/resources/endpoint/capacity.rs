@@ -8,6 +8,7 @@ use tfplugin::{Attr, validate};
 
 use super::ecs::Ecs;
 use super::from_record::unless;
+use super::machines;
 use crate::resources::convert;
 
 tfplugin::object! {
@@ -48,7 +49,7 @@ pub(super) fn launch_type() -> Attribute {
         .optional()
         .validate(validate::one_of(["FARGATE", "EC2"]))
         .describe(
-            "`FARGATE` (default), or `EC2` for the cluster's own instances. Changing it is a new revision, which rolls out. `EXTERNAL` \
+            "`FARGATE` (default), or `EC2` for the cluster's own instances; not with `capacity_providers` or `asg`. Changing it is a new revision, which rolls out. `EXTERNAL` \
              instances cannot stand behind a load balancer, so there is none.",
         )
 }
@@ -81,8 +82,8 @@ pub(super) fn gpu() -> Attribute {
     Attribute::single_nested(Nested::new().attribute("count", count))
         .optional()
         .describe(
-            "GPUs that a task has to itself, on instances that have any: with `launch_type = \"EC2\"`, or `capacity_providers` of Auto Scaling \
-             groups. Fargate has none.",
+            "GPUs that a task has to itself, on instances that have any: with `launch_type = \"EC2\"`, `capacity_providers` of Auto Scaling \
+             groups, or `asg`. Fargate has none.",
         )
 }
 
@@ -119,6 +120,9 @@ pub(super) fn efs() -> Block {
 
 /// What tasks run on. `None` while some of it is unknown.
 pub(super) fn capacity(ecs: &Ecs) -> Option<Capacity> {
+    if let Some(asg) = machines::spec(&ecs.asg)? {
+        return Some(Capacity::Machines { asg });
+    }
     let Some(providers) = convert::known(&ecs.capacity_providers)? else {
         let launch_type = convert::word_or_default(&ecs.launch_type)?;
         return Some(Capacity::LaunchType { launch_type });
@@ -149,6 +153,7 @@ pub(super) fn imported(capacity: &Capacity) -> (Attr<String>, Attr<BTreeMap<Stri
             let word = unless(*launch_type, &LaunchType::default());
             (word.map(|word| word.as_str().to_owned()), Attr::Null)
         }
+        Capacity::Machines { .. } => (Attr::Null, Attr::Null),
         Capacity::Providers { capacity_providers } => {
             let shares = capacity_providers.iter().map(share);
             (Attr::Null, Attr::Known(shares.collect()))

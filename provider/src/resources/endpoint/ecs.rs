@@ -12,6 +12,7 @@ use tfplugin::{Attr, Diagnostics, validate};
 use super::capacity::{self, Efs, Share};
 use super::cluster;
 use super::from_record::unless;
+use super::machines::{self, Asg};
 use super::model::{parsed, refuse};
 use super::schema::State;
 use crate::resources::convert::{self, ListOf, no_nulls};
@@ -35,6 +36,8 @@ tfplugin::object! {
         pub(crate) enable_execute_command: Attr<bool>,
         /// How long logs are kept.
         pub(crate) log_retention_days: Attr<u32>,
+        /// Instances of its own.
+        pub(crate) asg: Attr<Asg>,
         /// A file system that containers share.
         pub(crate) efs: Attr<Efs>,
     }
@@ -100,7 +103,7 @@ pub(super) fn ecs() -> Block {
         .validate(cluster::exactly_one())
         .attribute("cluster_arn", cluster::cluster_arn())
         .attribute("create_cluster", cluster::create_cluster())
-        .validate(validate::at_most_one_of(["launch_type", "capacity_providers"]))
+        .validate(validate::at_most_one_of(["launch_type", "capacity_providers", "asg"]))
         .attribute("launch_type", capacity::launch_type())
         .attribute("capacity_providers", capacity::providers())
         .attribute(
@@ -125,6 +128,7 @@ pub(super) fn ecs() -> Block {
             "log_retention_days",
             number(1, 3653, "How many days the endpoint's log group keeps what servers wrote. Default `30`."),
         )
+        .single("asg", machines::asg())
         .single("efs", capacity::efs())
 }
 
@@ -280,6 +284,7 @@ pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
         task_role_arn: spec.task_role_arn.clone().into(),
         enable_execute_command: some(spec.enable_execute_command),
         log_retention_days: unless(spec.log_retention_days, &default_log_retention_days()),
+        asg: machines::state(spec.capacity.machines()),
         efs: capacity::efs_state(spec.efs.as_ref()),
     };
     let network = Network {

@@ -11,6 +11,7 @@ mod ecs;
 mod foreign;
 mod from_record;
 mod images;
+mod machines;
 mod model;
 mod plan;
 mod preflight;

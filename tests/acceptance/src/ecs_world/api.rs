@@ -211,6 +211,22 @@ impl EcsWorld {
         value(&self.query("ec2", "2016-11-15", action, parameters), field)
     }
 
+    /// Calls EC2; its answer as text.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn instances(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.query("ec2", "2016-11-15", action, parameters)
+    }
+
+    /// Calls EC2 Auto Scaling; its answer as text.
+    ///
+    /// # Panics
+    /// If it refuses.
+    pub fn groups(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        self.query("autoscaling", "2011-01-01", action, parameters)
+    }
+
     /// Makes a subnet in a network of its own; its id.
     ///
     /// # Panics

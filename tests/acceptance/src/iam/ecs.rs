@@ -1,4 +1,4 @@
-//! Which permissions a call of Certificate Manager, Secrets Manager, Service Quotas, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, EC2, IAM or Application Auto Scaling needs.
+//! Which permissions a call of Certificate Manager, Secrets Manager, Service Quotas, ECR, ECS, Elastic Load Balancing, CloudWatch, CloudWatch Logs, IAM or Application Auto Scaling needs.
 //!
 //! Source: "Actions, resources, and condition keys" of these services in the service authorization reference. Where it names no resource, a policy has to
 //! say `*`, and so does the call here. Tags that come with a create take a permission of their own, on what is made: "Grant permission to tag
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::call::{ACCOUNT, Call, decoded, text};
+use super::machines::tags_of_group;
 
 const REGION: &str = "eu-west-1";
 
@@ -105,7 +106,29 @@ pub(super) fn ecs(operation: &str, body: &Value) -> Vec<Call> {
                 tagging("ecs", operation, made, &body["tags"]),
             ]
         }
-        "DeleteCluster" => vec![call(arn(format!("cluster/{cluster}")))],
+        "DeleteCluster"
+        | "PutClusterCapacityProviders"
+        | "ListContainerInstances"
+        | "DeregisterContainerInstance" => vec![call(arn(format!("cluster/{cluster}")))],
+        "DescribeContainerInstances" => each("containerInstances", "container-instance"),
+        "CreateCapacityProvider" => {
+            let made = arn(format!("capacity-provider/{}", text(&body["name"])));
+            let group = text(&body["autoScalingGroupProvider"]["autoScalingGroupArn"]);
+            vec![
+                with_tags(call(all()), &body["tags"]),
+                tagging("ecs", operation, made, &body["tags"]),
+                tags_of_group(group.to_owned()),
+            ]
+        }
+        "DeleteCapacityProvider" => {
+            let name = text(&body["capacityProvider"]);
+            vec![call(arn(format!("capacity-provider/{name}")))]
+        }
+        "DescribeCapacityProviders" => {
+            let names = body["capacityProviders"].as_array().expect("names").iter();
+            let arns = names.map(|name| arn(format!("capacity-provider/{}", text(name))));
+            arns.map(call).collect()
+        }
         "DescribeClusters" => {
             let names = body["clusters"].as_array().expect("names").iter();
             let arns = names.map(|name| arn(format!("cluster/{}", last(text(name)))));
@@ -156,19 +179,6 @@ pub(super) fn cloudwatch(form: &str) -> Vec<Call> {
             )]
         }
         other => panic!("CloudWatch's {other} is not known here"),
-    }
-}
-
-/// What a call of EC2 needs.
-///
-/// # Panics
-/// If the operation is not one that the provider uses.
-pub(super) fn ec2(form: &str) -> Vec<Call> {
-    match action(form) {
-        operation @ "DescribeSubnets" => {
-            vec![Call::new(&format!("ec2:{operation}"), "*".to_owned())]
-        }
-        other => panic!("EC2's {other} is not known here"),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::call::{self, Call};
 use super::ecs;
+use super::machines;
 use super::policy::Policy;
 use crate::part::authorization;
 
@@ -137,7 +138,7 @@ async fn answer(
 enum Asked {
     /// DynamoDB, ECS, Certificate Manager, Secrets Manager, Service Quotas, CloudWatch Logs or Application Auto Scaling: JSON, and the operation in a header.
     Json { service: String, operation: String },
-    /// Elastic Load Balancing, CloudWatch, EC2 or IAM: a form.
+    /// Elastic Load Balancing, CloudWatch, EC2, EC2 Auto Scaling or IAM: a form.
     Form,
     /// S3.
     Rest,
@@ -186,7 +187,12 @@ impl Asked {
             Self::Form if is_signed_for(head, "monitoring") => {
                 ecs::cloudwatch(&String::from_utf8_lossy(body))
             }
-            Self::Form if is_signed_for(head, "ec2") => ecs::ec2(&String::from_utf8_lossy(body)),
+            Self::Form if is_signed_for(head, "ec2") => {
+                machines::ec2(&String::from_utf8_lossy(body))
+            }
+            Self::Form if is_signed_for(head, "autoscaling") => {
+                machines::autoscaling(&String::from_utf8_lossy(body))
+            }
             Self::Form if is_signed_for(head, "iam") => ecs::iam(&String::from_utf8_lossy(body)),
             Self::Form => ecs::elb(&String::from_utf8_lossy(body)),
             Self::Rest => call::s3(
@@ -270,6 +276,20 @@ async fn tell_tags(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
                 "AmazonEC2ContainerServiceV20141113.ListTagsForResource",
             )
             .body(serde_json::json!({ "resourceArn": call.resource }).to_string()),
+        "ec2" | "autoscaling" => {
+            let name = call.resource.rsplit('/').next().unwrap_or_default();
+            let asked = match service {
+                "ec2" => format!(
+                    "Action=DescribeLaunchTemplates&Version=2016-11-15&LaunchTemplateName.1={name}"
+                ),
+                _ => format!(
+                    "Action=DescribeAutoScalingGroups&Version=2011-01-01&AutoScalingGroupNames.member.1={name}"
+                ),
+            };
+            request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(asked)
+        }
         _ => return Ok(()),
     };
     let (head, body) = request?.into_parts();
@@ -294,10 +314,12 @@ async fn tell_tags(call: &mut Call, part: SocketAddr) -> Result<(), Failure> {
                     .filter_map(|rest| Some(rest.split_once(close)?.0.to_owned()))
                     .collect()
             };
-            let keys = between("<Key>", "</Key>");
-            keys.into_iter()
-                .zip(between("<Value>", "</Value>"))
-                .collect()
+            // EC2 spells them so.
+            let (mut keys, mut values) =
+                (between("<key>", "</key>"), between("<value>", "</value>"));
+            keys.extend(between("<Key>", "</Key>"));
+            values.extend(between("<Value>", "</Value>"));
+            keys.into_iter().zip(values).collect()
         }
     };
     let tags = tags

@@ -89,6 +89,7 @@ fn described(desired: u32) -> Described {
         created: None,
         updated: None,
         events: Vec::new(),
+        providers: Vec::new(),
         tags: BTreeMap::new(),
     }
 }

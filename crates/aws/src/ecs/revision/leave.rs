@@ -9,7 +9,7 @@ use mlops_core::target::RevisionName;
 use super::{PATIENCE, POLL, watched_service};
 use crate::ecs::handle::Handle;
 use crate::ecs::services::{Life, Services};
-use crate::ecs::{Account, scaling, task_definition};
+use crate::ecs::{Account, machines, scaling, task_definition};
 
 /// Lets what is in flight end: the service's tasks leave the target group, which waits for their requests.
 pub(in crate::ecs) async fn drain(
@@ -79,15 +79,23 @@ pub(in crate::ecs) async fn remove(
     // What scales a service outlives it.
     scaling::forget(account, handle, revision).await?;
     let Some(service) = service else {
-        return Ok(Progress::Done(()));
+        return rest(account, handle).await;
     };
     if service.life == Life::Active {
         let services = Services::new(clients, &handle.cluster);
         services.delete(&name).await?;
     }
     // A service without tasks ends by itself.
-    Ok(match service.running + service.pending {
-        0 => Progress::Done(()),
-        _ => Progress::again(POLL, PATIENCE),
-    })
+    match service.running + service.pending {
+        0 => rest(account, handle).await,
+        _ => Ok(Progress::again(POLL, PATIENCE)),
+    }
+}
+
+/// Takes away instances that no revision uses any more.
+async fn rest(account: &Account, handle: &Handle) -> Result<Progress<()>> {
+    match handle.owns_cluster {
+        true => machines::sweep(&account.clients, handle).await,
+        false => Ok(Progress::Done(())),
+    }
 }

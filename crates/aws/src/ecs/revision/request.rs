@@ -12,6 +12,7 @@ use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
 
 use crate::ecs::handle::Handle;
+use crate::ecs::machines;
 use crate::ecs::names;
 use crate::ecs::tags;
 
@@ -35,6 +36,14 @@ pub(super) fn request(
         Capacity::Providers { capacity_providers } => {
             let shares = capacity_providers.iter().map(share);
             (None, Some(shares.collect::<Result<Vec<_>>>()?))
+        }
+        Capacity::Machines { asg } => {
+            let name = machines::name(&handle.owner, asg, &placement.network)?;
+            let all = ProviderShare {
+                base: 0,
+                weight: ProviderShare::DEFAULT_WEIGHT,
+            };
+            (None, Some(vec![share((&name, &all))?]))
         }
     };
     let network = &placement.network;

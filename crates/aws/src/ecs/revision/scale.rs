@@ -7,7 +7,7 @@ use mlops_core::{Error, Result};
 use super::{PATIENCE, POLL, missing};
 use crate::ecs::handle::Handle;
 use crate::ecs::services::{Event, Life, Services};
-use crate::ecs::{Account, tags, verdict};
+use crate::ecs::{Account, machines, tags, verdict};
 
 /// Asks for `instances` tasks at least: an autoscaler may have more, and none of them is taken away.
 pub(in crate::ecs) async fn scale(
@@ -46,6 +46,7 @@ pub(in crate::ecs) async fn scale(
         .events
         .iter()
         .filter(recent)
+        .filter(|event| !(machines::has(handle, &service) && verdict::is_about_place(event)))
         .find(|event| verdict::is_final(event));
     match event {
         Some(event) => Err(Error::invalid(format!(

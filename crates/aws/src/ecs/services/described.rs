@@ -34,6 +34,8 @@ pub(in crate::ecs) struct Described {
     pub(in crate::ecs) updated: Option<SystemTime>,
     /// What it says of itself, newest first.
     pub(in crate::ecs) events: Vec<Event>,
+    /// The capacity providers that its tasks are divided among.
+    pub(in crate::ecs) providers: Vec<String>,
     pub(in crate::ecs) tags: BTreeMap<String, String>,
 }
 
@@ -74,6 +76,9 @@ pub(super) fn described(service: Service) -> Option<(String, Described)> {
             .and_then(|primary| primary.updated_at())
             .and_then(time),
         events: events.collect(),
+        providers: (service.capacity_provider_strategy().iter())
+            .map(|share| share.capacity_provider().to_owned())
+            .collect(),
         tags: tags::read(service.tags()),
     };
     Some((service.service_name?, found))

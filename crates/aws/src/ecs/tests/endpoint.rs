@@ -12,9 +12,9 @@ use mlops_core::Result;
 use mlops_core::clock::{Clock, RandomIds, SystemClock};
 use mlops_core::conformance::saga::{Killed, When};
 use mlops_core::endpoint::spec::{
-    Autoscaling, Compute, Container, EndpointSpec, HealthCheck, IngressSpec, NetworkSpec,
-    PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec, VariantSpec,
-    own_cluster,
+    AsgSpec, Autoscaling, Capacity, Compute, Container, EndpointSpec, HealthCheck, IngressSpec,
+    NetworkSpec, PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec,
+    VariantSpec, own_cluster,
 };
 use mlops_core::endpoint::{
     ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome, Percent, Period, apply, delete,
@@ -51,6 +51,8 @@ pub(super) struct Endpoint {
     pub(super) cluster: String,
     /// Whether it makes that cluster itself.
     owns_cluster: bool,
+    /// Whether it has instances of its own there, of another type with each version.
+    owns_machines: bool,
     pub(super) load_balancer: String,
     pub(super) subnets: Vec<String>,
     /// Of what its tasks run.
@@ -112,7 +114,9 @@ fn clients(url: &str) -> AwsClients {
     let settings = AwsSettings {
         endpoints: Endpoints {
             appautoscaling: url(),
+            autoscaling: url(),
             cloudwatch: url(),
+            ec2: url(),
             ecs: url(),
             elbv2: url(),
             logs: url(),
@@ -140,6 +144,13 @@ impl Endpoint {
         let mut world = Self::on_paper_among_others().await?;
         world.owns_cluster = true;
         world.cluster = own_cluster(&world.load_balancer, &world.name);
+        Some(world)
+    }
+
+    /// The same, on instances of its own.
+    pub(super) async fn on_machines() -> Option<Self> {
+        let mut world = Self::on_paper().await?;
+        world.owns_machines = true;
         Some(world)
     }
 
@@ -177,6 +188,7 @@ impl Endpoint {
             name: EndpointName::new(format!("e{own}")).expect("legal"),
             cluster: cluster.cluster_arn.expect("an ARN"),
             owns_cluster: false,
+            owns_machines: false,
             load_balancer: load_balancer.expect("an ARN").to_owned(),
             subnets,
             image,
@@ -271,6 +283,10 @@ impl Endpoint {
         ecs.cluster.clone_from(&self.cluster);
         ecs.creates_cluster = self.owns_cluster;
         ecs.image.clone_from(&self.image);
+        if self.owns_machines {
+            let asg = machines(version);
+            ecs.capacity = Capacity::Machines { asg };
+        }
         ecs.network = NetworkSpec {
             subnets: self.subnets.clone(),
             ..NetworkSpec::default()
@@ -441,6 +457,39 @@ impl Endpoint {
         }
     }
 
+    /// What its instances are made of, in words.
+    async fn machines(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let own = format!("mlops-{}-", self.name);
+        let (retries, all_of_them) = (self.direct.retries(), Form::default());
+        let ec2 = self.direct.ec2().await.expect("a client");
+        let told = ec2.ask(retries, "DescribeLaunchTemplates", &all_of_them, "all");
+        let told = told.await.expect("told");
+        let names = told.items("launchTemplates");
+        let names = names.filter_map(|one| one.text("launchTemplateName"));
+        all.extend(names.map(|name| format!("launch template {name}")));
+        let groups = self.direct.autoscaling().await.expect("a client");
+        let told = groups.ask(retries, "DescribeAutoScalingGroups", &all_of_them, "all");
+        let told = told.await.expect("told");
+        let result = told.child("DescribeAutoScalingGroupsResult").into_iter();
+        let names = result.flat_map(|result| result.members("AutoScalingGroups"));
+        let names = names.filter_map(|one| one.text("AutoScalingGroupName"));
+        all.extend(names.map(|name| format!("group {name}")));
+        let ecs = self.direct.ecs().await.expect("a client");
+        let told = ecs
+            .describe_capacity_providers()
+            .send()
+            .await
+            .expect("told");
+        let names = told
+            .capacity_providers()
+            .iter()
+            .filter_map(|one| one.name());
+        all.extend(names.map(|name| format!("provider {name}")));
+        all.retain(|one| one.contains(&own));
+        all
+    }
+
     /// What scales services of the cluster, in words.
     async fn scaled(&self) -> Vec<String> {
         let client = self.direct.scaling().await.expect("a client");
@@ -534,11 +583,19 @@ impl Endpoint {
                 .map(|name| format!("log group {name}")),
         );
         left.extend(self.scaled().await);
+        left.extend(self.machines().await);
         let leases = self.records.dump().into_iter();
         let leases = leases.filter(|item| item.key.partition.starts_with("front#"));
         left.extend(leases.map(|item| format!("lease {:?}", item.key)));
         left
     }
+}
+
+fn machines(version: u64) -> AsgSpec {
+    let asg = serde_json::json!({
+        "instance_type": format!("m{version}i.large"), "instance_profile": "instances", "min_size": 1, "max_size": 4,
+    });
+    serde_json::from_value(asg).expect("a block")
 }
 
 fn rescaled() -> Autoscaling {

@@ -8,7 +8,7 @@ use super::endpoint::{Doing, Endpoint};
 
 /// One kill and what came after; false once the operation has fewer writes.
 async fn killed(doing: Doing, commit: u64, when: When) -> Result<bool, String> {
-    let world = Endpoint::on_paper().await.expect("it was there before");
+    let world = Endpoint::on_machines().await.expect("it was there before");
     if doing != Doing::Create {
         world.done(Doing::Create).await?;
     }
@@ -58,7 +58,7 @@ async fn row(doing: Doing, when: When, stride: u64) -> (usize, Vec<String>) {
 }
 
 async fn matrix(stride: u64) {
-    if Endpoint::on_paper().await.is_none() {
+    if Endpoint::on_machines().await.is_none() {
         return;
     }
     let (mut all, mut wrong) = (0, Vec::new());

@@ -15,6 +15,7 @@ fn service() -> Described {
         created: Some(SystemTime::UNIX_EPOCH),
         updated: Some(SystemTime::UNIX_EPOCH),
         events: Vec::new(),
+        providers: Vec::new(),
         tags: Default::default(),
     }
 }

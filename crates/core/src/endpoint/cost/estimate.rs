@@ -75,6 +75,10 @@ fn unpriced(capacity: &Capacity) -> Option<String> {
             "the machines of launch_type {}, which tasks share",
             launch_type.as_str()
         )),
+        Capacity::Machines { asg } => Some(format!(
+            "the machines of ecs.asg ({} to {} of {}), which tasks share",
+            asg.min_size, asg.max_size, asg.instance_type
+        )),
         Capacity::Providers { capacity_providers } => {
             let mut names = capacity_providers.keys().map(String::as_str);
             let other = names.find(|name| *name != "FARGATE")?;

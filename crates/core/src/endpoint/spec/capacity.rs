@@ -1,8 +1,11 @@
-//! What tasks of an endpoint on ECS run on: a launch type, or capacity providers of the cluster.
+//! What tasks of an endpoint on ECS run on: a launch type, capacity providers of the cluster, or instances of the endpoint's own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::AsgSpec;
 
 /// Who provides the machines. A record holds its fields beside those of the block `ecs`, as records did before there were providers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +15,11 @@ pub enum Capacity {
     Providers {
         /// By name.
         capacity_providers: BTreeMap<String, ProviderShare>,
+    },
+    /// Instances that nobody else has.
+    Machines {
+        /// Which.
+        asg: AsgSpec,
     },
     /// One kind of machine for all tasks.
     LaunchType {
@@ -31,6 +39,7 @@ impl Capacity {
     pub fn launch_type(&self) -> LaunchType {
         match self {
             Self::LaunchType { launch_type } => *launch_type,
+            Self::Machines { .. } => LaunchType::Ec2,
             Self::Providers { capacity_providers } => {
                 let mut names = capacity_providers.keys();
                 match names.all(|name| is_fargate(name)) {
@@ -45,8 +54,21 @@ impl Capacity {
     pub fn providers(&self) -> Option<&BTreeMap<String, ProviderShare>> {
         match self {
             Self::Providers { capacity_providers } => Some(capacity_providers),
-            Self::LaunchType { .. } => None,
+            Self::LaunchType { .. } | Self::Machines { .. } => None,
         }
+    }
+
+    /// The instances of the endpoint's own, if it has any.
+    pub fn machines(&self) -> Option<&AsgSpec> {
+        match self {
+            Self::Machines { asg } => Some(asg),
+            Self::Providers { .. } | Self::LaunchType { .. } => None,
+        }
+    }
+
+    /// How much longer than its tasks a revision may take to start, because what they run on has to start first.
+    pub fn patience(&self) -> Duration {
+        self.machines().map_or(Duration::ZERO, AsgSpec::patience)
     }
 }
 
@@ -135,6 +157,25 @@ mod tests {
         assert_eq!(text["capacity_providers"]["FARGATE_SPOT"]["weight"], 4);
         let again: EcsSpec = serde_json::from_value(text).unwrap();
         assert_eq!(again, spec);
+    }
+
+    #[test]
+    fn instances_of_its_own_are_read_as_they_were_written_and_say_only_what_is_not_the_default() {
+        let mut spec: EcsSpec = serde_json::from_str(BEFORE).unwrap();
+        let asg = serde_json::json!({
+            "instance_type": "m7i.large", "instance_profile": "instances", "min_size": 0, "max_size": 4,
+        });
+        spec.capacity = Capacity::Machines {
+            asg: serde_json::from_value(asg.clone()).unwrap(),
+        };
+        let text = serde_json::to_value(&spec).unwrap();
+        assert!(text.get("launch_type").is_none(), "{text}");
+        assert_eq!(text["asg"], asg);
+        let again: EcsSpec = serde_json::from_value(text).unwrap();
+        assert_eq!(again, spec);
+        assert_eq!(again.capacity.launch_type(), LaunchType::Ec2);
+        assert_eq!(again.capacity.patience(), Duration::from_secs(600));
+        assert_eq!(Capacity::default().patience(), Duration::ZERO);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::wait::Wait;
-use crate::endpoint::Period;
 use crate::endpoint::ports::EndpointPorts;
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::{Revision, Server};
@@ -28,6 +27,12 @@ pub struct EnsureInput {
 
 /// Time that the calls themselves may take on top of a revision's start-up time.
 const SLACK: Duration = Duration::from_secs(30);
+
+/// Time that what a revision runs on may take to start before it.
+fn machines(revision: &Revision) -> Duration {
+    let placement = revision.placement.as_deref();
+    placement.map_or(Duration::ZERO, |placement| placement.capacity.patience())
+}
 
 #[async_trait]
 impl Step for EnsureRevisions {
@@ -51,10 +56,10 @@ impl Step for EnsureRevisions {
         let longest = input
             .revisions
             .iter()
-            .map(|r| r.startup_timeout)
+            .map(|r| r.startup_timeout.duration() + machines(r))
             .max()
-            .unwrap_or(Period::ZERO);
-        Ok(wait.progress(longest.duration() + SLACK))
+            .unwrap_or_default();
+        Ok(wait.progress(longest + SLACK))
     }
 
     /// By now no weight is on them, but requests may still be inside.

@@ -27,15 +27,19 @@ pub(super) fn of(ecs: &EcsSpec) -> Vec<Error> {
             .at("network.assign_public_ip"),
         );
     }
-    if ecs.creates_cluster && ecs.capacity.launch_type() == LaunchType::Ec2 {
-        let attribute = match &ecs.capacity {
-            Capacity::LaunchType { .. } => "ecs.launch_type",
-            Capacity::Providers { .. } => PROVIDERS,
-        };
+    let of_others = match &ecs.capacity {
+        Capacity::LaunchType { .. } => Some("ecs.launch_type"),
+        Capacity::Providers { .. } => Some(PROVIDERS),
+        Capacity::Machines { .. } => None,
+    };
+    if let Some(attribute) = of_others
+        && ecs.creates_cluster
+        && ecs.capacity.launch_type() == LaunchType::Ec2
+    {
         problems.push(
             Error::invalid(
-                "a cluster that the endpoint makes has no instances, so its tasks run on FARGATE or FARGATE_SPOT; name a cluster that has instances \
-                 in ecs.cluster_arn",
+                "a cluster that the endpoint makes has no instances, so its tasks run on FARGATE or FARGATE_SPOT; let the endpoint have instances \
+                 with ecs.asg, or name a cluster that has them in ecs.cluster_arn",
             )
             .at(attribute),
         );
@@ -130,8 +134,8 @@ pub(super) fn size(compute: Compute, on: LaunchType) -> Option<(&'static str, St
     }
     if let Some(gpus) = compute.gpus {
         let message = format!(
-            "Fargate has no machines with GPUs, and a task of this variant wants {gpus}; set ecs.launch_type = \"EC2\", or ecs.capacity_providers \
-             of instances that have them"
+            "Fargate has no machines with GPUs, and a task of this variant wants {gpus}; set ecs.launch_type = \"EC2\", ecs.capacity_providers \
+             of instances that have them, or ecs.asg"
         );
         return Some(("gpu", message));
     }
