@@ -228,6 +228,11 @@ fn a_service_that_somebody_made_becomes_an_endpoint_without_losing_a_request() {
     let made = Made::new("shop", 7);
     let group = theirs.make(&made);
     theirs.world.until_healthy(&group, 2);
+    // ECS looks now and then: what is healthy may still be on its way.
+    wait::until("its deployment to end", Duration::from_secs(60), || {
+        let services = theirs.world.services();
+        services[0]["deployments"][0]["rolloutState"] == "COMPLETED"
+    });
     let answers = |expected: &str| {
         let answer = Client::new(&theirs.url())
             .get("/v2/models/digits")
