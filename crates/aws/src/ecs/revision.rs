@@ -6,6 +6,7 @@ mod scale;
 
 use std::time::{Duration, SystemTime};
 
+use mlops_core::endpoint::Period;
 use mlops_core::endpoint::spec::{Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
@@ -202,8 +203,8 @@ async fn look(
 /// How long a revision may take to start, and what it runs on before it.
 fn limit(revision: &Revision) -> Duration {
     let placement = revision.placement.as_deref();
-    let machines = placement.map(|placement| placement.capacity.patience());
-    revision.startup_timeout.duration() + machines.unwrap_or_default()
+    let machines = placement.map_or(Period::ZERO, |placement| placement.capacity.patience());
+    revision.startup_timeout.plus(machines).duration()
 }
 
 async fn health_of(account: &Account, group: &str) -> Result<Option<GroupHealth>> {

@@ -48,6 +48,11 @@ fn asked(
     });
     let shifts = changed().any(|(_, change)| *change == VariantChange::Shift);
     let loads = changed().filter_map(|(name, _)| spec.variants.get(name));
+    // What tasks run on may have to start first.
+    let machines = match &spec.target {
+        TargetSpec::Ecs(ecs) => ecs.capacity.patience(),
+        TargetSpec::Local(_) => Period::ZERO,
+    };
     PreflightAsked {
         checks,
         starts: starts.sum(),
@@ -63,7 +68,7 @@ fn asked(
             false => Period::ZERO,
         },
         loads: loads
-            .map(|variant| variant.startup_timeout)
+            .map(|variant| variant.startup_timeout.plus(machines))
             .max()
             .unwrap_or(Period::ZERO),
     }
@@ -138,6 +143,28 @@ mod tests {
         assert!(moved.takes >= Period::seconds(90), "{}", moved.takes);
         assert_eq!(told(&next, None).takes, Period::ZERO, "no step bakes");
         assert!(moved.loads > Period::ZERO);
+    }
+
+    #[test]
+    fn instances_that_have_to_start_first_take_their_time() {
+        let loads = |capacity: &str, value: serde_json::Value| {
+            let mut asked_for = spec(1, rollout()).expect("legal");
+            let mut target = json!({
+                "cluster": "mlops-digits", "creates_cluster": true, "execution_role_arn": "e", "task_role_arn": "t", "image": "",
+                "network": {"subnets": ["a"]},
+                "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
+            });
+            target[capacity] = value;
+            asked_for.target = serde_json::from_value(json!({"ecs": target})).expect("a target");
+            told(&asked_for, None).loads.duration()
+        };
+        let own = json!({"instance_type": "m7i.large", "instance_profile": "ecs", "min_size": 0, "max_size": 2, "capacity_timeout": "20m"});
+        let shared = loads("launch_type", json!("FARGATE"));
+        assert!(!shared.is_zero());
+        assert_eq!(
+            loads("asg", own),
+            shared + std::time::Duration::from_secs(1200)
+        );
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! What tasks of an endpoint on ECS run on: a launch type, capacity providers of the cluster, or instances of the endpoint's own.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::AsgSpec;
+use crate::endpoint::Period;
 
 /// Who provides the machines. A record holds its fields beside those of the block `ecs`, as records did before there were providers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +67,9 @@ impl Capacity {
     }
 
     /// How much longer than its tasks a revision may take to start, because what they run on has to start first.
-    pub fn patience(&self) -> Duration {
-        self.machines().map_or(Duration::ZERO, AsgSpec::patience)
+    pub fn patience(&self) -> Period {
+        self.machines()
+            .map_or(Period::ZERO, |asg| asg.capacity_timeout)
     }
 }
 
@@ -174,8 +175,8 @@ mod tests {
         let again: EcsSpec = serde_json::from_value(text).unwrap();
         assert_eq!(again, spec);
         assert_eq!(again.capacity.launch_type(), LaunchType::Ec2);
-        assert_eq!(again.capacity.patience(), Duration::from_secs(600));
-        assert_eq!(Capacity::default().patience(), Duration::ZERO);
+        assert_eq!(again.capacity.patience(), Period::seconds(600));
+        assert_eq!(Capacity::default().patience(), Period::ZERO);
     }
 
     #[test]

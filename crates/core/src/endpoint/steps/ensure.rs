@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::wait::Wait;
+use crate::endpoint::Period;
 use crate::endpoint::ports::EndpointPorts;
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::{Revision, Server};
@@ -29,9 +30,9 @@ pub struct EnsureInput {
 const SLACK: Duration = Duration::from_secs(30);
 
 /// Time that what a revision runs on may take to start before it.
-fn machines(revision: &Revision) -> Duration {
+fn machines(revision: &Revision) -> Period {
     let placement = revision.placement.as_deref();
-    placement.map_or(Duration::ZERO, |placement| placement.capacity.patience())
+    placement.map_or(Period::ZERO, |placement| placement.capacity.patience())
 }
 
 #[async_trait]
@@ -56,10 +57,10 @@ impl Step for EnsureRevisions {
         let longest = input
             .revisions
             .iter()
-            .map(|r| r.startup_timeout.duration() + machines(r))
+            .map(|r| r.startup_timeout.plus(machines(r)))
             .max()
-            .unwrap_or_default();
-        Ok(wait.progress(longest + SLACK))
+            .unwrap_or(Period::ZERO);
+        Ok(wait.progress(longest.duration() + SLACK))
     }
 
     /// By now no weight is on them, but requests may still be inside.
