@@ -32,11 +32,22 @@ pub(crate) enum PlannedAlias {
     Elsewhere,
 }
 
+/// What a version that is planned will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlannedVersion {
+    /// A model's files.
+    Files,
+    /// This image, by its digest.
+    Image(String),
+    /// An image that is not known yet, or one of several.
+    Unknown,
+}
+
 #[derive(Debug, Default)]
 struct Planned {
     models: BTreeMap<ModelName, PlannedModel>,
     aliases: BTreeMap<AliasId, Alias>,
-    images: BTreeMap<ModelName, Attr<String>>,
+    versions: BTreeMap<ModelName, PlannedVersion>,
 }
 
 /// What this run knows of one alias.
@@ -68,19 +79,19 @@ impl Siblings {
         self.lock().models.get(name).cloned()
     }
 
-    /// A version of the model will be this image, by its digest if that is known.
-    pub(crate) fn plan_image(&self, model: ModelName, image: Attr<String>) {
+    /// A version of the model will be registered.
+    pub(crate) fn plan_version(&self, model: ModelName, version: PlannedVersion) {
         let mut planned = self.lock();
-        let first = planned.images.entry(model).or_insert_with(|| image.clone());
+        let first = (planned.versions.entry(model)).or_insert_with(|| version.clone());
         // Of several nobody knows which one a variant will be bound to.
-        if *first != image {
-            *first = Attr::Unknown;
+        if *first != version {
+            *first = PlannedVersion::Unknown;
         }
     }
 
-    /// The image that the model's next version is; `None` if this run plans no version that is one.
-    pub(crate) fn image(&self, model: &ModelName) -> Option<Attr<String>> {
-        self.lock().images.get(model).cloned()
+    /// What the model's next version is; `None` if this run plans none.
+    pub(crate) fn version(&self, model: &ModelName) -> Option<PlannedVersion> {
+        self.lock().versions.get(model).cloned()
     }
 
     /// An alias will point there.
@@ -128,18 +139,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_image_of_a_planned_version_is_known_if_there_is_one_such_version() {
+    fn a_planned_version_is_known_if_there_is_one_such_version() {
         let siblings = Siblings::default();
         let model = ModelName::new("fraud").unwrap();
-        assert_eq!(siblings.image(&model), None);
-        siblings.plan_image(model.clone(), "fraud@sha256:aa".to_owned().into());
-        siblings.plan_image(model.clone(), "fraud@sha256:aa".to_owned().into());
-        assert_eq!(
-            siblings.image(&model),
-            Some(Attr::Known("fraud@sha256:aa".to_owned()))
-        );
-        siblings.plan_image(model.clone(), "fraud@sha256:bb".to_owned().into());
-        assert_eq!(siblings.image(&model), Some(Attr::Unknown));
+        assert_eq!(siblings.version(&model), None);
+        let image = |digest: &str| PlannedVersion::Image(format!("fraud@sha256:{digest}"));
+        for _ in 0..2 {
+            siblings.plan_version(model.clone(), image("aa"));
+            assert_eq!(siblings.version(&model), Some(image("aa")));
+        }
+        siblings.plan_version(model.clone(), image("bb"));
+        assert_eq!(siblings.version(&model), Some(PlannedVersion::Unknown));
     }
 
     #[test]

@@ -13,13 +13,13 @@ use super::schema::{Runs, State, Variant};
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::convert;
-use crate::siblings::PlannedAlias;
+use crate::siblings::{PlannedAlias, PlannedVersion};
 
 /// The versions that the variants are bound to.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
-    /// The images of versions that this run will register, by variant; unknown where the plan of the version could not know them.
-    pub(crate) images: BTreeMap<String, Attr<String>>,
+    /// What the versions are that this run will register, by variant.
+    pub(crate) planned: BTreeMap<String, PlannedVersion>,
     /// Those that are known, by variant.
     pub(crate) bound: BTreeMap<String, Version>,
     /// What is not there although it is named; at plan a warning, at apply an error.
@@ -47,7 +47,19 @@ impl Bindings {
                 let image = version.spec.image.as_ref()?;
                 Some(image.uri.clone().into())
             }
-            None => self.images.get(variant).cloned(),
+            None => match self.planned.get(variant)? {
+                PlannedVersion::Files => None,
+                PlannedVersion::Image(image) => Some(image.clone().into()),
+                PlannedVersion::Unknown => Some(Attr::Unknown),
+            },
+        }
+    }
+
+    /// Whether nobody knows yet if a variant's version is an image.
+    pub(crate) fn is_undecided(&self, variant: &str) -> bool {
+        match self.planned.get(variant) {
+            Some(planned) => *planned == PlannedVersion::Unknown,
+            None => !self.bound.contains_key(variant),
         }
     }
 
@@ -84,8 +96,8 @@ pub(crate) async fn bind(
             }
             Ok(None) => {
                 let model = variant.model.as_str().and_then(|model| model.parse().ok());
-                let image = model.and_then(|model| client.siblings.image(&model));
-                (bindings.images).extend(image.map(|image| (name.clone(), image)));
+                let planned = model.and_then(|model| client.siblings.version(&model));
+                (bindings.planned).extend(planned.map(|planned| (name.clone(), planned)));
             }
             Err(error) if error.class() == Class::NotFound => {
                 let detail = format!("{error}.");

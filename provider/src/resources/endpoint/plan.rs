@@ -40,7 +40,9 @@ pub(crate) fn draft(
             continue;
         }
         let image = bindings.image(name);
-        if image.as_ref().is_some_and(Attr::is_unknown) {
+        // Only an image has a command of its own.
+        let is_open = !variant.command.is_null() && bindings.is_undecided(name);
+        if is_open || image.as_ref().is_some_and(Attr::is_unknown) {
             return Ok(None);
         }
         bound.entry(name.clone()).or_insert_with(|| {

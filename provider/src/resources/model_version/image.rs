@@ -10,6 +10,7 @@ use super::source::{Content, Source, Stored};
 use crate::client::Client;
 use crate::diagnose;
 use crate::resources::convert;
+use crate::siblings::PlannedVersion;
 
 /// Looks at the image that is configured. One that is written as it was is not looked at again: what its tag pointed to then is the version.
 ///
@@ -45,13 +46,21 @@ pub(super) fn unknown(image: &Attr<Image>) -> Attr<Image> {
     })
 }
 
-/// What an endpoint runs that is bound to the version; unknown while the image is.
-pub(super) fn runs(image: &Image) -> Attr<String> {
-    let written = image.uri.as_str().map(str::parse::<Reference>);
-    match (written, image.digest.as_str()) {
-        (Some(Ok(written)), Some(digest)) => written.with_digest(digest).to_string().into(),
-        _ => Attr::Unknown,
+/// What a version with this attribute will be, for endpoints of the same plan.
+pub(super) fn planned(image: &Attr<Image>) -> PlannedVersion {
+    match image {
+        Attr::Null => PlannedVersion::Files,
+        Attr::Unknown => PlannedVersion::Unknown,
+        Attr::Known(image) => {
+            by_digest(image).map_or(PlannedVersion::Unknown, PlannedVersion::Image)
+        }
     }
+}
+
+/// The image by its digest, if that is known.
+pub(super) fn by_digest(image: &Image) -> Option<String> {
+    let written: Reference = image.uri.as_str()?.parse().ok()?;
+    Some(written.with_digest(image.digest.as_str()?).to_string())
 }
 
 /// The attribute, written as `uri`.

@@ -61,11 +61,8 @@ impl Resource<Client> for ModelVersionResource {
         let mut state = request.proposed;
         state.tags_all = client.tags.plan(cx, &state.tags)?;
         let replaced = plan_artifact(&mut state, &request.config, prior, source);
-        if (replaced || prior.is_none())
-            && let Some(image) = state.image.known()
-            && state.model.is_known()
-        {
-            (client.siblings).plan_image(model::model(&state)?, image::runs(image));
+        if (replaced || prior.is_none()) && state.model.is_known() {
+            (client.siblings).plan_version(model::model(&state)?, image::planned(&state.image));
         }
         let unchanged = !replaced && prior.is_some_and(|prior| same_but_review(prior, &state));
         let mut plan = Planned::new(state).private(private);

@@ -291,7 +291,7 @@ async fn diff(
         size,
         digest: state.artifact_digest.to_option(),
         image: match &state.image {
-            Attr::Known(image) => image::runs(image).into_known().map(Some),
+            Attr::Known(image) => image::by_digest(image).map(Some),
             Attr::Null => Some(None),
             Attr::Unknown => None,
         },

@@ -19,17 +19,14 @@ pub(super) fn of(variant: &VariantSpec) -> Vec<(String, String)> {
                 own.image
             ),
         ),
-        // Of version 0 nothing is known yet.
         Workload::Version(bound)
-            if bound.container_image.is_none()
-                && bound.version != 0
-                && !container.command.is_empty() =>
+            if bound.container_image.is_none() && !container.command.is_empty() =>
         {
             refuse(
-            "command",
-            "command is what an image is started with, and the model server has its own; leave it out"
-                .to_owned(),
-            )
+                "command",
+                "command is what an image is started with, and the model server has its own; leave it out"
+                    .to_owned(),
+            );
         }
         _ => {}
     }
