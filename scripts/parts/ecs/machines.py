@@ -67,7 +67,8 @@ def keep_what_is_used():
 
 
 def know_instances():
-    put, end = (ecs._ACTION_MAP[name] for name in ("PutClusterCapacityProviders", "DeleteCluster"))
+    names = ("PutClusterCapacityProviders", "ListContainerInstances", "DescribeContainerInstances", "DeleteCluster")
+    put, listed, described, end = (ecs._ACTION_MAP[name] for name in names)
     known = {}
 
     def put_providers(data):
@@ -84,9 +85,12 @@ def know_instances():
         return known.get(ecs._resolve_cluster_name(data["cluster"]), {})
 
     def list_instances(data):
-        return json_response({"containerInstanceArns": list(within(data))})
+        return json_response({"containerInstanceArns": list(within(data))}) if within(data) else listed(data)
 
     def describe_instances(data):
+        # Of a task of Fargate too ministack names an instance.
+        if not set(data["containerInstances"]) <= set(within(data)):
+            return described(data)
         told = [{"containerInstanceArn": arn, "capacityProviderName": within(data)[arn]} for arn in data["containerInstances"]]
         return json_response({"containerInstances": told, "failures": []})
 
