@@ -51,24 +51,34 @@ pub(crate) fn declare(block: schema::Block) -> schema::Block {
         )
         .attribute(
             "mode",
-            Attribute::string()
-                .optional()
-                .validate(validate::one_of(MODES.map(|(name, _)| name)))
-                .describe(
-                    "What comes of something that an apply cannot succeed with: `error`, `warn`, or `off` to look at nothing. \
-                     Default: `error`. Environment, in place of what is set here: `MLOPS_PREFLIGHT_MODE`.",
-                ),
+            mode(
+                "Default: `error`. Environment, in place of what is set here: `MLOPS_PREFLIGHT_MODE`.",
+            ),
         )
         .attribute(
             "skip",
-            Attribute::list(Type::String)
-                .optional()
-                .validate(validate::each(validate::one_of(
-                    Check::ALL.map(Check::name),
-                )))
-                .describe(format!("Checks that are left out: {}. Default: none.", names())),
+            skip().describe(format!("Checks that are left out: {}. Default: none.", names())),
         );
     block.single("preflight", own)
+}
+
+/// The attribute `mode`, and what its description ends with.
+pub(crate) fn mode(default: &str) -> Attribute {
+    Attribute::string()
+        .optional()
+        .validate(validate::one_of(MODES.map(|(name, _)| name)))
+        .describe(format!(
+            "What comes of something that an apply cannot succeed with: `error`, `warn`, or `off` to look at nothing. {default}"
+        ))
+}
+
+/// The attribute `skip`, without a description.
+pub(crate) fn skip() -> Attribute {
+    Attribute::list(Type::String)
+        .optional()
+        .validate(validate::each(validate::one_of(
+            Check::ALL.map(Check::name),
+        )))
 }
 
 /// The checks, as the documentation lists them.

@@ -19,7 +19,7 @@ use crate::builds::{self, Builds};
 use crate::part::{self, Part};
 use crate::wait;
 
-pub use self::written::{AT_ONCE, server_image};
+pub use self::written::{AT_ONCE, endpoint, server_image};
 
 /// The world. It ends with the test, and leaves nothing.
 #[derive(Debug)]

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use mlops_acceptance::ecs_world::{EcsWorld, server_image};
+use mlops_acceptance::ecs_world::{self, EcsWorld, server_image};
 use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, builds, http, skip};
+use mlops_acceptance::{Workspace, http, skip};
 
 /// Registry and models may be anybody's here: `aws_access.rs` is about them.
 const REGISTRY: &str =
@@ -72,8 +72,8 @@ impl World {
         Some(Self {
             listener: ecs.https_listener(free_port(), &certificate),
             gate: Gate::before(http::address(&ecs.part.url)),
-            policy: Policy::read(&document("policy")),
-            machines: Policy::read(&document("policy of instances")),
+            policy: Policy::in_guide("policy"),
+            machines: Policy::in_guide("policy of instances"),
             registry: Policy::read(REGISTRY),
             ecs,
         })
@@ -109,20 +109,13 @@ impl World {
     }
 
     fn endpoint(&self, name: &str, blocks: &str, environment: &str, scaled: &str) -> String {
-        format!(
-            r#"
-resource "mlops_endpoint" "{name}" {{
-  name          = "{name}"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      model         = mlops_model.digits.name
+        let runs = format!(
+            r#"model         = mlops_model.digits.name
       model_version = mlops_model_version.digits.version
-      traffic       = 100
-      environment   = {{ {environment} }}
-    }}
-  }}
-  {blocks}
+      environment   = {{ {environment} }}"#
+        );
+        let blocks = format!(
+            r#"{blocks}
   {scaled}
   rollout {{
     strategy        = "CANARY"
@@ -131,10 +124,9 @@ resource "mlops_endpoint" "{name}" {{
     analysis        = {{ errors = {{ source = "cloudwatch", query = "error_rate", condition = "result < 1", start_after_step = 1 }} }}
     alarms          = ["models"]
     terminate_after = "1s"
-  }}
-}}
-"#
-        )
+  }}"#
+        );
+        ecs_world::endpoint(name, &runs, &blocks)
     }
 }
 
@@ -150,19 +142,6 @@ resource "mlops_model_version" "digits" {
   }
 }
 "#;
-
-/// A policy in the guide, with this world's account.
-fn document(name: &str) -> String {
-    let page = builds::root().join("docs/guides/ecs-permissions.md");
-    let page = std::fs::read_to_string(page).expect("the page");
-    let (_, rest) = page
-        .split_once(&format!("<!-- {name}: begin -->\n```json\n"))
-        .expect("where the policy begins");
-    let (policy, _) = rest
-        .split_once(&format!("```\n<!-- {name}: end -->"))
-        .expect("where it ends");
-    policy.replace("111122223333", "000000000000")
-}
 
 #[test]
 fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mlops_acceptance::digits::Digits;
-use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::ecs_world::{self, AT_ONCE, EcsWorld};
 use mlops_acceptance::http::Client;
 use mlops_acceptance::load::Load;
 use mlops_acceptance::stack::ENDPOINT;
@@ -31,23 +31,8 @@ impl World {
     fn blocks(&self, variant: &str, runs_on: &str) -> String {
         let blocks = self.ecs.blocks(&self.ecs.own_listener());
         let blocks = blocks.replacen("ecs {", &format!("ecs {{\n    {runs_on}"), 1);
-        format!(
-            r#"
-resource "mlops_endpoint" "digits" {{
-  name          = "digits"
-  drain_seconds = 1
-  variants      = {{ main = {{
-    traffic = 100
-    {variant}
-  }} }}
-  {blocks}
-  rollout {{
-    strategy        = "ALL_AT_ONCE"
-    terminate_after = "0s"
-  }}
-}}
-"#
-        )
+        let blocks = format!("{blocks}\n  {AT_ONCE}");
+        ecs_world::endpoint("digits", variant, &blocks)
     }
 
     fn client(&self) -> Client {

@@ -1,7 +1,7 @@
 //! Instances that an endpoint on ECS has to itself: a launch template, an Auto Scaling group and a capacity provider. Nothing runs.
 
 use mlops_acceptance::Workspace;
-use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld};
+use mlops_acceptance::ecs_world::{self, AT_ONCE, EcsWorld};
 use mlops_acceptance::stack::ENDPOINT;
 use serde_json::json;
 
@@ -25,22 +25,8 @@ impl World {
     fn text(&self, asg: &str, variant: &str) -> String {
         let blocks = self.ecs.blocks_with_own_cluster(&self.ecs.own_listener());
         let blocks = blocks.replacen("ecs {", &format!("ecs {{\n  asg {{\n    {asg}\n  }}"), 1);
-        format!(
-            r#"
-resource "mlops_endpoint" "digits" {{
-  name          = "digits"
-  drain_seconds = 1
-  variants      = {{ main = {{
-    traffic = 100
-    image   = "{}"
-    {variant}
-  }} }}
-  {blocks}
-  {AT_ONCE}
-}}
-"#,
-            self.image
-        )
+        let runs = format!("image   = {:?}\n    {variant}", self.image);
+        ecs_world::endpoint("digits", &runs, &format!("{blocks}\n  {AT_ONCE}"))
     }
 
     fn configure(&mut self, asg: &str, variant: &str) {

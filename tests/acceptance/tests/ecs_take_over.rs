@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mlops_acceptance::digits::Digits;
-use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld};
+use mlops_acceptance::ecs_world::{self, AT_ONCE, EcsWorld};
 use mlops_acceptance::http::{self, Client};
 use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::load::{Load, Outcome};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, builds, skip, wait};
+use mlops_acceptance::{Workspace, skip, wait};
 use serde_json::{Value, json};
 
 const SHOP: &str = "mlops_endpoint.shop";
@@ -144,26 +144,12 @@ impl Theirs {
             path(made.name),
             made.priority
         );
-        let (name, image, blocks) = (made.name, &self.image, self.world.blocks(&ingress));
-        format!(
-            r#"
-resource "mlops_endpoint" "{name}" {{
-  name          = "{name}"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      image       = "{image}"
-      traffic     = 100
-      cpu         = 256
-      memory_mb   = 512
-      environment = {{ {variables} }}
-    }}
-  }}
-  {blocks}
-  {more}
-}}
-"#
-        )
+        let runs = format!(
+            "image       = {:?}\n      cpu         = 256\n      memory_mb   = 512\n      environment = {{ {variables} }}",
+            self.image
+        );
+        let blocks = format!("{}\n  {more}", self.world.blocks(&ingress));
+        ecs_world::endpoint(made.name, &runs, &blocks)
     }
 
     /// The services of the cluster, by name.
@@ -525,17 +511,6 @@ fn what_no_endpoint_can_say_of_a_service_is_told_at_its_import() {
     );
 }
 
-/// One of the policies in the guide, for this account.
-fn policy(name: &str) -> Policy {
-    let page = builds::root().join("docs/guides/ecs-permissions.md");
-    let page = std::fs::read_to_string(page).expect("the page");
-    let begin = format!("<!-- {name}: begin -->\n```json\n");
-    let (_, rest) = page.split_once(&begin).expect("where the policy begins");
-    let end = format!("```\n<!-- {name}: end -->");
-    let (document, _) = rest.split_once(&end).expect("where it ends");
-    Policy::read(&document.replace("111122223333", "000000000000"))
-}
-
 #[test]
 fn the_policies_in_the_guide_are_what_a_take_over_needs_and_nothing_else() {
     let name = "the_policies_in_the_guide_are_what_a_take_over_needs_and_nothing_else";
@@ -551,7 +526,7 @@ fn the_policies_in_the_guide_are_what_a_take_over_needs_and_nothing_else() {
     theirs.world.scaling("RegisterScalableTarget", &scaled);
     let before = theirs.world.everything();
     let others = r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
-    let (usual, more) = (policy("policy"), policy("take-over"));
+    let (usual, more) = (Policy::in_guide("policy"), Policy::in_guide("take-over"));
     let gate = Gate::before(http::address(&theirs.world.part.url));
     gate.admit(&[&usual, &more, &Policy::read(others)]);
     let mut work = registry::workspace(&gate.url, "");

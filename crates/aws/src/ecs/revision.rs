@@ -86,16 +86,23 @@ async fn make(
     group: &str,
 ) -> Result<Progress<()>> {
     let clients = &account.clients;
-    if let Some(asg) = placement.capacity.machines() {
-        let mut opened = clusters::open(clients, &handle.owner, &handle.cluster, true).await?;
-        if matches!(opened, Progress::Done(())) {
-            opened = machines::open(clients, handle, placement, asg).await?;
-        }
-        if let Progress::Pending { .. } = opened {
-            return Ok(opened);
-        }
+    let definition = task_definition::find(clients, &handle.owner, revision).await?;
+    let asg = placement.capacity.machines();
+    // Somebody may have deleted the cluster since the first deployment.
+    if handle.owns_cluster
+        && (definition.is_none() || asg.is_some())
+        && let pending @ Progress::Pending { .. } =
+            clusters::open(clients, &handle.owner, &handle.cluster, true).await?
+    {
+        return Ok(pending);
     }
-    let Some(definition) = task_definition::find(clients, &handle.owner, revision).await? else {
+    if let Some(asg) = asg
+        && let pending @ Progress::Pending { .. } =
+            machines::open(clients, handle, placement, asg).await?
+    {
+        return Ok(pending);
+    }
+    let Some(definition) = definition else {
         let around = Surroundings {
             owner: &handle.owner,
             artifacts: account.artifacts(&handle.region),
@@ -103,13 +110,6 @@ async fn make(
             region: &handle.region,
         };
         let document = task_definition::document(revision, placement, &around)?;
-        // Somebody may have deleted the cluster since the first deployment.
-        if handle.owns_cluster
-            && let pending @ Progress::Pending { .. } =
-                clusters::open(clients, &handle.owner, &handle.cluster, true).await?
-        {
-            return Ok(pending);
-        }
         logs::keep_for(clients, &handle.log_group, placement.log_retention_days).await?;
         task_definition::register(clients, document).await?;
         return Ok(Progress::Done(()));

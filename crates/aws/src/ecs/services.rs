@@ -8,7 +8,7 @@ mod refused;
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::operation::create_service::builders::CreateServiceInputBuilder;
-use aws_sdk_ecs::types::ServiceField;
+use aws_sdk_ecs::types::{Service, ServiceField};
 use futures::future::join_all;
 use mlops_core::{Class, Error, Result};
 
@@ -18,7 +18,7 @@ use self::refused::refused;
 use super::calls;
 use super::names;
 use crate::clients::AwsClients;
-use crate::fault::Call;
+use crate::fault::{Call, Failure};
 
 /// The most services of one `DescribeServices`.
 pub(super) const BATCH: usize = 10;
@@ -87,8 +87,14 @@ impl<'a> Services<'a> {
     }
 
     async fn batch(&self, names: &[String]) -> Result<BTreeMap<String, Described>> {
+        let services = calls::or_missing(self.told(names).await, Vec::new())?;
+        Ok(services.into_iter().filter_map(described).collect())
+    }
+
+    /// What ECS tells of the services of these names, of those that are gone as well.
+    async fn told(&self, names: &[String]) -> Result<Vec<Service>, Failure> {
         let call = self.call("DescribeServices", &names.join(", "));
-        let client = self.clients.ecs().await?;
+        let client = (self.clients.ecs().await).map_err(|error| Failure::before(&call, error))?;
         let answer = calls::run(self.clients, &call, || {
             Box::pin(
                 client
@@ -99,11 +105,8 @@ impl<'a> Services<'a> {
                     .send(),
             )
         })
-        .await
-        .map(Some);
-        let found = calls::or_missing(answer, None)?.and_then(|answer| answer.services);
-        let services = found.unwrap_or_default().into_iter();
-        Ok(services.filter_map(described).collect())
+        .await;
+        Ok(answer?.services.unwrap_or_default())
     }
 
     /// The service of this name, if it is not gone.

@@ -163,6 +163,15 @@ impl From<Refusal> for Error {
     }
 }
 
+/// `None` where what a call was about does not exist.
+pub(super) fn or_missing<T>(answer: Result<T, Refusal>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(refusal) if refusal.is_missing() => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
 /// What an ingress names does not exist.
 pub(super) fn nowhere(arn: &str, blame: Blame) -> Error {
     let attribute = blame.attribute().unwrap_or("its ARN");

@@ -12,9 +12,9 @@ use mlops_core::target::RevisionName;
 use mlops_core::{Error, Result};
 use uuid::Uuid;
 
-use super::calls::{Blame, Refusal, about, nowhere, run};
+use super::calls::{Blame, Refusal, about, nowhere, or_missing, run};
 use super::tags::{self, Tags};
-use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, parent};
+use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, pages, parent};
 
 /// The most things whose tags are asked for at once (`DescribeTags`).
 pub(super) const MOST_TAGGED: usize = 20;
@@ -111,11 +111,8 @@ impl Balancers {
     ) -> Result<Option<Vec<Attached>>> {
         let arns: Vec<String> = found.arns().collect();
         let arns: Vec<&str> = arns.iter().map(String::as_str).collect();
-        match self.tags(&arns, Blame::of_front(front)).await {
-            Ok(all) => Ok(divided(found, &all, endpoint)),
-            Err(refusal) if refusal.is_missing() => Ok(None),
-            Err(refusal) => Err(refusal.into()),
-        }
+        let all = or_missing(self.tags(&arns, Blame::of_front(front)).await)?;
+        Ok(all.and_then(|all| divided(found, &all, endpoint)))
     }
 
     /// Takes the front away. One that is gone already is success.
@@ -301,52 +298,55 @@ impl Balancers {
 
     async fn listed(&self, ingress: &IngressSpec) -> Result<Vec<Found>, Refusal> {
         let blame = Blame::of(ingress);
-        let resource = parent(ingress);
-        let mut all = Vec::new();
-        let mut marker: Option<String> = None;
-        loop {
-            let next = match ingress {
-                IngressSpec::Listener { .. } => {
-                    let about = about(
-                        "DescribeListeners",
-                        format!("load balancer {resource}"),
-                        blame,
-                    );
-                    let sent = run(&self.clients, &about, |client| {
-                        let request = client.describe_listeners().load_balancer_arn(resource);
-                        Box::pin(request.set_marker(marker.clone()).send())
-                    });
-                    let page = sent.await?;
-                    let listeners = page.listeners.unwrap_or_default();
-                    all.extend(listeners.into_iter().filter_map(Found::listener));
-                    page.next_marker
-                }
-                IngressSpec::Rule { .. } => {
-                    let about = about("DescribeRules", format!("listener {resource}"), blame);
-                    let sent = run(&self.clients, &about, |client| {
-                        let request = client.describe_rules().listener_arn(resource);
-                        Box::pin(request.set_marker(marker.clone()).send())
-                    });
-                    let page = sent.await?;
-                    let rules = page.rules.unwrap_or_default();
-                    all.extend(rules.into_iter().filter_map(Found::rule));
-                    page.next_marker
-                }
-            };
-            marker = next.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
-                return Ok(all);
+        Ok(match ingress {
+            IngressSpec::Listener { .. } => {
+                let all = self.listeners(parent(ingress), blame).await?.into_iter();
+                all.filter_map(Found::listener).collect()
             }
-        }
+            IngressSpec::Rule { .. } => {
+                let all = self.rules(parent(ingress), blame).await?.into_iter();
+                all.filter_map(Found::rule).collect()
+            }
+        })
+    }
+
+    /// Every listener of a load balancer.
+    pub(super) async fn listeners(
+        &self,
+        balancer: &str,
+        blame: Blame,
+    ) -> Result<Vec<Listener>, Refusal> {
+        let of = format!("load balancer {balancer}");
+        let about = &about("DescribeListeners", of, blame);
+        pages::all(|marker| async move {
+            let sent = run(&self.clients, about, |client| {
+                let request = client.describe_listeners().load_balancer_arn(balancer);
+                Box::pin(request.set_marker(marker.clone()).send())
+            });
+            let page = sent.await?;
+            Ok((page.listeners, page.next_marker))
+        })
+        .await
+    }
+
+    /// Every rule of a listener, the one among them that it ends with.
+    pub(super) async fn rules(&self, listener: &str, blame: Blame) -> Result<Vec<Rule>, Refusal> {
+        let about = &about("DescribeRules", format!("listener {listener}"), blame);
+        pages::all(|marker| async move {
+            let sent = run(&self.clients, about, |client| {
+                let request = client.describe_rules().listener_arn(listener);
+                Box::pin(request.set_marker(marker.clone()).send())
+            });
+            let page = sent.await?;
+            Ok((page.rules, page.next_marker))
+        })
+        .await
     }
 
     /// The front itself, if it is there.
     pub(super) async fn one(&self, front: &Front) -> Result<Option<Found>> {
-        match self.described(front.kind, &[front]).await {
-            Ok(mut found) => Ok(found.pop()),
-            Err(refusal) if refusal.is_missing() => Ok(None),
-            Err(refusal) => Err(refusal.into()),
-        }
+        let found = or_missing(self.described(front.kind, &[front]).await)?;
+        Ok(found.and_then(|mut found| found.pop()))
     }
 
     /// Fronts of one kind, in one call.

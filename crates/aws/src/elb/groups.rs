@@ -13,7 +13,7 @@ use mlops_core::target::{Revision, RevisionName};
 use mlops_core::{Error, Result};
 use uuid::Uuid;
 
-use super::calls::{Blame, Refusal, about, run};
+use super::calls::{Blame, Refusal, about, or_missing, run};
 use super::front::{named, of, revision_of};
 use super::{Attached, Balancers, Front, Owner, names, tags, weights};
 
@@ -195,20 +195,12 @@ impl Balancers {
         let sent = run(&self.clients, &about, |client| {
             Box::pin(client.describe_target_groups().names(&name).send())
         });
-        let arn = match sent.await {
-            Ok(found) => found
-                .target_groups
-                .unwrap_or_default()
-                .pop()
-                .and_then(|group| group.target_group_arn),
-            Err(refusal) if refusal.is_missing() => None,
-            Err(refusal) => return Err(refusal.into()),
+        let group = or_missing(sent.await)?.and_then(|found| found.target_groups?.pop());
+        let Some(arn) = group.and_then(|group| group.target_group_arn) else {
+            return Ok(None);
         };
-        let Some(arn) = arn else { return Ok(None) };
-        let all = match self.tags(&[&arn], Blame::Nothing).await {
-            Ok(all) => all,
-            Err(refusal) if refusal.is_missing() => return Ok(None),
-            Err(refusal) => return Err(refusal.into()),
+        let Some(all) = or_missing(self.tags(&[&arn], Blame::Nothing).await)? else {
+            return Ok(None);
         };
         let whose = revision_of(of(&all, &arn), owner.endpoint);
         Ok(Some(Group {

@@ -14,6 +14,7 @@ mod front;
 mod groups;
 mod health;
 pub(crate) mod names;
+mod pages;
 mod place;
 pub(crate) mod room;
 mod slots;

@@ -4,7 +4,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, ProtocolEnum
 use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::{Error, Result};
 
-use super::calls::{Blame, about, nowhere, run};
+use super::calls::{Blame, about, nowhere, or_missing, run};
 use super::{Balancers, Front, FrontKind};
 
 /// A load balancer, and the listener on it that a rule is for.
@@ -137,12 +137,8 @@ impl Balancers {
                     .send(),
             )
         });
-        match found.await {
-            Ok(answer) => answer.load_balancers.unwrap_or_default().pop(),
-            Err(refusal) if refusal.is_missing() => None,
-            Err(refusal) => return Err(refusal.into()),
-        }
-        .ok_or_else(|| nowhere(arn, blame))
+        let found = or_missing(found.await)?.and_then(|answer| answer.load_balancers?.pop());
+        found.ok_or_else(|| nowhere(arn, blame))
     }
 
     async fn listener(&self, arn: &str) -> Result<Listener> {
@@ -151,12 +147,8 @@ impl Balancers {
         let found = run(&self.clients, &about, |client| {
             Box::pin(client.describe_listeners().listener_arns(arn).send())
         });
-        match found.await {
-            Ok(answer) => answer.listeners.unwrap_or_default().pop(),
-            Err(refusal) if refusal.is_missing() => None,
-            Err(refusal) => return Err(refusal.into()),
-        }
-        .ok_or_else(|| nowhere(arn, blame))
+        let found = or_missing(found.await)?.and_then(|answer| answer.listeners?.pop());
+        found.ok_or_else(|| nowhere(arn, blame))
     }
 }
 

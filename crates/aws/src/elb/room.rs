@@ -9,7 +9,7 @@ use mlops_core::{Error, Result};
 
 use super::calls::{Blame, about, run};
 use super::slots::{self, Wanted};
-use super::{Balancers, parent};
+use super::{Balancers, pages, parent};
 
 /// So many listeners are asked for their rules at a time.
 const AT_ONCE: usize = 4;
@@ -51,33 +51,30 @@ pub(crate) struct Taken {
 impl Balancers {
     /// The account's limits.
     pub(crate) async fn limits(&self) -> Result<Limits> {
-        let about = about("DescribeAccountLimits", "the account", Blame::Nothing);
-        let mut limits = Limits::default();
-        let mut marker: Option<String> = None;
-        loop {
-            let sent = run(&self.clients, &about, |client| {
+        let about = &about("DescribeAccountLimits", "the account", Blame::Nothing);
+        let all = pages::all(|marker| async move {
+            let sent = run(&self.clients, about, |client| {
                 let request = client.describe_account_limits();
                 Box::pin(request.set_marker(marker.clone()).send())
             });
             let page = sent.await?;
-            for limit in page.limits.unwrap_or_default() {
-                let most = limit.max().and_then(|most| most.parse().ok());
-                let (Some(name), Some(most)) = (limit.name(), most) else {
-                    continue;
-                };
-                match name {
-                    "listeners-per-application-load-balancer" => limits.listeners = most,
-                    "rules-per-application-load-balancer" => limits.rules = most,
-                    "target-groups-per-application-load-balancer" => limits.groups = most,
-                    "target-groups" => limits.groups_of_all = most,
-                    _ => {}
-                }
-            }
-            marker = page.next_marker.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
-                return Ok(limits);
+            Ok((page.limits, page.next_marker))
+        });
+        let mut limits = Limits::default();
+        for limit in all.await? {
+            let most = limit.max().and_then(|most| most.parse().ok());
+            let (Some(name), Some(most)) = (limit.name(), most) else {
+                continue;
+            };
+            match name {
+                "listeners-per-application-load-balancer" => limits.listeners = most,
+                "rules-per-application-load-balancer" => limits.rules = most,
+                "target-groups-per-application-load-balancer" => limits.groups = most,
+                "target-groups" => limits.groups_of_all = most,
+                _ => {}
             }
         }
+        Ok(limits)
     }
 
     /// How many listeners a load balancer has.
@@ -105,22 +102,17 @@ impl Balancers {
             || "the account".to_owned(),
             |arn| format!("load balancer {arn}"),
         );
-        let about = about("DescribeTargetGroups", of, Blame::Nothing);
-        let mut groups = 0;
-        let mut marker: Option<String> = None;
-        loop {
-            let sent = run(&self.clients, &about, |client| {
+        let about = &about("DescribeTargetGroups", of, Blame::Nothing);
+        let all = pages::all(|marker| async move {
+            let sent = run(&self.clients, about, |client| {
                 let request = client.describe_target_groups();
                 let request = request.set_load_balancer_arn(arn.map(str::to_owned));
                 Box::pin(request.set_marker(marker.clone()).send())
             });
             let page = sent.await?;
-            groups += count(page.target_groups.unwrap_or_default().len());
-            marker = page.next_marker.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
-                return Ok(groups);
-            }
-        }
+            Ok((page.target_groups, page.next_marker))
+        });
+        Ok(count(all.await?.len()))
     }
 
     /// Who has the slots of what `ingress` names.

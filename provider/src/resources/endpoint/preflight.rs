@@ -1,11 +1,9 @@
 //! The endpoint's own block `preflight`, which stands above the provider's.
 
-use mlops_core::target::Check;
-use tfplugin::schema::{Attribute, Block};
-use tfplugin::types::Type;
+use tfplugin::schema::Block;
 use tfplugin::{Attr, validate};
 
-use crate::preflight::{self, MODES, Own};
+use crate::preflight::{self, Own};
 use crate::resources::convert::{self, ListOf, no_nulls};
 
 tfplugin::object! {
@@ -28,22 +26,14 @@ pub(super) fn block() -> Block {
         .validate(validate::at_least_one_of(["mode", "skip"]))
         .attribute(
             "mode",
-            Attribute::string()
-                .optional()
-                .validate(validate::one_of(MODES.map(|(name, _)| name)))
-                .describe(
-                    "What comes of something that an apply cannot succeed with: `error`, `warn`, or `off` to look at nothing. Default: the provider's. \
-                     In plans the environment's `MLOPS_PREFLIGHT_MODE` stands above both.",
-                ),
+            preflight::mode(
+                "Default: the provider's. In plans the environment's `MLOPS_PREFLIGHT_MODE` stands above both.",
+            ),
         )
         .attribute(
             "skip",
-            Attribute::list(Type::String)
-                .optional()
+            preflight::skip()
                 .validate(no_nulls())
-                .validate(validate::each(validate::one_of(
-                    Check::ALL.map(Check::name),
-                )))
                 .describe(format!(
                     "Checks that are left out, in place of those that the provider leaves out: {}. An empty list leaves out none. Default: the provider's.",
                     preflight::names()

@@ -23,22 +23,10 @@ impl EcsWorld {
     /// An endpoint with a listener of its own, whose variant `main` says `runs` and has all traffic, and that says `more` itself.
     #[must_use]
     pub fn endpoint(&self, name: &str, runs: &str, more: &str) -> String {
-        let blocks = self.blocks(&self.own_listener());
-        format!(
-            r#"
-resource "mlops_endpoint" "{name}" {{
-  name          = "{name}"
-  drain_seconds = 1
-  variants = {{
-    main = {{
-      traffic = 100
-      {runs}
-    }}
-  }}
-  {blocks}
-  {more}
-}}
-"#
+        endpoint(
+            name,
+            runs,
+            &format!("{}\n  {more}", self.blocks(&self.own_listener())),
         )
     }
 
@@ -82,6 +70,26 @@ resource "mlops_endpoint" "{name}" {{
         assert!(blocks.contains(&named), "{blocks}");
         blocks.replace(&named, "create_cluster     = true")
     }
+}
+
+/// An endpoint that says `blocks` itself, and whose variant `main` says `runs` and has all traffic.
+#[must_use]
+pub fn endpoint(name: &str, runs: &str, blocks: &str) -> String {
+    format!(
+        r#"
+resource "mlops_endpoint" "{name}" {{
+  name          = "{name}"
+  drain_seconds = 1
+  variants = {{
+    main = {{
+      traffic = 100
+      {runs}
+    }}
+  }}
+  {blocks}
+}}
+"#
+    )
 }
 
 /// What the provider block says of the image of the model server.

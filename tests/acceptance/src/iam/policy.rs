@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::call::Call;
+use crate::builds;
 
 /// One policy document.
 #[derive(Debug, Clone)]
@@ -39,6 +40,20 @@ impl Policy {
         let document: Value = serde_json::from_str(document).expect("a policy is JSON");
         let statements = document["Statement"].as_array().expect("statements");
         Self(statements.iter().map(Statement::read).collect())
+    }
+
+    /// One of those in the guide, for the account of the parts.
+    ///
+    /// # Panics
+    /// If the guide does not have it.
+    pub fn in_guide(name: &str) -> Self {
+        let page = builds::root().join("docs/guides/ecs-permissions.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let begin = format!("<!-- {name}: begin -->\n```json\n");
+        let (_, rest) = page.split_once(&begin).expect("where the policy begins");
+        let end = format!("```\n<!-- {name}: end -->");
+        let (document, _) = rest.split_once(&end).expect("where it ends");
+        Self::read(&document.replace("111122223333", "000000000000"))
     }
 
     /// The actions of all statements, as they are written.

@@ -2,10 +2,10 @@
 
 use mlops_core::{Error, Result};
 
-use super::{ATTRIBUTE, Wanted};
+use super::{ATTRIBUTE, SERVICE, Wanted};
 use crate::clients::AwsClients;
 use crate::elb::tags::{self, Tags};
-use crate::fault::Failure;
+use crate::fault::{Call, Failure};
 use crate::query::{Element, Form};
 
 /// The tag by which ECS knows groups that it scales.
@@ -28,16 +28,26 @@ fn about(name: &str) -> String {
     format!("Auto Scaling group {name}")
 }
 
+async fn ask(
+    clients: &AwsClients,
+    operation: &'static str,
+    form: &Form,
+    about: String,
+) -> Result<Element, Failure> {
+    let call = Call {
+        service: SERVICE.name,
+        operation,
+        resource: about,
+    };
+    let client = (clients.autoscaling().await).map_err(|error| Failure::before(&call, error))?;
+    let retries = clients.retries();
+    client.ask(retries, operation, form, call.resource).await
+}
+
 /// The group of this name, if there is one.
 pub(super) async fn find(clients: &AwsClients, name: &str) -> Result<Option<Found>> {
     let form = Form::default().with_list("AutoScalingGroupNames", [name]);
-    let client = clients.autoscaling().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "DescribeAutoScalingGroups",
-        &form,
-        about(name),
-    );
+    let answer = ask(clients, "DescribeAutoScalingGroups", &form, about(name));
     let answer = answer.await.map_err(Failure::into_error)?;
     let groups = answer.child("DescribeAutoScalingGroupsResult");
     let mut groups = groups
@@ -70,9 +80,8 @@ fn read(group: &Element) -> Result<Found> {
 /// Makes it. One that another call made meanwhile is found by the next look.
 pub(super) async fn create(clients: &AwsClients, wanted: &Wanted<'_>) -> Result<()> {
     let form = form(wanted);
-    let client = clients.autoscaling().await?;
-    let answer = client.ask(
-        clients.retries(),
+    let answer = ask(
+        clients,
         "CreateAutoScalingGroup",
         &form,
         about(&wanted.name),
@@ -114,13 +123,7 @@ pub(super) async fn last_failure(clients: &AwsClients, name: &str) -> Result<Opt
     let form = Form::default()
         .with("AutoScalingGroupName", name)
         .with("MaxRecords", ACTIVITIES);
-    let client = clients.autoscaling().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "DescribeScalingActivities",
-        &form,
-        about(name),
-    );
+    let answer = ask(clients, "DescribeScalingActivities", &form, about(name));
     let answer = answer.await.map_err(Failure::into_error)?;
     let result = answer.child("DescribeScalingActivitiesResult");
     // Latest first.
@@ -141,13 +144,7 @@ pub(super) async fn delete(clients: &AwsClients, name: &str) -> Result<()> {
     let form = Form::default()
         .with("AutoScalingGroupName", name)
         .with("ForceDelete", "true");
-    let client = clients.autoscaling().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "DeleteAutoScalingGroup",
-        &form,
-        about(name),
-    );
+    let answer = ask(clients, "DeleteAutoScalingGroup", &form, about(name));
     match answer.await {
         // One that is gone is no valid name, and one that is at something is looked at again.
         Err(failure)

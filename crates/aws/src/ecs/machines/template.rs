@@ -11,7 +11,8 @@ use crate::clients::AwsClients;
 use crate::ecs::names;
 use crate::elb::Owner;
 use crate::elb::tags::{self, Tags};
-use crate::fault::Failure;
+use crate::fault::{Call, Failure};
+use crate::preflight::ec2;
 use crate::query::{Element, Form};
 
 /// The most templates of one answer.
@@ -19,6 +20,22 @@ const PAGE: &str = "200";
 
 fn about(name: &str) -> String {
     format!("launch template {name}")
+}
+
+async fn ask(
+    clients: &AwsClients,
+    operation: &'static str,
+    form: &Form,
+    about: String,
+) -> Result<Element, Failure> {
+    let call = Call {
+        service: ec2::SERVICE.name,
+        operation,
+        resource: about,
+    };
+    let client = (clients.ec2().await).map_err(|error| Failure::before(&call, error))?;
+    let retries = clients.retries();
+    client.ask(retries, operation, form, call.resource).await
 }
 
 /// A template that is there.
@@ -35,13 +52,7 @@ pub(super) async fn find(clients: &AwsClients, name: &str) -> Result<Option<Foun
     let form = Form::default()
         .with("Filter.1.Name", "launch-template-name")
         .with("Filter.1.Value.1", name);
-    let client = clients.ec2().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "DescribeLaunchTemplates",
-        &form,
-        about(name),
-    );
+    let answer = ask(clients, "DescribeLaunchTemplates", &form, about(name));
     let answer = answer.await.map_err(Failure::into_error)?;
     let mut found = answer.items("launchTemplates");
     let found = found.find(|template| template.text("launchTemplateName") == Some(name));
@@ -63,9 +74,8 @@ pub(super) async fn of_endpoint(clients: &AwsClients, owner: &Owner) -> Result<B
         if let Some(token) = next {
             form = form.with("NextToken", token);
         }
-        let client = clients.ec2().await?;
         let about = format!("launch templates of endpoint {}", owner.name);
-        let answer = client.ask(clients.retries(), "DescribeLaunchTemplates", &form, about);
+        let answer = ask(clients, "DescribeLaunchTemplates", &form, about);
         let answer = answer.await.map_err(Failure::into_error)?;
         let own = answer.items("launchTemplates");
         let own = own.filter(|template| tags::are_of(&tags_of(template), owner.endpoint));
@@ -90,13 +100,7 @@ fn tags_of(template: &Element) -> Tags {
 /// Makes it. One that another call made meanwhile is found by the next look.
 pub(super) async fn create(clients: &AwsClients, wanted: &Wanted<'_>) -> Result<()> {
     let form = form(wanted)?;
-    let client = clients.ec2().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "CreateLaunchTemplate",
-        &form,
-        about(&wanted.name),
-    );
+    let answer = ask(clients, "CreateLaunchTemplate", &form, about(&wanted.name));
     match answer.await {
         Err(failure)
             if failure.code() == Some("InvalidLaunchTemplateName.AlreadyExistsException") =>
@@ -192,13 +196,7 @@ fn user_data(wanted: &Wanted<'_>) -> String {
 /// Deletes it. Success if it is gone.
 pub(super) async fn delete(clients: &AwsClients, name: &str) -> Result<()> {
     let form = Form::default().with("LaunchTemplateName", name);
-    let client = clients.ec2().await?;
-    let answer = client.ask(
-        clients.retries(),
-        "DeleteLaunchTemplate",
-        &form,
-        about(name),
-    );
+    let answer = ask(clients, "DeleteLaunchTemplate", &form, about(name));
     match answer.await {
         Err(failure)
             if failure

@@ -1,6 +1,6 @@
 //! A service that no endpoint made: told of as it is, and marked by tags.
 
-use aws_sdk_ecs::types::{Service, ServiceField, Tag};
+use aws_sdk_ecs::types::{Service, Tag};
 use mlops_core::{Error, Result};
 
 use super::Services;
@@ -13,21 +13,8 @@ impl Services<'_> {
     /// # Errors
     /// `NotFound` if there is no such cluster.
     pub(in crate::ecs) async fn tell(&self, name: &str) -> Result<Option<Service>> {
-        let call = self.call("DescribeServices", name);
-        let client = self.clients.ecs().await?;
-        let answer = calls::run(self.clients, &call, || {
-            Box::pin(
-                client
-                    .describe_services()
-                    .cluster(self.cluster)
-                    .services(name)
-                    .include(ServiceField::Tags)
-                    .send(),
-            )
-        })
-        .await;
-        let found = match answer {
-            Ok(answer) => answer.services.unwrap_or_default().pop(),
+        let found = match self.told(&[name.to_owned()]).await {
+            Ok(mut services) => services.pop(),
             Err(failure) if failure.code() == Some("ClusterNotFoundException") => {
                 return Err(Error::not_found(format!(
                     "there is no cluster {} in this region and account; correct the id, region or the credentials",

@@ -27,14 +27,22 @@ async fn killed(doing: Doing, commit: u64, when: When) -> Result<bool, String> {
     }
 }
 
-/// Kills at every so many writes of an operation. How many there were, and what went wrong.
-async fn row(doing: Doing, when: When, stride: u64) -> (usize, Vec<String>) {
+/// Kills at every so many writes of an operation, called `what`, until `killed` finds that it has fewer. How many there were, and what went wrong.
+pub(super) async fn row<F>(
+    what: &str,
+    stride: u64,
+    killed: impl Fn(u64) -> F,
+) -> (usize, Vec<String>)
+where
+    F: Future<Output = Result<bool, String>>,
+{
+    let killed = &killed;
     let (mut kills, mut wrong, mut commit) = (0, Vec::new(), 1);
     loop {
         // Two worlds at once; the last one may ask for a write that does not exist.
         let some = [commit, commit + stride];
         let ended: Vec<_> = futures::stream::iter(some)
-            .map(|commit| async move { (commit, Box::pin(killed(doing, commit, when)).await) })
+            .map(|commit| async move { (commit, Box::pin(killed(commit)).await) })
             .buffered(2)
             .collect()
             .await;
@@ -45,7 +53,7 @@ async fn row(doing: Doing, when: When, stride: u64) -> (usize, Vec<String>) {
                 Ok(false) => is_over = true,
                 Err(why) => {
                     kills += 1;
-                    wrong.push(format!("{doing:?} killed {when:?} write {commit}: {why}"));
+                    wrong.push(format!("{what} write {commit}: {why}"));
                 }
             }
         }
@@ -65,7 +73,8 @@ async fn matrix(stride: u64) {
     println!("kill x write of the registry, on ECS");
     for doing in Doing::ALL {
         for when in [When::Before, When::After] {
-            let (kills, failed) = row(doing, when, stride).await;
+            let what = format!("{doing:?} killed {when:?}");
+            let (kills, failed) = row(&what, stride, |commit| killed(doing, commit, when)).await;
             let (doing, when) = (format!("{doing:?}"), format!("{when:?}"));
             println!(
                 "{doing:8} {when:6} its commit: {kills:3} kills, {:3} converged, {} wrong",

@@ -14,13 +14,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, PathPatternConditionConfig, ProtocolEnum,
     RuleCondition, TargetTypeEnum,
 };
-use futures::stream::StreamExt as _;
 use mlops_core::conformance::saga::When;
 use mlops_core::endpoint::spec::{EndpointSpec, IngressSpec, SlotChoice, TargetSpec};
 use mlops_core::target::Target as _;
 
 use super::super::{names, tags};
 use super::endpoint::{Doing, Endpoint};
+use super::kills::row;
 
 /// The rule's priority: in no range that endpoints lease from.
 const PRIORITY: u16 = 7;
@@ -319,40 +319,13 @@ async fn killed(commit: u64, when: When, after: After) -> Result<bool, String> {
     }
 }
 
-/// Kills at every so many writes. How many there were, and what went wrong.
-async fn row(when: When, after: After, stride: u64) -> (usize, Vec<String>) {
-    let (mut kills, mut wrong, mut commit) = (0, Vec::new(), 1);
-    loop {
-        let some = [commit, commit + stride];
-        let ended: Vec<_> = futures::stream::iter(some)
-            .map(|commit| async move { (commit, Box::pin(killed(commit, when, after)).await) })
-            .buffered(2)
-            .collect()
-            .await;
-        let mut is_over = false;
-        for (commit, ended) in ended {
-            match ended {
-                Ok(true) => kills += 1,
-                Ok(false) => is_over = true,
-                Err(why) => {
-                    kills += 1;
-                    wrong.push(format!("killed {when:?} write {commit}, {after:?}: {why}"));
-                }
-            }
-        }
-        if is_over || !wrong.is_empty() {
-            return (kills, wrong);
-        }
-        commit += 2 * stride;
-    }
-}
-
 async fn matrix(stride: u64) {
     if Theirs::new().await.is_none() {
         return;
     }
     for (when, after) in [(When::Before, After::Repair), (When::After, After::Again)] {
-        let (kills, wrong) = row(when, after, stride).await;
+        let what = format!("killed {when:?}, {after:?},");
+        let (kills, wrong) = row(&what, stride, |commit| killed(commit, when, after)).await;
         println!(
             "take over, killed {when:?} a write, {after:?}: {kills} kills, {} wrong",
             wrong.len()

@@ -10,7 +10,7 @@ use mlops_core::endpoint::spec::{HealthCheck, IngressSpec, SlotChoice};
 use mlops_core::{Error, Result};
 
 use super::{Before, FoundFront};
-use crate::elb::calls::{Blame, about, run};
+use crate::elb::calls::{Blame, about, or_missing, run};
 use crate::elb::front::of;
 use crate::elb::{Balancers, action, groups, tags};
 
@@ -133,11 +133,7 @@ impl Balancers {
                     .send(),
             )
         });
-        let found = match sent.await {
-            Ok(answer) => answer.target_groups.unwrap_or_default().pop(),
-            Err(refusal) if refusal.is_missing() => None,
-            Err(refusal) => return Err(refusal.into()),
-        };
+        let found = or_missing(sent.await)?.and_then(|answer| answer.target_groups?.pop());
         found.ok_or_else(|| {
             Error::invalid(format!(
                 "the service's target group {arn} does not exist any more; give the service one that does"
@@ -180,9 +176,9 @@ impl Balancers {
     /// Everything on a load balancer that forwards to the group, alone or beside others.
     async fn uses(&self, balancer: &str, group: &str) -> Result<Vec<Use>> {
         let mut uses = Vec::new();
-        for listener in self.listeners(balancer).await? {
+        for listener in self.listeners(balancer, Blame::Nothing).await? {
             let arn = listener.listener_arn().unwrap_or_default().to_owned();
-            let rules = self.rules(&arn).await?;
+            let rules = self.rules(&arn, Blame::Nothing).await?;
             let beside = rules.iter().filter(|rule| rule.is_default() != Some(true));
             let beside = beside.count();
             for rule in rules {
@@ -197,48 +193,6 @@ impl Balancers {
             }
         }
         Ok(uses)
-    }
-
-    async fn listeners(&self, balancer: &str) -> Result<Vec<Listener>> {
-        let about = about(
-            "DescribeListeners",
-            format!("load balancer {balancer}"),
-            Blame::Nothing,
-        );
-        let (mut all, mut marker) = (Vec::new(), None::<String>);
-        loop {
-            let sent = run(&self.clients, &about, |client| {
-                let request = client.describe_listeners().load_balancer_arn(balancer);
-                Box::pin(request.set_marker(marker.clone()).send())
-            });
-            let page = sent.await?;
-            all.extend(page.listeners.unwrap_or_default());
-            marker = page.next_marker.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
-                return Ok(all);
-            }
-        }
-    }
-
-    async fn rules(&self, listener: &str) -> Result<Vec<Rule>> {
-        let about = about(
-            "DescribeRules",
-            format!("listener {listener}"),
-            Blame::Nothing,
-        );
-        let (mut all, mut marker) = (Vec::new(), None::<String>);
-        loop {
-            let sent = run(&self.clients, &about, |client| {
-                let request = client.describe_rules().listener_arn(listener);
-                Box::pin(request.set_marker(marker.clone()).send())
-            });
-            let page = sent.await?;
-            all.extend(page.rules.unwrap_or_default());
-            marker = page.next_marker.filter(|marker| !marker.is_empty());
-            if marker.is_none() {
-                return Ok(all);
-            }
-        }
     }
 }
 

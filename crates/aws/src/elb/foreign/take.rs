@@ -5,7 +5,7 @@ use mlops_core::{Error, Result};
 use uuid::Uuid;
 
 use super::FoundFront;
-use crate::elb::calls::{Blame, about, run};
+use crate::elb::calls::{Blame, about, or_missing, run};
 use crate::elb::front::{named, of};
 use crate::elb::tags::{self, Tags};
 use crate::elb::{Balancers, Owner};
@@ -69,10 +69,8 @@ impl Balancers {
             self.divide(front, endpoint, before).await?;
         }
         for arn in [&front.arn, group_arn] {
-            let all = match self.tags(&[arn.as_str()], Blame::Nothing).await {
-                Ok(all) => all,
-                Err(refusal) if refusal.is_missing() => continue,
-                Err(refusal) => return Err(refusal.into()),
+            let Some(all) = or_missing(self.tags(&[arn.as_str()], Blame::Nothing).await)? else {
+                continue;
             };
             let tags: &Tags = of(&all, arn);
             if tags::are_of(tags, endpoint) {
