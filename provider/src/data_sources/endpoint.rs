@@ -11,6 +11,7 @@ use tfplugin::{Attr, DataSource, Diagnostics, ReadContext};
 use super::shared::{failed, number, numbers, text, texts};
 use crate::client::Client;
 use crate::resources::convert;
+use crate::resources::endpoint::front;
 
 tfplugin::object! {
     /// Configuration and result.
@@ -23,6 +24,8 @@ tfplugin::object! {
         pub(crate) cluster: Attr<String>,
         /// Where it answers.
         pub(crate) invoke_url: Attr<String>,
+        /// What clients reach it by on AWS.
+        pub(crate) arn: Attr<String>,
         /// How many deployments succeeded.
         pub(crate) revision: Attr<u64>,
         /// The version of each variant.
@@ -58,6 +61,7 @@ impl DataSource<Client> for EndpointData {
                 .attribute("name", Attribute::string().required().describe("The endpoint's name."))
                 .attribute("cluster", cluster())
                 .attribute("invoke_url", text("The URL of the endpoint."))
+                .attribute("arn", text("On ECS, the ARN of its listener, or of its rule on a listener of others."))
                 .attribute("revision", number("How many deployments of this name succeeded."))
                 .attribute("target_versions", numbers("The version of each variant that runs a model."))
                 .attribute("models", texts("The model of each variant that runs one."))
@@ -92,6 +96,7 @@ impl DataSource<Client> for EndpointData {
             name: config.name,
             cluster: config.cluster,
             invoke_url: record.server.invoke_url.clone().into(),
+            arn: front::arn_of(client, &record),
             revision: record.revision.into(),
             target_versions: versions.collect::<BTreeMap<_, _>>().into(),
             models: models.into(),

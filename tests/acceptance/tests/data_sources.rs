@@ -135,6 +135,7 @@ fn a_served_endpoint_its_status_and_its_history_are_read() {
     work.apply();
     let endpoint = work.ask("mlops_endpoint", "name = \"digits\"");
     assert_eq!(endpoint.text("/invoke_url"), stack.url());
+    assert!(endpoint.get("/arn").is_null(), "{endpoint:?}");
     assert_eq!(endpoint.get("/target_versions"), &json!({ "main": 1 }));
     let status = work.ask("mlops_endpoint_status", "name = \"digits\"");
     assert_eq!(

@@ -73,7 +73,7 @@ impl OnEcs {
         ] {
             assert!(unsaid.get(attribute).is_null(), "{attribute}: {unsaid:?}");
         }
-        for attribute in ["/id", "/invoke_url"] {
+        for attribute in ["/id", "/invoke_url", "/arn"] {
             assert_eq!(
                 ours.object(ENDPOINT).text(attribute),
                 theirs.object(ENDPOINT).text(attribute)

@@ -244,6 +244,11 @@ fn a_service_that_somebody_made_becomes_an_endpoint_without_losing_a_request() {
     import(&mut work, "shop");
     let seen = work.state().object(SHOP);
     assert_eq!(seen.text("/invoke_url"), theirs.url());
+    let front = seen.text("/arn").to_owned();
+    assert!(
+        front.starts_with("arn:aws:elasticloadbalancing:"),
+        "{front}"
+    );
     assert_eq!(seen.text("/variants/main/environment/VERSION"), "1");
 
     // Killed while the candidate comes up beside the service, which nobody has touched.
@@ -263,6 +268,7 @@ fn a_service_that_somebody_made_becomes_an_endpoint_without_losing_a_request() {
     work.expect_empty_plan();
     answers("2");
     assert_eq!(work.state().object(SHOP).text("/invoke_url"), theirs.url());
+    assert_eq!(work.state().object(SHOP).text("/arn"), front);
     let services = theirs.world.services();
     let services: Vec<_> = services
         .iter()

@@ -30,6 +30,7 @@ fn an_endpoint_answers_with_the_model_and_leaves_nothing_behind() {
     let endpoint = work.state().object(ENDPOINT);
     assert_eq!(endpoint.text("/id"), "local/digits");
     assert_eq!(endpoint.text("/invoke_url"), stack.url());
+    assert!(endpoint.get("/arn").is_null(), "{endpoint:?}");
     assert_eq!(endpoint.get("/target_versions"), &json!({ "main": 1 }));
     assert_eq!(endpoint.get("/drain_seconds"), 5);
     assert_eq!(endpoint.text("/deletion_policy"), "DELETE");

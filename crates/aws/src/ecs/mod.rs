@@ -215,6 +215,15 @@ impl Target for EcsTarget {
     }
 
     async fn foreign(&self, id: &EndpointId) -> Result<Foreign> {
+    /// The listener, or the rule on a listener of others.
+    fn arn(&self, server: &Server) -> Option<String> {
+        let front = match server.handle::<Handle>() {
+            Ok(handle) => handle.front,
+            Err(_) => server.handle::<Found>().ok()?.front.front,
+        };
+        Some(front.arn)
+    }
+
         foreign::read(&self.account, id).await
     }
 

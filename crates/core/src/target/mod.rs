@@ -72,6 +72,12 @@ pub trait Target: Send + Sync {
     /// Pure.
     fn satisfies(&self, server: &Server, spec: &EndpointSpec) -> bool;
 
+    /// What clients reach `server` by, as its cloud names it, where there is such a thing. Pure.
+    fn arn(&self, server: &Server) -> Option<String> {
+        let _ = server;
+        None
+    }
+
     /// What runs under this id and is no endpoint's, described as an endpoint of one variant. It only reads.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::bind::{self, Bindings};
 use super::cost;
 use super::foreign;
+use super::front;
 use super::images;
 use super::plan;
 use super::preflight;
@@ -240,6 +241,7 @@ fn left_over(endpoint: &str, left: &Leftovers) -> Option<Diagnostic> {
 
 /// The state with what a plan had to leave open: a diff that nobody could foretell is empty.
 pub(crate) fn settled(client: &Client, state: State, record: &EndpointRecord) -> State {
+    let arn = front::settled(client, &state, record);
     let model_diff = Attr::Known(state.model_diff.into_known().unwrap_or_default());
     // A plan that knew it is kept to, whatever the prices are where the apply runs.
     let estimated_monthly_cost_usd = match state.estimated_monthly_cost_usd {
@@ -247,6 +249,7 @@ pub(crate) fn settled(client: &Client, state: State, record: &EndpointRecord) ->
         planned => planned,
     };
     State {
+        arn,
         model_diff,
         estimated_monthly_cost_usd,
         ..state

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tfplugin::{Attr, Diagnostic, Diagnostics, Imported, PrivateState, Refreshed};
 
 use super::from_record;
+use super::front;
 use super::schema::State;
 use super::{cost, recorded};
 use crate::client::{Client, unreadable};
@@ -202,6 +203,7 @@ fn state(client: &Client, found: &Foreign) -> Result<State, Diagnostics> {
         ecs
     });
     state.estimated_monthly_cost_usd = cost::of(client, &record.spec);
+    state.arn = front::arn_of(client, &record);
     Ok(state)
 }
 

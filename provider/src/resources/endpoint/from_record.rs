@@ -272,6 +272,7 @@ fn blank() -> State {
         tags: Attr::Null,
         tags_all: AllTags::default(),
         invoke_url: Attr::Null,
+        arn: Attr::Null,
         target_versions: Attr::Null,
         target_images: Attr::Null,
         model_diff: Attr::Null,

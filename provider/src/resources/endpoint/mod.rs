@@ -10,6 +10,7 @@ mod deploy;
 mod ecs;
 mod foreign;
 mod from_record;
+pub(crate) mod front;
 mod images;
 mod machines;
 mod model;
@@ -207,6 +208,7 @@ impl Resource<Client> for EndpointResource {
         let mut state = from_record::state(&request.state, &record, &client.tags, serves);
         autoscaling::drifted(&mut state, &record, &drift);
         state.estimated_monthly_cost_usd = cost::of(client, &record.spec);
+        state.arn = front::arn_of(client, &record);
         Ok(Some(Refreshed::new(state)))
     }
 
@@ -260,8 +262,9 @@ impl ImportState<Client, State> for EndpointResource {
             return foreign::import(client, &id).await;
         }
         let record = shared::import_found(client, "endpoint", &id, found)?;
-        Ok(Imported::new(from_record::imported(&record, &client.tags))
-            .private(client.private().await?))
+        let mut state = from_record::imported(&record, &client.tags);
+        state.arn = front::arn_of(client, &record);
+        Ok(Imported::new(state).private(client.private().await?))
     }
 }
 

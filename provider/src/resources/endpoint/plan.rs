@@ -10,6 +10,7 @@ use mlops_core::registry::Version;
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path, timeouts};
 
 use super::bind::Bindings;
+use super::front;
 use super::images::Resolved;
 use super::model::{self, Bound};
 use super::schema::{Runs, State, Timeouts};
@@ -152,6 +153,7 @@ pub(crate) async fn foretell(
     };
     let Some(prior) = prior else {
         state.invoke_url = Attr::Unknown;
+        state.arn = front::planned(state, None, true);
         state.model_diff = if unknown {
             Attr::Unknown
         } else {
@@ -165,6 +167,7 @@ pub(crate) async fn foretell(
         .is_some_and(|versions| versions.values().any(Attr::is_null));
     // A server that is started again, or asked for another port, may come up elsewhere.
     let moves = prior.local != state.local || prior.ingress != state.ingress || dead;
+    state.arn = front::planned(state, Some(prior), moves);
     state.invoke_url = if moves {
         Attr::Unknown
     } else {

@@ -11,6 +11,7 @@ use super::autoscaling::{self, Scaling};
 use super::capacity::{self, Gpu};
 use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
+use super::front;
 use super::preflight::{self, Preflight};
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
@@ -53,6 +54,8 @@ tfplugin::object! {
         pub(crate) tags_all: AllTags,
         /// Where it answers.
         pub(crate) invoke_url: Attr<String>,
+        /// What clients reach it by on AWS.
+        pub(crate) arn: Attr<String>,
         /// The version that each variant runs.
         pub(crate) target_versions: Attr<BTreeMap<String, Attr<u64>>>,
         /// The image that each variant runs.
@@ -258,6 +261,7 @@ pub(crate) fn schema() -> Schema {
             .attribute("tags", shared::tags())
             .attribute("tags_all", shared::tags_all())
             .attribute("invoke_url", Attribute::string().computed().describe("The URL of the endpoint; the Open Inference Protocol lies under `/v2`."))
+            .attribute("arn", front::arn())
             .attribute("target_versions", Attribute::map(Type::Number).computed().describe(
                 "The version that each variant runs under the last deployment that succeeded. Point an alias here to promote after proof. \
                  A variant that runs an `image` has no key here, so an alias that reads one is an error of the plan.",
