@@ -100,7 +100,10 @@ fn tasks_move_from_fargate_to_instances_and_share_a_file_system() {
     );
     let own = format!("launch_type = \"EC2\"\n {SHARED}\n }}");
     world.configure(
-        &variant("one", "cpu = 300\n memory_mb = 700\n gpu = { count = 1 }"),
+        &variant(
+            "one",
+            "cpu = 300\n memory_mb = 700\n gpu = { count = 1, type = \"v100\" }",
+        ),
         &own,
     );
     assert_eq!(world.work.apply().actions(ENDPOINT), ["update"]);
@@ -119,6 +122,22 @@ fn tasks_move_from_fargate_to_instances_and_share_a_file_system() {
     assert_eq!(definition["requiresCompatibilities"], json!(["EC2"]));
     let wishes = &definition["containerDefinitions"][0]["resourceRequirements"];
     assert_eq!(*wishes, json!([{ "type": "GPU", "value": "1" }]));
+    let types =
+        "attribute:ecs.instance-type in [p3.2xlarge, p3.8xlarge, p3.16xlarge, p3dn.24xlarge]";
+    assert_eq!(
+        definition["placementConstraints"],
+        json!([{ "type": "memberOf", "expression": types }])
+    );
+    let ours = world.work.state();
+    let mut importer = world.ecs.workspace("");
+    importer.config(&world.blocks("image = \"x\"", ""));
+    importer.import(ENDPOINT, "ecs/models/digits");
+    for attribute in ["/variants/main/gpu", "/arn"] {
+        assert_eq!(
+            importer.state().object(ENDPOINT).get(attribute),
+            ours.object(ENDPOINT).get(attribute)
+        );
+    }
 
     // What a task writes there is what the tasks of the next revision read, which may not write.
     let mut client = world.client();

@@ -198,6 +198,19 @@ fn instances_that_cannot_be_are_errors_of_the_plan() {
             &["m7i.large of ecs.asg.instance_type has no GPU"],
         ),
         (
+            kind("g5.xlarge"),
+            "gpu = { count = 1, type = \"l4\" }",
+            &[
+                "g5.xlarge of ecs.asg.instance_type has GPUs of type a10g",
+                "gr6.4xlarge",
+            ],
+        ),
+        (
+            kind("g5.xlarge"),
+            "gpu = { count = 2 }",
+            &["wants 2 GPUs", "g5.xlarge of ecs.asg.instance_type has 1"],
+        ),
+        (
             format!(
                 "{}\n ami_id = \"ami-1\"\n ami_ssm_parameter = \"/a\"",
                 kind("m7i.large")

@@ -118,7 +118,7 @@ fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
     let Some(part) = ministack(name) else { return };
     let right = Written::default();
     let none = String::new;
-    let wrong: [(Written, &[&str]); 14] = [
+    let wrong: [(Written, &[&str]); 15] = [
         (
             Written {
                 provider: none(),
@@ -223,6 +223,13 @@ fn what_can_never_work_is_an_error_of_the_plan_that_names_its_attribute() {
                 ..right.clone()
             },
             &["Fargate has no machines with GPUs"],
+        ),
+        (
+            Written {
+                variant: "gpu = { count = 1, type = \"a10\" }".to_owned(),
+                ..right.clone()
+            },
+            &["gpu.type", "t4, t4g, a10g, l4, l40s, v100"],
         ),
     ];
     for (written, said) in wrong {

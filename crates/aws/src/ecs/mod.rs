@@ -13,6 +13,7 @@ pub(crate) mod clusters;
 mod efs;
 mod environment;
 mod foreign;
+mod gpu;
 mod handle;
 mod logs;
 pub(crate) mod machines;
@@ -214,7 +215,6 @@ impl Target for EcsTarget {
         }
     }
 
-    async fn foreign(&self, id: &EndpointId) -> Result<Foreign> {
     /// The listener, or the rule on a listener of others.
     fn arn(&self, server: &Server) -> Option<String> {
         let front = match server.handle::<Handle>() {
@@ -224,6 +224,7 @@ impl Target for EcsTarget {
         Some(front.arn)
     }
 
+    async fn foreign(&self, id: &EndpointId) -> Result<Foreign> {
         foreign::read(&self.account, id).await
     }
 

@@ -9,8 +9,8 @@ use aws_sdk_ecs::operation::register_task_definition::RegisterTaskDefinitionInpu
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
-    MountPoint, NetworkMode, OsFamily, PortMapping, ResourceRequirement, ResourceType,
-    RuntimePlatform, Secret, TransportProtocol, Volume,
+    MountPoint, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret, TransportProtocol,
+    Volume,
 };
 use mlops_core::endpoint::spec::{Architecture, LaunchType, Placement};
 use mlops_core::serving::{TASK_MODELS, TaskArtifacts};
@@ -20,6 +20,7 @@ use mlops_core::{Error, Result};
 pub(super) use self::registered::{find, register, take_away, tell};
 use self::variables::variables;
 use super::efs;
+use super::gpu;
 use super::names;
 use super::tags;
 use crate::elb::Owner;
@@ -62,6 +63,7 @@ pub(super) fn document(
         .task_role_arn(&placement.task_role_arn)
         .set_runtime_platform(revision.container.architecture.map(platform))
         .container_definitions(container(revision, placement, around)?)
+        .set_placement_constraints(compute.gpu_type.map(|kind| vec![gpu::only_with(kind)]))
         .set_tags(Some(tags::list(around.owner, revision)));
     let served = revision.workload.served();
     let models = served.map(|_| Volume::builder().name(MODELS).build());
@@ -115,7 +117,7 @@ fn container(
         .essential(true)
         .stop_timeout(i32::try_from(stop).unwrap_or(i32::MAX))
         .set_secrets(secrets(revision)?)
-        .set_resource_requirements(gpus(compute.gpus)?)
+        .set_resource_requirements(gpu::wish(compute.gpus)?)
         .set_mount_points((!mounts.is_empty()).then_some(mounts))
         .port_mappings(
             PortMapping::builder()
@@ -143,19 +145,6 @@ fn container(
                 .build()
         }
     })
-}
-
-/// GPUs that the container has to itself: only instances have any.
-fn gpus(wanted: Option<u32>) -> Result<Option<Vec<ResourceRequirement>>> {
-    let Some(wanted) = wanted else {
-        return Ok(None);
-    };
-    let gpus = ResourceRequirement::builder()
-        .r#type(ResourceType::Gpu)
-        .value(wanted.to_string())
-        .build()
-        .map_err(|cause| Error::bug("a wish for GPUs lacks their number").because(cause))?;
-    Ok(Some(vec![gpus]))
 }
 
 fn pair((name, value): (impl Into<String>, impl Into<String>)) -> KeyValuePair {

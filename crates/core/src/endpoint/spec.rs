@@ -5,6 +5,7 @@ mod capacity;
 mod cluster;
 mod ecs;
 mod efs;
+mod gpu;
 mod machines;
 mod workload;
 
@@ -21,6 +22,7 @@ pub use ecs::{
     TERMINATE_AFTER_ON_ECS, default_log_retention_days,
 };
 pub use efs::EfsSpec;
+pub use gpu::GpuType;
 pub use machines::{Accelerator, AsgSpec, Machine, MachineImage, RootVolume};
 pub use workload::{Architecture, BoundVersion, Container, ModelCache, OwnImage, Workload};
 

@@ -7,6 +7,7 @@ mod change;
 mod cron;
 mod ecs;
 mod efs;
+mod gpu;
 mod machines;
 mod tasks;
 

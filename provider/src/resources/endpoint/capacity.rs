@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlops_core::endpoint::spec::{Capacity, EfsSpec, LaunchType, ProviderShare};
+use mlops_core::endpoint::spec::{Capacity, Compute, EfsSpec, GpuType, LaunchType, ProviderShare};
 use tfplugin::schema::{Attribute, Block, Nested};
 use tfplugin::{Attr, validate};
 
@@ -24,6 +24,8 @@ tfplugin::object! {
     pub(crate) struct Gpu {
         /// How many.
         pub(crate) count: Attr<u32>,
+        /// Which.
+        pub(crate) r#type: Attr<String>,
     }
 
     /// The block `efs`.
@@ -79,7 +81,13 @@ pub(super) fn gpu() -> Attribute {
         .validate(validate::whole())
         .validate(validate::at_least(1))
         .describe("How many.");
-    Attribute::single_nested(Nested::new().attribute("count", count))
+    let names = GpuType::ALL.map(GpuType::as_str);
+    let kind = Attribute::string().optional().validate(validate::one_of(names)).describe(format!(
+        "Which: `{}`. Tasks are placed on instances alone whose type is known to have it. Without it, on any that have enough GPUs. With `asg`, its \
+         `instance_type` must have it.",
+        names.join("`, `")
+    ));
+    Attribute::single_nested(Nested::new().attribute("count", count).attribute("type", kind))
         .optional()
         .describe(
             "GPUs that a task has to itself, on instances that have any: with `launch_type = \"EC2\"`, `capacity_providers` of Auto Scaling \
@@ -161,20 +169,26 @@ pub(super) fn imported(capacity: &Capacity) -> (Attr<String>, Attr<BTreeMap<Stri
     }
 }
 
-/// The number of a task's GPUs. `None` while it is unknown.
-pub(super) fn gpus(gpu: &Attr<Gpu>) -> Option<Option<u32>> {
-    match convert::known(gpu)? {
-        Some(gpu) => convert::known(&gpu.count),
-        None => Some(None),
-    }
+/// The number of a task's GPUs, and which they are. `None` while it is unknown.
+pub(super) fn gpus(gpu: &Attr<Gpu>) -> Option<(Option<u32>, Option<GpuType>)> {
+    let Some(gpu) = convert::known(gpu)? else {
+        return Some((None, None));
+    };
+    let kind = match convert::known(&gpu.r#type)? {
+        // The schema knows no other word.
+        Some(word) => Some(convert::word(&word)?),
+        None => None,
+    };
+    Some((convert::known(&gpu.count)?, kind))
 }
 
 /// The way back.
-pub(super) fn gpu_state(gpus: Option<u32>) -> Attr<Gpu> {
+pub(super) fn gpu_state(compute: Compute) -> Attr<Gpu> {
     let gpu = |count: u32| Gpu {
         count: count.into(),
+        r#type: compute.gpu_type.map(|kind| kind.as_str().to_owned()).into(),
     };
-    gpus.map(gpu).into()
+    compute.gpus.map(gpu).into()
 }
 
 /// The file system, if there is one. `None` while some of it is unknown.

@@ -166,7 +166,7 @@ fn variant_state(variant: &VariantSpec, startup: Period) -> schema::Variant {
             .map(|word| convert::text(&word)),
         cpu: variant.compute.cpu.into(),
         memory_mb: variant.compute.memory_mb.into(),
-        gpu: capacity::gpu_state(variant.compute.gpus),
+        gpu: capacity::gpu_state(variant.compute),
         autoscaling: autoscaling::state_of(variant.autoscaling.as_ref()),
         startup_timeout_seconds: unless(
             u32::try_from(variant.startup_timeout.duration().as_secs()).unwrap_or(u32::MAX),

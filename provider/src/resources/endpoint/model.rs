@@ -129,6 +129,7 @@ fn variant(
         Some(seconds) => Period::seconds(seconds.into()),
         None => startup,
     };
+    let (gpus, gpu_type) = capacity::gpus(&variant.gpu)?;
     Some(VariantSpec {
         workload: workload?,
         traffic: traffic?,
@@ -137,7 +138,8 @@ fn variant(
         compute: Compute {
             cpu: convert::known(&variant.cpu)?,
             memory_mb: convert::known(&variant.memory_mb)?,
-            gpus: capacity::gpus(&variant.gpu)?,
+            gpus,
+            gpu_type,
         },
         container: Container {
             port: convert::known(&variant.port)?.unwrap_or(Container::DEFAULT_PORT),

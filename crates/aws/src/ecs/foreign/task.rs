@@ -6,6 +6,7 @@ use aws_sdk_ecs::types::{
 use mlops_core::endpoint::spec::{Architecture, Compute, VariantSpec};
 
 use super::variant;
+use crate::ecs::gpu;
 
 /// A task definition in the words of an endpoint.
 pub(super) struct Task {
@@ -54,10 +55,12 @@ pub(super) fn read(
     }
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let mut variant = variant(container.image().unwrap_or_default());
+    let gpus = gpu::wished(container);
     variant.compute = Compute {
         cpu: whole_number(definition.cpu()),
         memory_mb: whole_number(definition.memory()),
-        gpus: gpus(container),
+        gpus,
+        gpu_type: gpus.and_then(|_| gpu::asked_for(definition.placement_constraints())),
     };
     let pairs = container.environment().iter();
     variant.environment = pairs
@@ -87,12 +90,6 @@ fn whole_number(text: Option<&str>) -> Option<u32> {
     text?.parse().ok()
 }
 
-fn gpus(container: &ContainerDefinition) -> Option<u32> {
-    let mut wanted = container.resource_requirements().iter();
-    let gpus = wanted.find(|one| *one.r#type() == ResourceType::Gpu)?;
-    gpus.value().parse().ok()
-}
-
 /// An empty text says nothing.
 fn is_said(text: Option<&str>) -> bool {
     text.is_some_and(|text| !text.is_empty())
@@ -104,6 +101,15 @@ fn there<const N: usize>(all: [(&'static str, bool); N]) -> Vec<&'static str> {
     there.map(|(name, _)| name).collect()
 }
 
+/// Whether the only constraint, if any, is that of a kind of GPU, which a container of it wants: an endpoint says that, too.
+fn is_placed_so(definition: &TaskDefinition) -> bool {
+    let constraints = definition.placement_constraints();
+    let mut containers = definition.container_definitions().iter();
+    constraints.is_empty()
+        || (gpu::asked_for(constraints).is_some()
+            && containers.any(|one| gpu::wished(one).is_some()))
+}
+
 fn unsaid_of_task(definition: &TaskDefinition) -> Vec<&'static str> {
     let platform = definition.runtime_platform();
     let family = platform.and_then(|platform| platform.operating_system_family());
@@ -113,10 +119,7 @@ fn unsaid_of_task(definition: &TaskDefinition) -> Vec<&'static str> {
             definition.network_mode() != Some(&NetworkMode::Awsvpc),
         ),
         ("volumes", !definition.volumes().is_empty()),
-        (
-            "placementConstraints",
-            !definition.placement_constraints().is_empty(),
-        ),
+        ("placementConstraints", !is_placed_so(definition)),
         (
             "another operating system than LINUX",
             family.is_some_and(|one| *one != OsFamily::Linux),

@@ -4,8 +4,11 @@ use aws_sdk_ecs::types::builders::{ServiceBuilder, TaskDefinitionBuilder};
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, ContainerDefinition, Deployment, DeploymentRolloutState, LaunchType,
     LoadBalancer, NetworkConfiguration, NetworkMode, PlacementStrategy, ResourceRequirement,
-    ResourceType, Service, ServiceConnectConfiguration, TaskDefinition, VpcLatticeConfiguration,
+    ResourceType, Service, ServiceConnectConfiguration, TaskDefinition,
+    TaskDefinitionPlacementConstraint, TaskDefinitionPlacementConstraintType,
+    VpcLatticeConfiguration,
 };
+use mlops_core::endpoint::spec::GpuType;
 
 use super::{service, task};
 
@@ -152,6 +155,49 @@ fn gpus_are_said_and_other_resources_are_not() {
     assert_eq!(problems, Vec::<String>::new());
     let (_, problems) = wanting(ResourceType::InferenceAccelerator, "one");
     assert!(problems[0].contains("resourceRequirements"), "{problems:?}");
+}
+
+#[test]
+fn a_kind_of_gpu_is_said_and_no_other_constraint_of_where_tasks_run() {
+    let read = |expression: &str, gpus: bool| {
+        let wanted = ResourceRequirement::builder()
+            .r#type(ResourceType::Gpu)
+            .value("1")
+            .build()
+            .expect("whole");
+        let container = ContainerDefinition::builder()
+            .name("web")
+            .image("shop:1")
+            .set_resource_requirements(gpus.then(|| vec![wanted]));
+        let constraint = TaskDefinitionPlacementConstraint::builder()
+            .r#type(TaskDefinitionPlacementConstraintType::MemberOf)
+            .expression(expression)
+            .build();
+        let mut problems = Vec::new();
+        let definition = definition(container.build()).placement_constraints(constraint);
+        let task = task::read(&definition.build(), Some("web"), &mut problems);
+        (task.expect("one container").variant.compute, problems)
+    };
+    let v100 =
+        "attribute:ecs.instance-type in [p3.2xlarge, p3.8xlarge, p3.16xlarge, p3dn.24xlarge]";
+    let (compute, problems) = read(v100, true);
+    assert_eq!(
+        (compute.gpus, compute.gpu_type),
+        (Some(1), Some(GpuType::V100))
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    for (expression, gpus) in [
+        (v100, false),
+        ("attribute:ecs.instance-type =~ p3.*", true),
+        ("attribute:stack == prod", true),
+    ] {
+        let (compute, problems) = read(expression, gpus);
+        assert_eq!(compute.gpu_type, None);
+        assert!(
+            problems.len() == 1 && problems[0].contains("placementConstraints"),
+            "{expression}: {problems:?}"
+        );
+    }
 }
 
 #[test]

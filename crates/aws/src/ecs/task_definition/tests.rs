@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption};
-use mlops_core::endpoint::spec::{Capacity, EfsSpec, ModelCache, ProviderShare};
+use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption, ResourceType};
+use mlops_core::endpoint::spec::{Capacity, EfsSpec, GpuType, ModelCache, ProviderShare};
 use mlops_core::serving::{SmokeRequest, TASK_VARIABLE, TaskConfig};
 use serde_json::{Value, json};
 
@@ -139,6 +139,16 @@ fn a_task_is_fit_for_what_it_runs_on_and_may_have_gpus_there() {
         panic!("one wish: {document:?}");
     };
     assert_eq!((gpus.r#type(), gpus.value()), (&ResourceType::Gpu, "2"));
+    assert_eq!(document.placement_constraints, None);
+    revision.compute.gpu_type = Some(GpuType::H100);
+    let document = registered(&revision, &placement()).expect("legal");
+    let [only] = document.placement_constraints() else {
+        panic!("one constraint: {document:?}");
+    };
+    assert_eq!(
+        only.expression(),
+        Some("attribute:ecs.instance-type in [p5.4xlarge, p5.48xlarge]")
+    );
 }
 
 #[test]

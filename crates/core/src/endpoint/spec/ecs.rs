@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, EfsSpec, HealthCheck, PortRange};
+use super::{Capacity, EfsSpec, GpuType, HealthCheck, PortRange};
 use crate::endpoint::Period;
 
 /// The blocks `ecs`, `network` and `ingress`.
@@ -135,6 +135,9 @@ pub struct Compute {
     /// GPUs, which the task has to itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u32>,
+    /// Which they are; unset: those that the instances have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_type: Option<GpuType>,
 }
 
 impl Compute {

@@ -139,7 +139,7 @@ pub enum Accelerator {
 
 impl Machine {
     /// Reads `m7i.large`: a family in letters, its generation, and letters for what it has.
-    fn of(instance_type: &str) -> Option<Self> {
+    pub(super) fn of(instance_type: &str) -> Option<Self> {
         let (series, size) = instance_type.split_once('.')?;
         let is_word = |text: &str| {
             let is_text = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
