@@ -20,10 +20,19 @@ struct Wanted {
 struct Wants {
     /// The attribute that names the image.
     named: String,
-    /// The attribute that says what it runs on.
-    runs: String,
-    /// Whether that is the default.
-    is_default: bool,
+    /// Who says what it runs on.
+    decides: Decides,
+}
+
+/// What decides on the processors of a task.
+#[derive(Debug, Clone)]
+enum Decides {
+    /// This attribute.
+    Attribute(String),
+    /// The type of the endpoint's own instances.
+    Instances(String),
+    /// Nothing that is known, and so the default of Fargate, if it runs there.
+    Default,
 }
 
 /// Looks at the images of an endpoint.
@@ -36,8 +45,15 @@ pub(crate) async fn look(images: &dyn Images, spec: &EndpointSpec, ecs: &EcsSpec
 }
 
 fn wanted(spec: &EndpointSpec, ecs: &EcsSpec) -> BTreeMap<Wanted, Wants> {
-    let by_default =
-        (ecs.capacity.launch_type() == LaunchType::Fargate).then_some(Architecture::X86_64);
+    let own = ecs.capacity.machines();
+    let machine = own.and_then(|own| Some((own.machine()?, &own.instance_type)));
+    let (by_default, decides) = match machine {
+        Some((machine, kind)) => (Some(machine.architecture), Decides::Instances(kind.clone())),
+        None => {
+            let is_fargate = ecs.capacity.launch_type() == LaunchType::Fargate;
+            (is_fargate.then_some(Architecture::X86_64), Decides::Default)
+        }
+    };
     let variants = spec.variants.iter();
     let wanted = variants.map(|(name, variant)| {
         let own = variant.workload.own_image();
@@ -52,8 +68,10 @@ fn wanted(spec: &EndpointSpec, ecs: &EcsSpec) -> BTreeMap<Wanted, Wants> {
                 (Some(_), Some(_)) => format!("variants.{name}.model"),
                 (Some(_), None) => format!("variants.{name}.image"),
             },
-            runs: format!("variants.{name}.architecture"),
-            is_default: asked.is_none(),
+            decides: match asked {
+                Some(_) => Decides::Attribute(format!("variants.{name}.architecture")),
+                None => decides.clone(),
+            },
         };
         (wanted, wants)
     });
@@ -88,23 +106,30 @@ fn misfit(image: &Reference, found: &Image, wanted: &Wanted, wants: &Wants) -> O
     let other = [Architecture::Arm64, Architecture::X86_64]
         .into_iter()
         .find(|other| found.platforms.contains(&Platform::of(*other)));
-    let (how, attribute) = match (other, wants.is_default) {
-        (Some(Architecture::Arm64), true) => (
-            format!("set architecture = \"ARM64\", or build it for {platform}"),
-            &wants.named,
-        ),
-        (_, true) => (format!("build it for {platform}"), &wants.named),
-        (_, false) => (
-            format!("correct architecture, or build it for {platform}"),
-            &wants.runs,
-        ),
-    };
-    let by_default = match wants.is_default {
-        true => ", which Fargate runs by default",
-        false => "",
+    let build = format!("build it for {platform}");
+    let (by, how, attribute) = match (&wants.decides, other) {
+        (Decides::Attribute(runs), _) => {
+            let how = format!("correct architecture, or {build}");
+            (String::new(), how, runs)
+        }
+        (Decides::Instances(kind), other) => {
+            let how = other.map(Platform::of).map_or(build.clone(), |other| {
+                format!("set ecs.asg.instance_type to one for {other}, or {build}")
+            });
+            let by = format!(", which instances of type {kind} run");
+            (by, how, &wants.named)
+        }
+        (Decides::Default, other) => {
+            let how = match other {
+                Some(Architecture::Arm64) => format!("set architecture = \"ARM64\", or {build}"),
+                _ => build,
+            };
+            let by = ", which Fargate runs by default";
+            (by.to_owned(), how, &wants.named)
+        }
     };
     let error = Error::invalid(format!(
-        "image {image} is for {}, and the tasks are for {platform}{by_default}; {how}",
+        "image {image} is for {}, and the tasks are for {platform}{by}; {how}",
         match all.is_empty() {
             true => "no platform".to_owned(),
             false => all.join(" and "),
@@ -150,11 +175,12 @@ mod tests {
         }
     }
 
+    /// `runs` is a launch type, or the type of instances of the endpoint's own.
     async fn found(
         has: &'static [&'static str],
         repository: Option<&str>,
         container: serde_json::Value,
-        launch_type: &str,
+        runs: &str,
     ) -> Vec<(Verdict, Class, String, String)> {
         let pinned =
             |repository: &str| format!("example.com/{repository}@sha256:{}", "a".repeat(64));
@@ -164,12 +190,20 @@ mod tests {
         };
         variant["traffic"] = json!(100.0);
         variant["container"] = container;
-        let ecs = json!({
-            "cluster": "prod", "launch_type": launch_type,
+        let mut ecs = json!({
+            "cluster": "prod", "creates_cluster": true,
             "execution_role_arn": "e", "task_role_arn": "t", "image": pinned("server"),
             "network": {"subnets": ["subnet-1"]},
             "ingress": {"listener": {"load_balancer_arn": "a", "port": {"leased": "20000-20099"}}},
         });
+        match runs.contains('.') {
+            true => {
+                ecs["asg"] = json!({
+                    "instance_type": runs, "instance_profile": "ecs", "min_size": 0, "max_size": 2,
+                });
+            }
+            false => ecs["launch_type"] = json!(runs),
+        }
         let spec = json!({
             "name": "digits", "variants": {"main": variant}, "target": {"ecs": ecs},
         });
@@ -240,6 +274,44 @@ mod tests {
             let found = found(has, Some("own"), container, launch_type).await;
             assert_eq!(found, [], "{has:?} {launch_type}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_image_runs_on_the_processors_of_the_endpoints_own_instances() {
+        for (has, machine, said) in [
+            (
+                &["amd64"][..],
+                "m7g.large",
+                "is for linux/amd64, and the tasks are for linux/arm64, which instances of type m7g.large run; set ecs.asg.instance_type to one for linux/amd64, or build it for linux/arm64",
+            ),
+            (
+                &["arm64"],
+                "m7i.large",
+                "is for linux/arm64, and the tasks are for linux/amd64, which instances of type m7i.large run; set ecs.asg.instance_type to one for linux/arm64, or build it for linux/amd64",
+            ),
+            (&["s390x"], "m7g.large", "run; build it for linux/arm64"),
+        ] {
+            let found = found(has, Some("own"), json!({}), machine).await;
+            let [(Verdict::Fails, Class::Invalid, at, told)] = &found[..] else {
+                panic!("{machine}: {found:?}");
+            };
+            assert_eq!(at, "variants.main.image");
+            assert!(told.contains(said), "{said} is not in {told}");
+        }
+        for (has, machine) in [
+            (&["arm64"][..], "m7g.large"),
+            (&["amd64"], "m7i.large"),
+            (&["amd64", "arm64"], "c7gn.large"),
+        ] {
+            let found = found(has, Some("own"), json!({}), machine).await;
+            assert_eq!(found, [], "{has:?} {machine}");
+        }
+        // The model server's image is the provider's.
+        let server = found(&["amd64"], None, json!({}), "m7g.large").await;
+        assert_eq!(server[0].2, "ecs");
+        // A variant's own word stands; that it contradicts the instances is refused before this.
+        let own = json!({"architecture": "ARM64"});
+        assert_eq!(found(&["arm64"], Some("own"), own, "m7i.large").await, []);
     }
 
     #[tokio::test]
