@@ -222,3 +222,75 @@ fn bad_attributes_are_refused_at_plan() {
     }
     assert!(!work.registry().exists(), "a refused plan writes nothing");
 }
+
+#[test]
+fn terraform_shows_the_line_that_is_at_fault() {
+    let stack = Stack::default();
+    let mut work = stack.workspace("digits-v1");
+    let text = stack.text();
+    work.init();
+    let here = format!("port = {}", stack.port);
+    for (from, to, line, said) in [
+        // At the top.
+        (
+            "name = \"digits\"\n  variants",
+            "name = \"a-name-that-is-longer-than-32-letters\"\n  variants",
+            "name = \"a-name-that-is-longer-than-32-letters\"",
+            "32",
+        ),
+        // In a block.
+        (here.as_str(), "port = 70000", "port = 70000", "65535"),
+        // In a list in a block: Terraform goes one step into it.
+        (
+            "local {",
+            "rollout {\n    strategy = \"CANARY\"\n    steps = [\n      { traffic = 10 },\n      { traffic = 100, bake = \"soon\" },\n    ]\n  }\n  local {",
+            "{ traffic = 100, bake = \"soon\" },",
+            "bake",
+        ),
+        // A block as a whole.
+        (
+            "local {",
+            "autoscaling {\n    min = 1\n    max = 1\n  }\n  local {",
+            "autoscaling {",
+            "one process on this machine",
+        ),
+        // In a map: the element is shown, and the text has the rest.
+        (
+            "traffic       = 100",
+            "traffic = 100\n      environment = { API_TOKEN = \"hunter2\" }",
+            "main = {",
+            "At fault is variants[\"main\"].environment.",
+        ),
+        // Terraform crashes on its way to the element where a key is a number, so it is not sent there.
+        (
+            "main = {",
+            "1 = {\n      model         = mlops_model.digits.name\n      model_version = 1\n      traffic       = 0\n    }\n    main = {\n      environment = { API_TOKEN = \"hunter2\" }",
+            "variants = {",
+            "API_TOKEN",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        work.config(&text.replacen(from, to, 1));
+        let written = std::fs::read_to_string(work.path("main.tf")).expect("it was written");
+        let number = 1 + written
+            .lines()
+            .position(|it| it.trim() == line)
+            .expect(line);
+        let full = written.lines().nth(number - 1).expect("it was found");
+        let ended = work.run(["plan", "-no-color", "-input=false"]);
+        let story = ended.story();
+        for part in [
+            format!("on main.tf line {number}, in resource \"mlops_endpoint\" \"digits\":"),
+            format!("{number:>4}: {full}"),
+            said.to_owned(),
+        ] {
+            assert!(story.contains(&part), "{part} is not in {story}");
+        }
+    }
+    work.provider("preflight {\n    mode = \"of\"\n  }");
+    work.config(&text);
+    let story = work.run(["plan", "-no-color", "-input=false"]).story();
+    let shown = "in provider \"mlops\":";
+    assert!(story.contains(shown), "{story}");
+    assert!(story.contains(":     mode = \"of\""), "{story}");
+}

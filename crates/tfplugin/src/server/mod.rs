@@ -11,6 +11,7 @@ mod function;
 mod guard;
 mod import;
 mod offer;
+mod place;
 mod plan;
 mod read;
 mod rpc;

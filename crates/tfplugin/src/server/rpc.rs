@@ -2,24 +2,30 @@ use tfplugin_proto::tfplugin6::{self as pb, provider_server};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::ProviderServer;
+use super::place::Place;
 use crate::diagnostics::Diagnostics;
 use crate::provider::Provider;
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// The answer to an RPC whose failures and warnings travel in the response.
+/// The answer to an RPC whose failures and warnings travel in the response; they are shown in the configuration that the request is about, if it is about one.
 macro_rules! answer {
-    ($self:ident.$method:ident($request:ident) => $message:ident) => {{
+    ($self:ident.$method:ident($request:ident) => $message:ident) => {
+        answer!($self.$method($request) => $message, in Place::default())
+    };
+    ($self:ident.$method:ident($request:ident) => $message:ident, in $place:expr) => {{
+        let $request = $request.into_inner();
+        let place = $place;
         let mut diagnostics = Diagnostics::new();
         let mut response: pb::$message::Response =
-            match $self.$method($request.into_inner(), &mut diagnostics).await {
+            match $self.$method($request, &mut diagnostics).await {
                 Ok(response) => response,
                 Err(errors) => {
                     diagnostics.extend(errors);
                     Default::default()
                 }
             };
-        response.diagnostics = super::wire::diagnostics(diagnostics);
+        response.diagnostics = super::wire::diagnostics(place.show(diagnostics));
         Ok(Response::new(response))
     }};
 }
@@ -58,35 +64,35 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::validate_provider_config::Request>,
     ) -> Answer<pb::validate_provider_config::Response> {
-        answer!(self.validate_provider(request) => validate_provider_config)
+        answer!(self.validate_provider(request) => validate_provider_config, in self.own_place(&request.config))
     }
 
     async fn validate_resource_config(
         &self,
         request: Request<pb::validate_resource_config::Request>,
     ) -> Answer<pb::validate_resource_config::Response> {
-        answer!(self.validate_resource(request) => validate_resource_config)
+        answer!(self.validate_resource(request) => validate_resource_config, in self.resource_place(&request.type_name, &request.config))
     }
 
     async fn validate_data_resource_config(
         &self,
         request: Request<pb::validate_data_resource_config::Request>,
     ) -> Answer<pb::validate_data_resource_config::Response> {
-        answer!(self.validate_data_source(request) => validate_data_resource_config)
+        answer!(self.validate_data_source(request) => validate_data_resource_config, in self.source_place(&request.type_name, &request.config))
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
         request: Request<pb::validate_ephemeral_resource_config::Request>,
     ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
-        answer!(self.validate_ephemeral(request) => validate_ephemeral_resource_config)
+        answer!(self.validate_ephemeral(request) => validate_ephemeral_resource_config, in self.ephemeral_place(&request.type_name, &request.config))
     }
 
     async fn configure_provider(
         &self,
         request: Request<pb::configure_provider::Request>,
     ) -> Answer<pb::configure_provider::Response> {
-        answer!(self.configure(request) => configure_provider)
+        answer!(self.configure(request) => configure_provider, in self.own_place(&request.config))
     }
 
     async fn upgrade_resource_state(
@@ -107,21 +113,21 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::read_resource::Request>,
     ) -> Answer<pb::read_resource::Response> {
-        answer!(self.read(request) => read_resource)
+        answer!(self.read(request) => read_resource, in self.resource_place(&request.type_name, &None))
     }
 
     async fn plan_resource_change(
         &self,
         request: Request<pb::plan_resource_change::Request>,
     ) -> Answer<pb::plan_resource_change::Response> {
-        answer!(self.plan(request) => plan_resource_change)
+        answer!(self.plan(request) => plan_resource_change, in self.resource_place(&request.type_name, &request.config))
     }
 
     async fn apply_resource_change(
         &self,
         request: Request<pb::apply_resource_change::Request>,
     ) -> Answer<pb::apply_resource_change::Response> {
-        answer!(self.apply(request) => apply_resource_change)
+        answer!(self.apply(request) => apply_resource_change, in self.resource_place(&request.type_name, &request.config))
     }
 
     async fn import_resource_state(
@@ -142,14 +148,14 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::read_data_source::Request>,
     ) -> Answer<pb::read_data_source::Response> {
-        answer!(self.read_source(request) => read_data_source)
+        answer!(self.read_source(request) => read_data_source, in self.source_place(&request.type_name, &request.config))
     }
 
     async fn open_ephemeral_resource(
         &self,
         request: Request<pb::open_ephemeral_resource::Request>,
     ) -> Answer<pb::open_ephemeral_resource::Response> {
-        answer!(self.open(request) => open_ephemeral_resource)
+        answer!(self.open(request) => open_ephemeral_resource, in self.ephemeral_place(&request.type_name, &request.config))
     }
 
     async fn renew_ephemeral_resource(
