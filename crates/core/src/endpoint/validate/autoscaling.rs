@@ -8,6 +8,8 @@ use crate::error::Error;
 
 /// The most tasks that a service may ask for (Amazon ECS, service quotas).
 const MOST_INSTANCES: u32 = 5_000;
+/// The most scheduled actions of one service, of which AWS gives nobody more ("Quotas for Application Auto Scaling" in its user guide).
+const MOST_SCHEDULES: usize = 200;
 
 /// Every problem of the blocks `autoscaling` of `spec`.
 pub(super) fn autoscaling(spec: &EndpointSpec) -> Vec<Error> {
@@ -70,6 +72,13 @@ fn problems(wanted: &Autoscaling) -> Vec<(String, String)> {
                 "nothing says when there are more than {min} instances: add policies or schedules, or make min and max the same"
             ),
         );
+    }
+    let schedules = wanted.schedules.len();
+    if schedules > MOST_SCHEDULES {
+        let message = format!(
+            "a service has at most {MOST_SCHEDULES} scheduled actions, and these are {schedules}"
+        );
+        refuse("schedules", message);
     }
     for name in wanted.policies.keys() {
         if !is_name(name) {

@@ -30,6 +30,21 @@ fn policies_and_schedules_of_all_kinds_are_taken() {
 }
 
 #[test]
+fn a_service_has_no_more_scheduled_actions_than_anybody_gets() {
+    let schedules = |number: usize| {
+        let one = |index| {
+            let one = json!({ "schedule": "cron(0 22 * * ? *)", "max": 1 });
+            (format!("s{index}"), one)
+        };
+        json!({ "schedules": (0..number).map(one).collect::<serde_json::Map<_, _>>() })
+    };
+    assert_eq!(told(schedules(200)), []);
+    let message = "a service has at most 200 scheduled actions, and these are 201";
+    let expected = ("schedules".to_owned(), message.to_owned());
+    assert_eq!(told(schedules(201)), [expected]);
+}
+
+#[test]
 fn each_mistake_is_told_with_its_attribute() {
     let policy = |metric: &str, target: f64| json!({ "policies": { "p": { "metric": metric, "target": target } } });
     let schedule = |fields: Value| {
