@@ -3,7 +3,7 @@
 Each part says what ministack does, and what AWS documents; when ministack does the same, the part can go.
 """
 
-from ministack.services import acm, alb
+from ministack.services import acm, alb, iam
 
 # A certificate that is asked for with these tags is in this state, and good until then.
 STATUS = "test:status"
@@ -13,6 +13,7 @@ UNTIL = "test:until"
 def install():
     issue_certificates_in_any_state()
     keep_more_than_one_certificate()
+    keep_certificates_in_iam()
 
 
 # --- Certificate Manager. All of ministack's certificates are issued at once and good for a year. ---
@@ -62,3 +63,31 @@ def keep_more_than_one_certificate():
 
     alb._ACTION_MAP["AddListenerCertificates"] = add
     alb._ACTION_MAP["DescribeListenerCertificates"] = describe
+
+
+# --- IAM. ministack's keeps no certificates; AWS's keeps what others issued, and tells their end. What is uploaded is not read here: the tag says when it ends. ---
+
+
+def keep_certificates_in_iam():
+    kept = {}
+
+    def upload(parameters):
+        name = iam._p(parameters, "ServerCertificateName")
+        tags = {tag["Key"]: tag["Value"] for tag in iam._extract_tags(parameters)}
+        arn = f"arn:aws:iam::{iam.get_account_id()}:server-certificate/{name}"
+        kept[name] = (
+            f"<ServerCertificateMetadata><ServerCertificateName>{name}</ServerCertificateName><Path>/</Path><Arn>{arn}</Arn>"
+            f"<Expiration>{tags[UNTIL]}</Expiration></ServerCertificateMetadata>"
+        )
+        result = f"<UploadServerCertificateResult>{kept[name]}</UploadServerCertificateResult>"
+        return iam._xml(200, "UploadServerCertificateResponse", result, ns="iam")
+
+    def get(parameters):
+        name = iam._p(parameters, "ServerCertificateName")
+        if name not in kept:
+            return iam._error(404, "NoSuchEntity", f"The Server Certificate with name {name} cannot be found.", ns="iam")
+        result = f"<GetServerCertificateResult><ServerCertificate>{kept[name]}</ServerCertificate></GetServerCertificateResult>"
+        return iam._xml(200, "GetServerCertificateResponse", result, ns="iam")
+
+    iam._IAM_HANDLERS["UploadServerCertificate"] = upload
+    iam._IAM_HANDLERS["GetServerCertificate"] = get

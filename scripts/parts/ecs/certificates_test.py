@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from ministack.services import acm, alb
+from ministack.services import acm, alb, iam
 
 from ecs import certificates
 
@@ -40,3 +40,13 @@ class Certificates(unittest.TestCase):
         self.assertEqual(pairs, [("default", "true"), ("other", "false")])
         missing = alb._ACTION_MAP["DescribeListenerCertificates"]({"ListenerArn": ["gone"]})
         self.assertIn("ListenerNotFound", body(missing))
+
+    def test_a_certificate_is_kept_in_iam_with_its_end(self):
+        until = "2020-01-02T00:00:00Z"
+        asked = {"ServerCertificateName": ["own"], "Tags.member.1.Key": ["test:until"], "Tags.member.1.Value": [until]}
+        self.assertEqual(iam._IAM_HANDLERS["UploadServerCertificate"](asked)[0], 200)
+        told = body(iam._IAM_HANDLERS["GetServerCertificate"](asked))
+        self.assertRegex(told, f"<ServerCertificate><ServerCertificateMetadata>.*<Expiration>{until}</Expiration>")
+        missing = iam._IAM_HANDLERS["GetServerCertificate"]({"ServerCertificateName": ["gone"]})
+        self.assertEqual(missing[0], 404)
+        self.assertIn("NoSuchEntity", body(missing))

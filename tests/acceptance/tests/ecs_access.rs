@@ -69,8 +69,12 @@ impl World {
         let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
         ecs.alarm("models");
         let certificate = ecs.certificate(&["*.example.com"], "ISSUED", "2100-01-01T00:00:00Z");
+        let listener = ecs.https_listener(free_port(), &certificate);
+        // Which lies elsewhere, and is asked for there.
+        let other = ecs.certificate_in_iam("other", "2100-01-01T00:00:00Z");
+        ecs.add_certificate(&listener, &other);
         Some(Self {
-            listener: ecs.https_listener(free_port(), &certificate),
+            listener,
             gate: Gate::before(http::address(&ecs.part.url)),
             policy: Policy::in_guide("policy"),
             machines: Policy::in_guide("policy of instances"),

@@ -10,7 +10,7 @@ use serde_json::json;
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
 /// What a plan asks for.
-const LOOKS: [&str; 16] = [
+const LOOKS: [&str; 17] = [
     "acm:DescribeCertificate",
     "dynamodb:*",
     "ec2:DescribeSubnets",
@@ -24,6 +24,7 @@ const LOOKS: [&str; 16] = [
     "elasticloadbalancing:DescribeRules",
     "elasticloadbalancing:DescribeTargetGroups",
     "iam:GetRole",
+    "iam:GetServerCertificate",
     "iam:SimulatePrincipalPolicy",
     "s3:*",
     "servicequotas:ListServiceQuotas",
@@ -767,6 +768,32 @@ fn a_certificate_that_clients_refuse_is_told_at_plan() {
 }
 
 #[test]
+fn a_certificate_that_is_kept_in_iam_is_looked_at_too() {
+    let name = "a_certificate_that_is_kept_in_iam_is_looked_at_too";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let hosts = &["digits.example.com"];
+    let mut work = world.workspace(&provider(&world, ""));
+    let good = world.certificate_in_iam("good", LATER);
+    let listener = world.https_listener(8443, &good);
+    work.config(&on_a_rule(&world, &listener, hosts));
+    assert_eq!(warnings(&mut work), "", "it may be for any host");
+    let old = world.certificate_in_iam("old", EARLIER);
+    let listener = world.https_listener(8444, &old);
+    work.config(&on_a_rule(&world, &listener, hosts));
+    let said = [
+        old.as_str(),
+        "server-certificate/old",
+        "expired at 2020-01-01T00:00:00Z",
+    ];
+    work.plan_fails(&said);
+    world.add_certificate(&listener, &good);
+    assert_eq!(warnings(&mut work), "", "the good one is shown");
+}
+
+#[test]
 fn a_certificate_that_may_not_be_looked_at_is_one_warning() {
     let name = "a_certificate_that_may_not_be_looked_at_is_one_warning";
     let world = match EcsWorld::on_paper() {
@@ -775,8 +802,13 @@ fn a_certificate_that_may_not_be_looked_at_is_one_warning() {
     };
     let good = world.certificate(&["digits.example.com"], "ISSUED", LATER);
     let listener = world.https_listener(8443, &good);
+    world.add_certificate(&listener, &world.certificate_in_iam("other", LATER));
     let gate = Gate::before(http::address(&world.part.url));
     for (action, call) in [
+        (
+            "iam:GetServerCertificate",
+            "IAM GetServerCertificate on certificate other",
+        ),
         (
             "acm:DescribeCertificate",
             "ACM DescribeCertificate on certificate",

@@ -38,7 +38,7 @@ fn told(certificate: &Value) -> Result<Certificate> {
     })?;
     Ok(Certificate {
         status,
-        names: names.map(str::to_owned).chain(text("DomainName")).collect(),
+        names: Some(names.map(str::to_owned).chain(text("DomainName")).collect()),
         // In seconds, and as a fraction.
         until: certificate["NotAfter"]
             .as_f64()
@@ -60,7 +60,8 @@ mod tests {
         }))
         .expect("a certificate");
         assert_eq!(read.status, "ISSUED");
-        assert_eq!(read.names, ["example.com", "*.example.com", "example.com"]);
+        let names = ["example.com", "*.example.com", "example.com"];
+        assert_eq!(read.names, Some(names.map(str::to_owned).to_vec()));
         assert_eq!(read.until, "2026-01-01T13:05:00Z".parse().ok());
         assert!(told(&json!({})).is_err());
     }

@@ -10,7 +10,7 @@ use mlops_core::Error;
 use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::target::{Check, Finding, FrontChange};
 
-use super::{Around, Preflight, acm};
+use super::{Around, Preflight, acm, iam};
 
 const LISTENER: &str = "ingress.listener_arn";
 
@@ -21,15 +21,15 @@ const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// So many certificates are asked for at a time.
 const AT_ONCE: usize = 4;
 
-/// A certificate of Certificate Manager.
+/// A certificate of Certificate Manager, or of IAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate {
     /// `ISSUED`, `EXPIRED`, `REVOKED`, `FAILED` and others.
     pub(super) status: String,
     /// Until when it is good, if it is issued.
     pub(super) until: Option<Timestamp>,
-    /// The hosts that it is for; `*.` stands for one name.
-    pub(super) names: Vec<String>,
+    /// The hosts that it is for; `*.` stands for one name. IAM does not tell them but in the certificate itself, which is not read here.
+    pub(super) names: Option<Vec<String>>,
 }
 
 /// What is known of a listener's certificate.
@@ -37,7 +37,7 @@ pub(super) struct Certificate {
 enum Seen {
     There(Certificate),
     Gone,
-    /// It lies in IAM, which tells neither names nor state.
+    /// It lies where nobody is asked.
     Elsewhere,
 }
 
@@ -88,15 +88,20 @@ impl Preflight {
     }
 
     async fn certificate(&self, arn: &str) -> Result<Shown, Error> {
-        let is_acm = arn.split(':').nth(2) == Some("acm");
-        let seen = match is_acm {
-            false => Seen::Elsewhere,
-            true => {
-                let found = acm::certificate(&self.clients, arn);
-                let found = self.certificates.find(arn, found).await?;
-                found.map_or(Seen::Gone, Seen::There)
+        let clients = &self.clients;
+        let found = match arn.split(':').nth(2) {
+            Some("acm") => {
+                let found = acm::certificate(clients, arn);
+                self.certificates.find(arn, found).await?
             }
+            Some("iam") => {
+                let name = arn.rsplit('/').next().unwrap_or_default();
+                let found = iam::certificate(clients, name);
+                self.certificates.find(arn, found).await?
+            }
+            _ => return Ok((arn.to_owned(), Seen::Elsewhere)),
         };
+        let seen = found.map_or(Seen::Gone, Seen::There);
         Ok((arn.to_owned(), seen))
     }
 }
@@ -134,13 +139,19 @@ fn judge(
     }
     let mut without = Vec::new();
     for host in hosts {
-        let (theirs, others): (Vec<Shown>, Vec<Shown>) =
-            shown.iter().cloned().partition(|shown| is_for(shown, host));
-        let may_be = |(_, seen): &Shown| *seen == Seen::Elsewhere;
-        match theirs.is_empty() {
-            false => add(best(listener, &theirs, is_new, now)),
-            true if others.iter().any(may_be) => {}
-            true => without.push(*host),
+        let theirs = shown.iter().filter(|shown| is_for(shown, host));
+        let theirs: Vec<Shown> = theirs.cloned().collect();
+        let perhaps = shown.iter().filter(|shown| is_for_anybody(shown));
+        let perhaps: Vec<Shown> = perhaps.cloned().collect();
+        let may_be = perhaps.iter().any(|shown| left(shown, now).is_some());
+        match (theirs.is_empty(), perhaps.is_empty()) {
+            (false, _) => add(best(listener, &theirs, is_new && !may_be, now)),
+            (true, true) => without.push(*host),
+            // Whichever of them is for the host. A default that is not is no better than one that has expired, to clients that check.
+            (true, false) => {
+                let is_all = perhaps.len() == shown.len();
+                add(best(listener, &perhaps, is_new && is_all, now));
+            }
         }
     }
     if !without.is_empty() {
@@ -157,8 +168,20 @@ fn judge(
 
 fn is_for((_, seen): &Shown, host: &str) -> bool {
     match seen {
-        Seen::There(found) => found.names.iter().any(|name| covers(name, host)),
+        Seen::There(found) => {
+            let mut names = found.names.iter().flatten();
+            names.any(|name| covers(name, host))
+        }
         Seen::Gone | Seen::Elsewhere => false,
+    }
+}
+
+/// Whether it is not known whom it is for.
+fn is_for_anybody((_, seen): &Shown) -> bool {
+    match seen {
+        Seen::There(found) => found.names.is_none(),
+        Seen::Gone => false,
+        Seen::Elsewhere => true,
     }
 }
 
@@ -237,8 +260,19 @@ mod tests {
         let found = Certificate {
             status: status.to_owned(),
             until: until.parse().ok(),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            names: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         };
+        (arn.to_owned(), Seen::There(found))
+    }
+
+    /// One of IAM's.
+    fn of_iam(until: &str) -> Shown {
+        let found = Certificate {
+            status: "ISSUED".to_owned(),
+            until: until.parse().ok(),
+            names: None,
+        };
+        let arn = "arn:aws:iam::1:server-certificate/own";
         (arn.to_owned(), Seen::There(found))
     }
 
@@ -340,14 +374,38 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_iam_may_be_for_any_host() {
-        let mut shown = vec![(
-            "arn:aws:iam::1:server-certificate/own".to_owned(),
-            Seen::Elsewhere,
-        )];
-        assert_eq!(told(&[], &shown, FrontChange::First), []);
-        shown.push(certificate("other", "EXPIRED", PAST, &["other.com"]));
-        assert_eq!(told(&["example.com"], &shown, FrontChange::First), []);
-        assert_eq!(told(&["other.com"], &shown, FrontChange::First).len(), 1);
+    fn a_certificate_of_iam_may_be_for_any_host_until_it_expires() {
+        let (first, keep) = (FrontChange::First, FrontChange::Keep);
+        let good = || of_iam(LONG);
+        for hosts in [&[][..], &["example.com"]] {
+            assert_eq!(told(hosts, &[good()], first), []);
+            let soon = told(hosts, &[of_iam(SOON_OVER)], first);
+            assert_eq!((soon.len(), soon[0].0), (1, Verdict::MayFail), "{soon:?}");
+            for (front, verdict) in [(first, Verdict::Fails), (keep, Verdict::MayFail)] {
+                let over = told(hosts, &[of_iam(PAST)], front);
+                assert_eq!((over.len(), over[0].0), (1, verdict), "{over:?}");
+                let said = "server-certificate/own of listener listener expired at";
+                assert!(over[0].1.contains(said), "{over:?}");
+            }
+        }
+        let other = || certificate("other", "EXPIRED", PAST, &["other.com"]);
+        let shown = [good(), other()];
+        assert_eq!(told(&["example.com"], &shown, first), []);
+        // The one of IAM may be for this name as well, and is good.
+        let both = told(&["other.com"], &shown, first);
+        assert_eq!((both.len(), both[0].0), (1, Verdict::MayFail), "{both:?}");
+        let neither = told(&["other.com"], &[of_iam(PAST), other()], first);
+        assert_eq!((neither.len(), neither[0].0), (1, Verdict::Fails));
+        // It may be for the name, and what is shown if it is not is for another.
+        let either = told(&["example.com"], &[other(), of_iam(PAST)], first);
+        assert_eq!((either.len(), either[0].0), (1, Verdict::MayFail));
+    }
+
+    #[test]
+    fn a_certificate_that_lies_nowhere_known_may_be_for_any_host() {
+        let shown = [("arn:aws:other::1:own".to_owned(), Seen::Elsewhere)];
+        for hosts in [&[][..], &["example.com"]] {
+            assert_eq!(told(hosts, &shown, FrontChange::First), []);
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! What IAM says of roles. It is one service for all regions of a partition.
+//! What IAM says of roles, and of certificates that are kept there. It is one service for all regions of a partition.
 
 use mlops_core::{Error, Result};
 
+use super::certificate::Certificate;
 use super::roles::Role;
 use crate::clients::AwsClients;
 use crate::fault::{Failure, Kind};
-use crate::query::{Form, Service};
+use crate::query::{Element, Form, Service};
 
 /// How it is called.
 pub(crate) const SERVICE: Service = Service {
@@ -92,9 +93,55 @@ pub(super) async fn role(clients: &AwsClients, name: &str) -> Result<Option<Role
     })
 }
 
+/// The certificate of this name; `None` if there is none. What is in it nobody reads here, so whom it is for is not known.
+pub(super) async fn certificate(clients: &AwsClients, name: &str) -> Result<Option<Certificate>> {
+    let form = Form::default().with("ServerCertificateName", name);
+    let client = clients.iam().await?;
+    let about = format!("certificate {name}");
+    let answer = client.ask(clients.retries(), "GetServerCertificate", &form, about);
+    match answer.await {
+        Err(failure) if failure.kind == Kind::Missing => Ok(None),
+        answer => read_certificate(&answer.map_err(Failure::into_error)?).map(Some),
+    }
+}
+
+fn read_certificate(answer: &Element) -> Result<Certificate> {
+    let result = answer.child("GetServerCertificateResult");
+    let found = result
+        .and_then(|result| result.child("ServerCertificate"))
+        .and_then(|found| found.child("ServerCertificateMetadata"));
+    let found = found.ok_or_else(|| {
+        Error::corrupt("IAM GetServerCertificate answered without a certificate; report this")
+    })?;
+    Ok(Certificate {
+        // IAM keeps what somebody issued.
+        status: "ISSUED".to_owned(),
+        until: (found.text("Expiration")).and_then(|until| until.parse().ok()),
+        names: None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_is_read_with_the_time_of_its_end() {
+        let answer = |within: &str| {
+            let text = format!(
+                "<GetServerCertificateResponse><GetServerCertificateResult>{within}</GetServerCertificateResult></GetServerCertificateResponse>"
+            );
+            read_certificate(&Element::read(text.as_bytes()).expect("XML"))
+        };
+        let read = answer(
+            "<ServerCertificate><ServerCertificateMetadata><ServerCertificateName>own</ServerCertificateName>\
+             <Expiration>2026-01-01T13:05:00Z</Expiration></ServerCertificateMetadata></ServerCertificate>",
+        )
+        .expect("a certificate");
+        assert_eq!(read.until, "2026-01-01T13:05:00Z".parse().ok());
+        assert_eq!((read.status.as_str(), read.names), ("ISSUED", None));
+        answer("").expect_err("no certificate");
+    }
 
     #[test]
     fn each_partition_has_its_own() {

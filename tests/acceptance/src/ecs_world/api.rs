@@ -69,6 +69,22 @@ impl EcsWorld {
         text(&made["CertificateArn"])
     }
 
+    /// Has a certificate kept in IAM that is good until then; its ARN.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn certificate_in_iam(&self, name: &str, until: &str) -> String {
+        let parameters = [
+            ("ServerCertificateName", name),
+            // `scripts/parts/ecs/certificates.py`
+            ("Tags.member.1.Key", "test:until"),
+            ("Tags.member.1.Value", until),
+        ];
+        let made = self.query("iam", "2010-05-08", "UploadServerCertificate", &parameters);
+        value(&made, "Arn")
+    }
+
     /// From now on the account may have so much of a service.
     ///
     /// # Panics

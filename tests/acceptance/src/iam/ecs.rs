@@ -193,6 +193,11 @@ pub(super) fn iam(form: &str) -> Vec<Call> {
             let role = format!("arn:aws:iam::{ACCOUNT}:role/{}", told("RoleName"));
             vec![Call::new(&format!("iam:{operation}"), role)]
         }
+        operation @ "GetServerCertificate" => {
+            let name = told("ServerCertificateName");
+            let certificate = format!("arn:aws:iam::{ACCOUNT}:server-certificate/{name}");
+            vec![Call::new(&format!("iam:{operation}"), certificate)]
+        }
         operation @ "SimulatePrincipalPolicy" => {
             vec![Call::new(
                 &format!("iam:{operation}"),
