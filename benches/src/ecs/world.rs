@@ -120,6 +120,9 @@ impl<'a> World<'a> {
     interval          = "5s"
     timeout           = "2s"
     healthy_threshold = 2
+
+    # Time that a user asks for is none that is lost.
+    stabilization_window = "0s"
   }}
   rollout {{
     strategy        = "CANARY"

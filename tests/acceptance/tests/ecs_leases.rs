@@ -15,7 +15,8 @@ const FOREIGN: [u16; 3] = [1, 57, 203];
 
 /// A workspace with this many endpoints that run an image, each behind a rule: there are just enough priorities for all.
 fn workspace(world: &EcsWorld, listener: &str, process: usize) -> Workspace {
-    let mut work = world.workspace("");
+    // More rules and target groups than a load balancer has until AWS is asked for more, which the emulator has no say in.
+    let mut work = world.workspace("preflight {\n    skip = [\"load_balancer\"]\n  }");
     let last = PROCESSES * ENDPOINTS + FOREIGN.len();
     let blocks = world.blocks(&format!(
         "listener_arn = \"{listener}\"\n    path_patterns = [\"/p{process}-${{count.index}}/*\"]\n    priority_range = \"1-{last}\""

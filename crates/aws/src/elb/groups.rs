@@ -376,6 +376,7 @@ pub(super) fn spoken(group: &TargetGroup) -> HealthCheck {
         healthy_threshold: count(group.healthy_threshold_count(), HEALTHY),
         unhealthy_threshold: count(group.unhealthy_threshold_count(), UNHEALTHY),
         start_period: None,
+        stabilization_window: None,
     }
 }
 

@@ -70,7 +70,9 @@ fn asked(
         loads: loads
             .map(|variant| variant.startup_timeout.plus(machines))
             .max()
-            .unwrap_or(Period::ZERO),
+            .map_or(Period::ZERO, |longest| {
+                longest.plus(spec.stabilization_window())
+            }),
     }
 }
 

@@ -123,6 +123,7 @@ fn ensure(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<E
             server: state.server(server)?,
             revisions: state.request.start.clone(),
             drain_seconds: state.request.spec.drain_seconds,
+            window: state.request.spec.stabilization_window(),
         })
     };
     wire::<_, EnsureRevisions>(

@@ -18,8 +18,8 @@ pub use autoscaling::{
 pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
 pub use cluster::own_cluster;
 pub use ecs::{
-    Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STARTUP_TIMEOUT_ON_ECS, SlotChoice,
-    TERMINATE_AFTER_ON_ECS, default_log_retention_days,
+    Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STABILIZATION_WINDOW_ON_ECS,
+    STARTUP_TIMEOUT_ON_ECS, SlotChoice, TERMINATE_AFTER_ON_ECS, default_log_retention_days,
 };
 pub use efs::EfsSpec;
 pub use gpu::GpuType;
@@ -95,6 +95,15 @@ impl EndpointSpec {
     pub fn autoscaling(&self, variant: &VariantName) -> Option<&Autoscaling> {
         let own = self.variants.get(variant)?.autoscaling.as_ref();
         own.or(self.autoscaling.as_ref())
+    }
+
+    /// How long a new revision must have been ready without a break before it gets traffic.
+    pub fn stabilization_window(&self) -> Period {
+        let default = match &self.target {
+            TargetSpec::Local(_) => Period::ZERO,
+            TargetSpec::Ecs(_) => STABILIZATION_WINDOW_ON_ECS,
+        };
+        self.health_check.stabilization_window.unwrap_or(default)
     }
 
     /// What of this is in each revision of `variant`, on a target that has such a thing.
@@ -269,6 +278,9 @@ pub struct HealthCheck {
     pub unhealthy_threshold: Option<u32>,
     /// Time from the first probe on in which bad ones do not count.
     pub start_period: Option<Period>,
+    /// How long a new revision must have been ready without a break before it gets traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stabilization_window: Option<Period>,
 }
 
 impl HealthCheck {
@@ -281,6 +293,9 @@ impl HealthCheck {
     pub const DEFAULT_PATH_OF_IMAGE: &'static str = "/";
     /// The longest that one probe may be allowed to take: a step's call ends within 30 s.
     pub const LONGEST_TIMEOUT: Period = Period::seconds(20);
+
+    /// The longest that revisions are watched before they get traffic.
+    pub const LONGEST_WINDOW: Period = Period::seconds(3600);
 
     /// The path, [`HealthCheck::DEFAULT_PATH`] by default.
     pub fn path(&self) -> &str {

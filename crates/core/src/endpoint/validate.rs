@@ -144,6 +144,17 @@ pub fn health_check(check: &HealthCheck) -> Vec<Error> {
             ),
         );
     }
+    let window = check.stabilization_window.unwrap_or(Period::ZERO);
+    if window > HealthCheck::LONGEST_WINDOW {
+        refuse(
+            "stabilization_window",
+            format!(
+                "new revisions are watched for {} at most before they get traffic, and not for {window}; what they do with traffic is the matter of \
+                 rollout.steps and their bakes",
+                HealthCheck::LONGEST_WINDOW
+            ),
+        );
+    }
     for (attribute, threshold) in [
         ("healthy_threshold", check.healthy_threshold()),
         ("unhealthy_threshold", check.unhealthy_threshold()),

@@ -241,6 +241,7 @@ fn health_check_state(check: &HealthCheck) -> Attr<schema::HealthCheck> {
         healthy_threshold: check.healthy_threshold.into(),
         unhealthy_threshold: check.unhealthy_threshold.into(),
         start_period: period(check.start_period),
+        stabilization_window: period(check.stabilization_window),
     })
 }
 

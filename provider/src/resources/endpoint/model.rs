@@ -263,6 +263,11 @@ fn health_check(
         healthy_threshold: convert::known(&check.healthy_threshold)?,
         unhealthy_threshold: convert::known(&check.unhealthy_threshold)?,
         start_period: parsed(&check.start_period, "health_check.start_period", problems)?,
+        stabilization_window: parsed(
+            &check.stabilization_window,
+            "health_check.stabilization_window",
+            problems,
+        )?,
     })
 }
 

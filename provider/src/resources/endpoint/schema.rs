@@ -128,6 +128,8 @@ tfplugin::object! {
         pub(crate) unhealthy_threshold: Attr<u32>,
         /// Time in which bad probes do not count.
         pub(crate) start_period: Attr<String>,
+        /// Time that new revisions must have been ready.
+        pub(crate) stabilization_window: Attr<String>,
     }
 
     /// The block `rollout`.
@@ -442,6 +444,14 @@ fn health_check() -> Block {
             "start_period",
             duration(
                 "Time from the first probe on in which bad ones do not count. Default `0s`.",
+            ),
+        )
+        .attribute(
+            "stabilization_window",
+            duration(
+                "How long new revisions must have been ready without a break before they get traffic, `1h` at most. On ECS that is: as many tasks run \
+                 as are asked for, all are healthy, and no deployment is in progress. Default `0s`; on ECS `10s`, as a load balancer calls a new task \
+                 healthy after one good answer.",
             ),
         )
 }

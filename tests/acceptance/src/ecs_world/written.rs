@@ -58,6 +58,8 @@ impl EcsWorld {
     interval          = "5s"
     timeout           = "2s"
     healthy_threshold = 2
+
+    stabilization_window = "0s"
   }}"#
         )
     }

@@ -53,6 +53,7 @@ impl Bad {
     ];
 
     fn make(self, spec: &mut EndpointSpec) {
+        spec.health_check.stabilization_window = None;
         let served = spec.variants.get_mut(&variant("main")).expect("main");
         let variables: &[(&str, &str)] = match self {
             Self::NeverStarts => &[],

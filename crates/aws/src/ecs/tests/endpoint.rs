@@ -322,6 +322,8 @@ impl Endpoint {
                 interval: Some(Period::seconds(5)),
                 timeout: Some(Period::seconds(2)),
                 healthy_threshold: Some(2),
+                // These are fit from the start, or never.
+                stabilization_window: Some(Period::ZERO),
                 ..HealthCheck::default()
             },
             autoscaling: Some(super::autoscaling()),

@@ -239,13 +239,19 @@ impl Target for MemoryTarget {
                     .or_insert_with(|| Loaded {
                         revision: revision.clone(),
                         loading: 2,
+                        lapses: 0,
                         draining: false,
                         instances: if needs_scaling { 0 } else { revision.instances },
                         scaled: None,
                         live: Tallied::default(),
                         shadow: Tallied::default(),
                     });
-                loaded.loading = loaded.loading.saturating_sub(1);
+                if loaded.loading == 0 && loaded.lapses < behaviour.lapses {
+                    loaded.lapses += 1;
+                    loaded.loading = 2;
+                } else {
+                    loaded.loading = loaded.loading.saturating_sub(1);
+                }
                 Ok(if loaded.loading == 0 {
                     Progress::Done(())
                 } else {

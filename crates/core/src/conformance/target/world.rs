@@ -22,6 +22,8 @@ pub struct Behaviour {
     pub loads: bool,
     /// Whether golden requests pass.
     pub passes_smoke: bool,
+    /// How often it stops being ready, right after it was.
+    pub lapses: u32,
 }
 
 impl Default for Behaviour {
@@ -31,6 +33,7 @@ impl Default for Behaviour {
             latency: Duration::from_millis(1),
             loads: true,
             passes_smoke: true,
+            lapses: 0,
         }
     }
 }
@@ -85,6 +88,8 @@ pub(super) struct Loaded {
     pub(super) revision: Revision,
     /// Looks until it is ready.
     pub(super) loading: u32,
+    /// How often it stopped being ready.
+    pub(super) lapses: u32,
     pub(super) draining: bool,
     pub(super) instances: u32,
     pub(super) scaled: Option<Scaled>,

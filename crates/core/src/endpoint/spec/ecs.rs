@@ -45,6 +45,10 @@ pub const STARTUP_TIMEOUT_ON_ECS: Period = Period::seconds(300);
 /// long as most faults of a new version take to show.
 pub const TERMINATE_AFTER_ON_ECS: Period = Period::seconds(300);
 
+/// The default of [`HealthCheck::stabilization_window`] on ECS: an application load balancer calls a new target healthy after one good answer, whatever
+/// the threshold ("Health checks for Application Load Balancer target groups"), so a server that ends some seconds after its start was healthy until then.
+pub const STABILIZATION_WINDOW_ON_ECS: Period = Period::seconds(10);
+
 /// The default of [`EcsSpec::log_retention_days`].
 pub const fn default_log_retention_days() -> u32 {
     30
@@ -209,7 +213,11 @@ impl Placement {
             log_retention_days: ecs.log_retention_days,
             efs: ecs.efs.clone(),
             network: ecs.network.clone(),
-            health_check: health_check.clone(),
+            // Of that no load balancer is told, and another one is no other revision.
+            health_check: HealthCheck {
+                stabilization_window: None,
+                ..health_check.clone()
+            },
             drain_seconds,
         }
     }

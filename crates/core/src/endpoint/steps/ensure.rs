@@ -1,8 +1,9 @@
-//! Candidates are loaded beside what runs, without weight.
+//! Candidates are loaded beside what runs, without weight, and stay ready for a while.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wait::Wait;
@@ -11,7 +12,7 @@ use crate::endpoint::ports::EndpointPorts;
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::{Revision, Server};
 
-/// Loads every candidate.
+/// Loads every candidate, and sees that it stays ready.
 #[derive(Debug)]
 pub struct EnsureRevisions;
 
@@ -24,8 +25,24 @@ pub struct EnsureInput {
     pub revisions: Vec<Revision>,
     /// How long each may finish its requests when it is taken back.
     pub drain_seconds: u64,
+    /// How long all of them must have been ready without a break.
+    #[serde(default = "no_window")]
+    pub window: Period,
 }
 
+fn no_window() -> Period {
+    Period::ZERO
+}
+
+/// How far the wait for revisions that are ready is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Since when all of them have been seen ready, if they are.
+    pub since: Option<Timestamp>,
+}
+
+/// How often revisions that are ready are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// Time that the calls themselves may take on top of a revision's start-up time.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -42,13 +59,14 @@ impl Step for EnsureRevisions {
     type Ports = EndpointPorts;
     type Input = EnsureInput;
     type Output = ();
-    type Checkpoint = ();
+    type Checkpoint = Ready;
 
     async fn forward(
         ports: &EndpointPorts,
         input: EnsureInput,
-        _: Option<()>,
-    ) -> Result<Progress<()>, StepError> {
+        checkpoint: Option<Ready>,
+    ) -> Result<Progress<(), Ready>, StepError> {
+        let asked = ports.clock.now();
         let mut wait = Wait::default();
         for revision in &input.revisions {
             let ensured = ports.target.ensure_revision(&input.server, revision);
@@ -60,7 +78,24 @@ impl Step for EnsureRevisions {
             .map(|r| r.startup_timeout.plus(machines(r)))
             .max()
             .unwrap_or(Period::ZERO);
-        Ok(wait.progress(longest.duration() + SLACK))
+        let window = input.window.duration();
+        let deadline = longest.duration() + window + SLACK;
+        let progress = wait.progress(deadline);
+        if progress != Progress::Done(()) || window.is_zero() {
+            return Ok(progress.noting(Ready::default()));
+        }
+        // From the first answer to the last question: what was between them was seen from both ends.
+        let since = checkpoint.unwrap_or_default().since;
+        let since = since.unwrap_or_else(|| ports.clock.now());
+        let seen = Duration::try_from(asked.duration_since(since)).unwrap_or_default();
+        Ok(match window.saturating_sub(seen) {
+            Duration::ZERO => Progress::Done(()),
+            rest => Progress::Pending {
+                poll_after: rest.min(LOOK),
+                deadline,
+                checkpoint: Ready { since: Some(since) },
+            },
+        })
     }
 
     /// By now no weight is on them, but requests may still be inside.
@@ -68,9 +103,15 @@ impl Step for EnsureRevisions {
         ports: &EndpointPorts,
         input: EnsureInput,
         _: Option<()>,
-        _: Option<()>,
-    ) -> Result<Progress<()>, UndoError> {
+        _: Option<Ready>,
+    ) -> Result<Progress<(), Ready>, UndoError> {
         let names: Vec<_> = input.revisions.iter().map(|r| r.name.clone()).collect();
-        Ok(super::retire::take_away(ports, &input.server, &names, input.drain_seconds).await?)
+        let taken = super::retire::take_away(ports, &input.server, &names, input.drain_seconds);
+        Ok(taken.await?.noting(Ready::default()))
+    }
+
+    /// What was seen before the pause says nothing about the revisions of now.
+    fn resume(_: Ready) -> Ready {
+        Ready::default()
     }
 }

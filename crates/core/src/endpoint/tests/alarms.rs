@@ -13,6 +13,8 @@ use crate::target::{Alarm, AlarmState};
 fn watched(number: u64) -> EndpointSpec {
     let mut spec = on_ecs(&version(number));
     spec.rollout.alarms = ["errors".to_owned(), "latency".to_owned()].into();
+    // The first shift comes at once, so that seconds are those of bakes.
+    spec.health_check.stabilization_window = Some(Period::ZERO);
     spec
 }
 

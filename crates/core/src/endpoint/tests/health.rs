@@ -75,6 +75,54 @@ async fn what_a_load_balancer_has_counted_is_not_counted_again() {
     assert_eq!(probes(&bench), (2, 0));
 }
 
+/// A window of so long, and how often version 2 stops being ready.
+async fn stabilizing(seconds: u64, lapses: u32) -> (Bench, Outcome, i64) {
+    let bench = serving().await;
+    let behaviour = Behaviour {
+        lapses,
+        ..Behaviour::default()
+    };
+    bench.target.set_behaviour(2, behaviour);
+    let check = HealthCheck {
+        stabilization_window: Some(Period::seconds(seconds)),
+        ..HealthCheck::default()
+    };
+    bench.target.take_calls();
+    let began = bench.clock.now();
+    let outcome = bench.process().apply(checked(2, check)).await.unwrap();
+    let took = bench.clock.now().duration_since(began).as_secs();
+    (bench, outcome, took)
+}
+
+#[tokio::test]
+async fn a_revision_gets_traffic_once_it_was_ready_for_the_whole_window() {
+    let (_, outcome, without) = stabilizing(0, 0).await;
+    succeeded(outcome);
+    for lapses in [0, 3] {
+        let (_, outcome, took) = stabilizing(100, lapses).await;
+        succeeded(outcome);
+        let window = 100 + i64::from(lapses);
+        assert!(
+            (window..window + 20).contains(&(took - without)),
+            "{lapses}: {took} s, and {without} s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_does_not_stay_ready_gets_no_traffic() {
+    let (bench, outcome, _) = stabilizing(10, u32::MAX).await;
+    assert!(matches!(outcome, Outcome::RolledBack(_)), "{outcome}");
+    assert_eq!(probes(&bench), (0, 0));
+    assert_eq!(
+        (bench.target.view(), bench.target.lost()),
+        (settled(1), 0.0)
+    );
+    // Without a window nobody sees it.
+    let (_, outcome, _) = stabilizing(0, u32::MAX).await;
+    succeeded(outcome);
+}
+
 #[tokio::test]
 async fn a_check_that_fails_an_update_moves_no_traffic() {
     let bench = serving().await;

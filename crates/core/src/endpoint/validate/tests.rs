@@ -144,6 +144,10 @@ fn a_health_check_that_cannot_be_asked_is_refused_at_its_attribute() {
             serde_json::json!({ "unhealthy_threshold": 0 }),
             "unhealthy_threshold",
         ),
+        (
+            serde_json::json!({ "stabilization_window": "1h1s" }),
+            "stabilization_window",
+        ),
     ] {
         let mut endpoint = endpoint(serde_json::json!({ "main": variant(100.0, 0.0) }));
         endpoint.health_check = serde_json::from_value(check.clone()).unwrap();
