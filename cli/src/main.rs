@@ -76,6 +76,7 @@ fn open(place: &RegistryPlace, kms_key_arn: Option<&str>) -> Result<Opened> {
     let tasks = EcsTargetSettings {
         bucket: place.bucket.clone().unwrap_or_default(),
         prefix: place.prefix.clone().unwrap_or_default(),
+        kms_key_arn: kms_key_arn.map(str::to_owned),
         path_style: place.s3_use_path_style,
     };
     let ecs = EcsTarget::new(clients, tasks, records.clone());

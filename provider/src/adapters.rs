@@ -73,6 +73,7 @@ fn on_aws(mut config: Config) -> Result<Parts> {
     let tasks = EcsTargetSettings {
         bucket: bucket.bucket.clone(),
         prefix: bucket.prefix.clone(),
+        kms_key_arn: bucket.kms_key_arn.clone(),
         path_style,
     };
     let artifacts = Arc::new(S3Artifacts::new(clients.clone(), bucket)?);
@@ -120,6 +121,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             autoscaling: own.autoscaling,
             ecr: own.ecr,
             iam: own.iam,
+            kms: own.kms,
             logs: own.logs,
         });
     Ok(AwsSettings {

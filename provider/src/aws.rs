@@ -70,6 +70,8 @@ tfplugin::object! {
         pub(crate) dynamodb: Option<String>,
         /// Of S3.
         pub(crate) s3: Option<String>,
+        /// Of KMS.
+        pub(crate) kms: Option<String>,
         /// Of Secrets Manager.
         pub(crate) secretsmanager: Option<String>,
         /// Of Service Quotas.
@@ -245,6 +247,10 @@ fn endpoints() -> Block {
         .attribute(
             "s3",
             text("Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "kms",
+            text("Environment: `AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL`. Policies of keys are read, and nothing is encrypted or decrypted."),
         )
         .attribute(
             "secretsmanager",

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::cloudwatch;
 use crate::ecs::machines;
 use crate::images::ecr;
-use crate::preflight::{acm, ec2, iam, policies, service_quotas};
+use crate::preflight::{acm, ec2, iam, keys, policies, service_quotas};
 use crate::query::{JsonClient, JsonService, QueryClient, Service};
 use crate::retry::{Patience, Retries};
 use crate::settings::AwsSettings;
@@ -55,6 +55,7 @@ struct Inner {
     ec2: OnceCell<QueryClient>,
     autoscaling: OnceCell<QueryClient>,
     iam: OnceCell<QueryClient>,
+    kms: OnceCell<JsonClient>,
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     quotas: OnceCell<JsonClient>,
@@ -118,6 +119,7 @@ impl AwsClients {
                 ec2: OnceCell::new(),
                 autoscaling: OnceCell::new(),
                 iam: OnceCell::new(),
+                kms: OnceCell::new(),
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
                 quotas: OnceCell::new(),
@@ -234,6 +236,12 @@ impl AwsClients {
     pub(crate) async fn acm(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.acm.as_deref();
         self.json(&self.inner.acm, &acm::SERVICE, endpoint).await
+    }
+
+    /// KMS, once the account is known to be right.
+    pub(crate) async fn kms(&self) -> Result<&JsonClient> {
+        let endpoint = self.inner.settings.endpoints.kms.as_deref();
+        self.json(&self.inner.kms, &keys::SERVICE, endpoint).await
     }
 
     /// Secrets Manager, once the account is known to be right.

@@ -281,6 +281,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "EC2 Auto Scaling" => "autoscaling",
         "ECR" => "ecr",
         "IAM" => "iam",
+        "KMS" => "kms",
         "ServiceQuotas" => "servicequotas",
         "SecretsManager" => "secretsmanager",
         "Application Auto Scaling" => "application-autoscaling",

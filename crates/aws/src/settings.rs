@@ -104,6 +104,8 @@ pub struct Endpoints {
     pub cloudwatch: Option<String>,
     /// IAM. Environment: `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL`.
     pub iam: Option<String>,
+    /// KMS. Environment: `AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL`.
+    pub kms: Option<String>,
     /// CloudWatch Logs. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`.
     pub logs: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
@@ -210,6 +212,7 @@ impl AwsSettings {
             (&mut endpoints.ec2, "AWS_ENDPOINT_URL_EC2"),
             (&mut endpoints.autoscaling, "AWS_ENDPOINT_URL_AUTO_SCALING"),
             (&mut endpoints.iam, "AWS_ENDPOINT_URL_IAM"),
+            (&mut endpoints.kms, "AWS_ENDPOINT_URL_KMS"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
             (
@@ -317,6 +320,7 @@ impl AwsSettings {
             ("endpoints.ec2", &self.endpoints.ec2),
             ("endpoints.autoscaling", &self.endpoints.autoscaling),
             ("endpoints.iam", &self.endpoints.iam),
+            ("endpoints.kms", &self.endpoints.kms),
             ("endpoints.logs", &self.endpoints.logs),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.secretsmanager", &self.endpoints.secretsmanager),

@@ -182,6 +182,7 @@ pub fn reached(url: &str) -> String {
     cloudwatch     = "{url}"
     ec2            = "{url}"
     iam            = "{url}"
+    kms            = "{url}"
     logs           = "{url}"
     secretsmanager = "{url}"
     servicequotas  = "{url}"

@@ -578,6 +578,55 @@ fn a_policy_of_the_other_side_allows_what_the_roles_do_not() {
 }
 
 #[test]
+fn a_key_that_a_role_may_not_use_is_told_where_its_policy_can_be_read() {
+    let name = "a_key_that_a_role_may_not_use_is_told_where_its_policy_can_be_read";
+    let world = match EcsWorld::on_paper() {
+        Ok(world) => world,
+        Err(why) => return skip(name, &why),
+    };
+    let key = world.key();
+    let secret = world.secret_under("token", "hush", &key);
+    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
+    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let gate = Gate::before(http::address(&world.part.url));
+    let reads = ["kms:GetKeyPolicy", "secretsmanager:DescribeSecret"];
+    let actions: Vec<&str> = LOOKS.into_iter().chain(reads).collect();
+    let all = format!(
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": {actions:?}, "Resource": "*"}}]}}"#
+    );
+    let all = Policy::read(&all);
+    gate.admit(&[&all]);
+    let mut work = registry::workspace(&gate.url, &provider(&world, ""));
+    work.config(&with);
+    let told = warnings(&mut work);
+    let needs = format!("needs kms:Decrypt on {key} to decrypt variants.main.secrets.TOKEN");
+    for said in [
+        needs.as_str(),
+        "unless a grant of the key does",
+        "execution_role_arn",
+    ] {
+        assert!(told.contains(said), "{said} is not in {told}");
+    }
+    // Of what is not known nothing is said.
+    for read in reads {
+        gate.admit(&[&all.without(read)]);
+        assert_eq!(warnings(&mut work), "", "{read}");
+    }
+    gate.admit(&[&all]);
+    let who = json!({"AWS": world.execution_role});
+    let allow =
+        json!([{"Effect": "Allow", "Principal": who, "Action": "kms:Decrypt", "Resource": "*"}]);
+    world.key_policy(&key, &allow);
+    assert_eq!(warnings(&mut work), "", "the key's policy allows it");
+    let forbids = json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kms:*", "Resource": key},
+    ]);
+    world.may("execution", &forbids);
+    work.plan_fails(&[&needs, "a policy denies it"]);
+}
+
+#[test]
 fn a_load_balancer_without_room_is_an_error_with_its_numbers() {
     let name = "a_load_balancer_without_room_is_an_error_with_its_numbers";
     let world = match EcsWorld::on_paper() {

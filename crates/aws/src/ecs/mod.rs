@@ -68,6 +68,8 @@ pub struct EcsTargetSettings {
     pub bucket: String,
     /// What all its keys begin with; may be empty.
     pub prefix: String,
+    /// The key of KMS under which they lie, if it is known.
+    pub kms_key_arn: Option<String>,
     /// Whether the bucket stands in the path of a URL, as emulators want it.
     pub path_style: bool,
 }

@@ -11,6 +11,7 @@ pub(crate) mod ec2;
 mod grants;
 pub(crate) mod iam;
 mod images;
+pub(crate) mod keys;
 mod lifetime;
 mod needs;
 mod permissions;
@@ -69,10 +70,13 @@ pub(crate) struct Preflight {
     balancers: Balancers,
     bucket: String,
     prefix: String,
+    /// The key under which the registry's artifacts lie, if it is known.
+    key: Option<String>,
     roles: Once<Role>,
     permissions: Once<Option<Vec<(&'static str, Decision)>>>,
     simulations: Semaphore,
     policies: Once<String>,
+    keys: Once<Option<String>>,
     clusters: Once<Found>,
     subnets: Once<Vec<Subnet>>,
     places: Once<Balancer>,
@@ -111,10 +115,12 @@ impl Preflight {
             clients,
             bucket: settings.bucket.clone(),
             prefix: settings.prefix.clone(),
+            key: (settings.kms_key_arn.as_deref()).and_then(|key| keys::key(key, key)),
             roles: Once::default(),
             permissions: Once::default(),
             simulations: Semaphore::new(SIMULATIONS),
             policies: Once::default(),
+            keys: Once::default(),
             clusters: Once::default(),
             subnets: Once::default(),
             places: Once::default(),

@@ -13,6 +13,9 @@ pub(super) const EXECUTION: &str = "ecs.execution_role_arn";
 /// The attribute of the role that tasks have.
 pub(super) const TASK: &str = "ecs.task_role_arn";
 
+/// The action by which a secret is read.
+const SECRET: &str = "secretsmanager:GetSecretValue";
+
 /// Where the endpoint's things lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place<'a> {
@@ -20,7 +23,14 @@ pub(super) struct Place<'a> {
     /// The registry's bucket, unless it is not known yet.
     pub(super) bucket: Option<&'a str>,
     pub(super) prefix: &'a str,
+    /// The key of KMS under which the bucket's artifacts lie, if it is known.
+    pub(super) key: Option<&'a str>,
+    /// Those of secrets, by the secrets' ARNs, as far as they are known.
+    pub(super) keys: &'a BTreeMap<String, String>,
 }
+
+/// What a key is needed for.
+const DECRYPT: &[&str] = &["kms:Decrypt"];
 
 /// What a role has to be allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +92,10 @@ pub(super) fn needs(spec: &EndpointSpec, ecs: &EcsSpec, place: &Place<'_>) -> Ve
         }
         for (variable, arn) in &variant.container.secrets {
             let (action, resource) = secret(arn);
+            if let Some(key) = place.keys.get(&resource) {
+                let what = format!("to decrypt variants.{name}.secrets.{variable}");
+                need(EXECUTION, DECRYPT, key.clone(), what);
+            }
             need(
                 EXECUTION,
                 &[action],
@@ -99,6 +113,10 @@ pub(super) fn needs(spec: &EndpointSpec, ecs: &EcsSpec, place: &Place<'_>) -> Ve
                 format!("arn:{partition}:s3:::{bucket}/{key}"),
                 format!("to fetch the models in bucket {bucket}"),
             );
+            if let Some(key) = place.key {
+                let what = format!("to decrypt the models in bucket {bucket}");
+                need(TASK, DECRYPT, key.to_owned(), what);
+            }
         }
     }
     all.into_values().collect()
@@ -125,13 +143,23 @@ fn repository(image: &str, partition: &str) -> Option<String> {
     ))
 }
 
+/// The ARNs of the endpoint's secrets of Secrets Manager.
+pub(super) fn secrets(spec: &EndpointSpec) -> impl Iterator<Item = String> {
+    let variants = spec.variants.values();
+    let named = variants.flat_map(|variant| variant.container.secrets.values());
+    named.filter_map(|arn| match secret(arn) {
+        (SECRET, resource) => Some(resource),
+        _ => None,
+    })
+}
+
 /// By which action a secret or a parameter is read, and the ARN of it alone: a secret's may go on with a key, a stage and a version.
 fn secret(arn: &str) -> (&'static str, String) {
     let mut parts = arn.splitn(8, ':');
     let own: Vec<&str> = parts.by_ref().take(7).collect();
     match own.get(2) {
         Some(&"ssm") => ("ssm:GetParameters", arn.to_owned()),
-        _ => ("secretsmanager:GetSecretValue", own.join(":")),
+        _ => (SECRET, own.join(":")),
     }
 }
 
@@ -160,6 +188,15 @@ mod tests {
     }
 
     fn asked(spec: &EndpointSpec, bucket: Option<&str>) -> Vec<(&'static str, String, String)> {
+        asked_under(spec, bucket, None, &BTreeMap::new())
+    }
+
+    fn asked_under(
+        spec: &EndpointSpec,
+        bucket: Option<&str>,
+        key: Option<&str>,
+        keys: &BTreeMap<String, String>,
+    ) -> Vec<(&'static str, String, String)> {
         let mlops_core::endpoint::spec::TargetSpec::Ecs(ecs) = &spec.target else {
             panic!("not on ECS")
         };
@@ -167,6 +204,8 @@ mod tests {
             region: "cn-north-1",
             bucket,
             prefix: "ml/",
+            key,
+            keys,
         };
         let all = needs(spec, ecs, &place).into_iter();
         let mut all: Vec<_> = all
@@ -254,6 +293,33 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn what_lies_under_a_key_needs_the_key_as_well() {
+        let secret = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:a-x1y2z3";
+        let other = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:b-x1y2z3";
+        let container = json!({"secrets": {
+            "A": format!("{secret}:key:AWSCURRENT:"), "B": other,
+            "C": "arn:aws-cn:ssm:cn-north-1:111122223333:parameter/c",
+        }});
+        let spec = spec(json!({
+            "main": {"model": "digits", "version": 1, "artifact_digest": "d", "traffic": 100.0, "container": container},
+        }));
+        let named: Vec<String> = secrets(&spec).collect();
+        assert_eq!(named, [secret, other]);
+        let key = |name: &str| format!("arn:aws-cn:kms:cn-north-1:111122223333:key/{name}");
+        let keys = [(secret.to_owned(), key("secret"))].into();
+        let asked = |bucket| {
+            let bucket_key = key("bucket");
+            let all = asked_under(&spec, bucket, Some(&bucket_key), &keys).into_iter();
+            let of_keys = all.filter(|(_, action, _)| action == "kms:Decrypt");
+            let of_keys: Vec<_> = of_keys.map(|(role, _, on)| (role, on)).collect();
+            of_keys
+        };
+        let both = [(EXECUTION, key("secret")), (TASK, key("bucket"))];
+        assert_eq!(asked(Some("acme-models")), both);
+        assert_eq!(asked(None), both[..1]);
     }
 
     #[test]

@@ -23,16 +23,19 @@ impl Preflight {
             Ok(region) => region,
             Err(error) => return possible(error),
         };
+        let (execution, task, keys) = futures::join!(
+            self.role(&around.ecs.execution_role_arn),
+            self.role(&around.ecs.task_role_arn),
+            self.keys_of_secrets(around.spec)
+        );
         let place = Place {
             region: &region,
             bucket: Some(self.bucket.as_str()).filter(|bucket| *bucket != NO_BUCKET),
             prefix: &self.prefix,
+            key: self.key.as_deref(),
+            keys: &keys,
         };
         let needs = needs::needs(around.spec, around.ecs, &place);
-        let (execution, task) = futures::join!(
-            self.role(&around.ecs.execution_role_arn),
-            self.role(&around.ecs.task_role_arn)
-        );
         let is_told = around.asked.checks.contains(&Check::Roles);
         let asked = needs.iter().filter_map(|need| {
             let role = match need.attribute {
@@ -106,7 +109,7 @@ impl Preflight {
     }
 }
 
-/// What the policy of the other side says: that of a bucket, a secret, a repository.
+/// What the policy of the other side says: that of a bucket, a secret, a repository, a key.
 #[derive(Debug)]
 enum Other {
     /// There is none, or it would not be enough.
@@ -125,7 +128,17 @@ fn judge(
     made: Option<Timestamp>,
     now: Timestamp,
 ) -> Option<Finding> {
-    let is_granted = matches!(other, Other::Says(_, Grant::Yes));
+    let is_of_key = need
+        .question
+        .actions
+        .iter()
+        .all(|it| it.starts_with("kms:"));
+    let is_granted = match &other {
+        Other::Says(_, Grant::Yes) => true,
+        // A key's policy is where most say who may use it: of one that cannot be judged nothing is said.
+        Other::Says(_, Grant::Maybe) | Other::Unread(..) => is_of_key,
+        Other::Says(_, Grant::No) | Other::None => false,
+    };
     let (_, first) = answers.iter().find(|(_, decision)| match decision {
         Decision::Allowed => false,
         Decision::NotAllowed => !is_granted,
@@ -181,20 +194,27 @@ fn judge(
             }
         }
     };
+    // A key may be lent by a grant, which nobody asks for here.
+    let is_lent = is_of_key && *first == Decision::NotAllowed;
+    let lent = match is_lent {
+        true => ", unless a grant of the key does",
+        false => "",
+    };
     let age = made.map(|made| now.duration_since(made).unsigned_abs());
     let is_young = *first == Decision::NotAllowed && age.is_none_or(|age| age < YOUNG);
     let young = match is_young {
         true => " (the role is so new that its policies may be on their way)",
         false => "",
     };
-    let text =
-        format!("role {role} needs {actions} on {resource} {what}, and {why}{young}; {advice}");
+    let text = format!(
+        "role {role} needs {actions} on {resource} {what}, and {why}{lent}{young}; {advice}"
+    );
     let error = Error::invalid(text).at(*attribute);
     let error = match cause {
         Some(cause) => error.because(cause),
         None => error,
     };
-    Some(match is_certain && !is_young {
+    Some(match is_certain && !is_young && !is_lent {
         true => Finding::certain(Check::Permissions, error),
         false => Finding::possible(Check::Permissions, error),
     })
@@ -209,19 +229,48 @@ mod tests {
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/teams/execution";
 
+    fn need(actions: &[&'static str]) -> Need {
+        Need {
+            attribute: TASK,
+            question: Question {
+                role: ROLE.to_owned(),
+                actions: actions.to_vec(),
+                resource: "bucket/key".to_owned(),
+            },
+            what: "to fetch models".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_role_may_not_use_is_told_if_its_policy_was_read() {
+        let now: Timestamp = "2026-01-02T00:00:00Z".parse().expect("a time");
+        let yesterday = "2026-01-01T00:00:00Z".parse().ok();
+        let need = need(&["kms:Decrypt"]);
+        let says = |grant| Other::Says("key a".to_owned(), grant);
+        let judged = |other, decision| {
+            let answers = [("kms:Decrypt", decision)];
+            let found = judge(&need, &answers, other, yesterday, now)?;
+            Some((found.verdict, found.error.to_string()))
+        };
+        let unread = Other::Unread("key a".to_owned(), Error::denied("not you"));
+        for other in [says(Grant::Yes), says(Grant::Maybe), unread] {
+            assert_eq!(judged(other, Decision::NotAllowed), None);
+        }
+        let (told, text) = judged(says(Grant::No), Decision::NotAllowed).expect("a finding");
+        assert_eq!(told, Verdict::MayFail);
+        let said = "nor does that of key a, unless a grant of the key does; allow it";
+        assert!(text.contains(said), "{text}");
+        let denied = judged(says(Grant::Maybe), Decision::Denied).expect("a finding");
+        assert_eq!(denied.0, Verdict::Fails, "no grant is stronger than that");
+        let elsewhere = judged(Other::None, Decision::NotAllowed).expect("a finding");
+        assert_eq!(elsewhere.0, Verdict::MayFail);
+    }
+
     #[test]
     fn what_a_role_may_not_do_is_certain_unless_the_role_is_new() {
         let now: Timestamp = "2026-01-02T00:00:00Z".parse().expect("a time");
         let yesterday = "2026-01-01T00:00:00Z".parse().ok();
-        let need = Need {
-            attribute: TASK,
-            question: Question {
-                role: ROLE.to_owned(),
-                actions: Vec::new(),
-                resource: "bucket/key".to_owned(),
-            },
-            what: "to fetch models".to_owned(),
-        };
+        let need = need(&["s3:A", "s3:B"]);
         let judged = |decision, made| {
             let answers = [("s3:A", Decision::Allowed), ("s3:B", decision)];
             let found = judge(&need, &answers, Other::None, made, now)?;
@@ -284,15 +333,7 @@ mod tests {
     fn the_other_side_may_allow_what_no_policy_of_the_role_does() {
         let now: Timestamp = "2026-01-02T00:00:00Z".parse().expect("a time");
         let yesterday = "2026-01-01T00:00:00Z".parse().ok();
-        let need = Need {
-            attribute: TASK,
-            question: Question {
-                role: ROLE.to_owned(),
-                actions: Vec::new(),
-                resource: "bucket/key".to_owned(),
-            },
-            what: "to fetch models".to_owned(),
-        };
+        let need = need(&["s3:A", "s3:B"]);
         let says = |grant| Other::Says("bucket a".to_owned(), grant);
         let judged = |other, decision| {
             let answers = [("s3:A", Decision::NotAllowed), ("s3:B", decision)];

@@ -1,10 +1,10 @@
-//! The policies of buckets, secrets and repositories.
+//! The policies of buckets, secrets, repositories and keys.
 
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use mlops_core::{Error, Result};
 use serde_json::json;
 
-use super::Preflight;
+use super::{Preflight, keys};
 use crate::clients::AwsClients;
 use crate::fault::{Call, Failure};
 use crate::query::JsonService;
@@ -23,6 +23,8 @@ pub(super) enum Holder {
     Bucket(String),
     /// By its ARN.
     Secret(String),
+    /// By its ARN.
+    Key(String),
     Repository {
         region: String,
         account: String,
@@ -44,6 +46,7 @@ impl Holder {
                 .map(|(bucket, _)| Self::Bucket(bucket.to_owned())),
             _ if owner != account => None,
             "secretsmanager" => Some(Self::Secret(resource.to_owned())),
+            "kms" => Some(Self::Key(resource.to_owned())),
             "ecr" => Some(Self::Repository {
                 region: region.to_owned(),
                 account: owner.to_owned(),
@@ -58,6 +61,7 @@ impl Holder {
         match self {
             Self::Bucket(name) => format!("bucket {name}"),
             Self::Secret(arn) => format!("secret {arn}"),
+            Self::Key(arn) => format!("key {arn}"),
             Self::Repository { name, .. } => format!("repository {name}"),
         }
     }
@@ -74,6 +78,7 @@ impl Holder {
                 let answer = answer.await.map_err(Failure::into_error)?;
                 Ok(answer["ResourcePolicy"].as_str().map(str::to_owned))
             }
+            Self::Key(arn) => keys::policy(clients, arn).await,
             Self::Repository {
                 region,
                 account,
@@ -138,12 +143,15 @@ mod tests {
         assert_eq!(bucket, Some(Holder::Bucket("acme-models".to_owned())));
         let secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-x1y2z3";
         assert_eq!(of(secret), Some(Holder::Secret(secret.to_owned())));
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234-ab";
+        assert_eq!(of(key), Some(Holder::Key(key.to_owned())));
         let repository = "arn:aws:ecr:eu-west-1:111122223333:repository/team/own";
         let found = of(repository).expect("a repository");
         assert_eq!(found.words(), "repository team/own");
         for other in [
             &secret.replace("1111", "4444"),
             &repository.replace("1111", "4444"),
+            &key.replace("1111", "4444"),
             "*",
             "arn:aws:ssm:eu-west-1:111122223333:parameter/a",
             "arn:aws:logs:eu-west-1:111122223333:log-group:a:log-stream:b",

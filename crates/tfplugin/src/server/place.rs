@@ -92,7 +92,7 @@ fn show(mut diagnostic: Diagnostic, block: &Block, config: &Value) -> Diagnostic
         return diagnostic;
     };
     let (shown, is_all) = shown(&path, block, config);
-    let full = path.to_string();
+    let full = spelled(&path, &block.object_type()).to_string();
     let is_named = [&diagnostic.summary, &diagnostic.detail]
         .into_iter()
         .any(|text| text.contains(&full) || text.contains(&dotted(&path)));
@@ -105,6 +105,24 @@ fn show(mut diagnostic: Diagnostic, block: &Block, config: &Value) -> Diagnostic
     }
     diagnostic.path = (!shown.is_root()).then_some(shown);
     diagnostic
+}
+
+/// The same with the keys of maps as keys: whoever named it may not know which they are.
+fn spelled(path: &Path, of: &Type) -> Path {
+    let mut held = Some(of);
+    let steps = path.steps().iter().map(|step| {
+        let (step, next) = match (step, held) {
+            (Step::Attribute(name), Some(Type::Object(fields))) => (step.clone(), fields.get(name)),
+            (Step::Attribute(key) | Step::Key(key), Some(Type::Map(element))) => {
+                (Step::Key(key.clone()), Some(&**element))
+            }
+            (_, Some(Type::List(element) | Type::Set(element))) => (step.clone(), Some(&**element)),
+            _ => (step.clone(), None),
+        };
+        held = next;
+        step
+    });
+    steps.fold(Path::root(), Path::step)
 }
 
 /// As messages write it: `variants.main.image`.
@@ -287,6 +305,11 @@ mod tests {
         for named in ["correct variants.main.image", "variants[\"main\"].image is"] {
             assert_eq!(told(named, path()).detail, named);
         }
+        let named = Path::attribute("variants").then("main").then("image");
+        assert_eq!(
+            told("x", named).detail,
+            "x\n\nAt fault is variants[\"main\"].image."
+        );
         assert_eq!(told("x", "name".into()).detail, "x", "it is underlined");
         assert_eq!(told("x", Path::root()).path, None);
         assert_eq!(

@@ -54,6 +54,42 @@ impl EcsWorld {
         text(&made["ARN"])
     }
 
+    /// The same under a key of KMS.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn secret_under(&self, name: &str, value: &str, key: &str) -> String {
+        let body = json!({"Name": name, "SecretString": value, "KmsKeyId": key});
+        let made = self.json("secretsmanager", "secretsmanager", "CreateSecret", &body);
+        text(&made["ARN"])
+    }
+
+    /// Makes a key of KMS, about which the account's policies decide; its ARN.
+    ///
+    /// # Panics
+    /// If that is refused.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let made = self.json("kms", "TrentService", "CreateKey", &json!({}));
+        let arn = text(&made["KeyMetadata"]["Arn"]);
+        let root = json!({"AWS": "arn:aws:iam::000000000000:root"});
+        let all =
+            json!([{"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}]);
+        self.key_policy(&arn, &all);
+        arn
+    }
+
+    /// Gives a key this policy.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn key_policy(&self, arn: &str, statements: &Value) {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let body = json!({"KeyId": arn, "PolicyName": "default", "Policy": policy});
+        self.json("kms", "TrentService", "PutKeyPolicy", &body);
+    }
+
     /// Has a certificate for these names, in this state and good until then; its ARN.
     ///
     /// # Panics

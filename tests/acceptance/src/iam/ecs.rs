@@ -52,11 +52,25 @@ pub(super) fn quotas(operation: &str) -> Vec<Call> {
 /// If the operation is not one that the provider uses.
 pub(super) fn secrets(operation: &str, body: &Value) -> Vec<Call> {
     match operation {
-        "GetResourcePolicy" => {
+        "DescribeSecret" | "GetResourcePolicy" => {
             let arn = text(&body["SecretId"]).to_owned();
             vec![Call::new(&format!("secretsmanager:{operation}"), arn)]
         }
         other => panic!("the provider does not call {other} of Secrets Manager"),
+    }
+}
+
+/// What a call of KMS needs.
+///
+/// # Panics
+/// If the operation is not one that the provider uses.
+pub(super) fn kms(operation: &str, body: &Value) -> Vec<Call> {
+    match operation {
+        "GetKeyPolicy" => {
+            let arn = text(&body["KeyId"]).to_owned();
+            vec![Call::new(&format!("kms:{operation}"), arn)]
+        }
+        other => panic!("the provider does not call {other} of KMS"),
     }
 }
 

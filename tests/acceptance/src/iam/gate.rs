@@ -180,6 +180,7 @@ impl Asked {
                     "Logs_20140328" => ecs::logs(operation, &body),
                     "ServiceQuotasV20190624" => ecs::quotas(operation),
                     "secretsmanager" => ecs::secrets(operation, &body),
+                    "TrentService" => ecs::kms(operation, &body),
                     "AnyScaleFrontendService" => ecs::scaling(operation, &body),
                     _ => call::dynamodb(operation, &body),
                 }

@@ -612,6 +612,7 @@ fn target(clients: AwsClients, records: Arc<dyn Records>) -> EcsTarget {
     let settings = EcsTargetSettings {
         bucket: "registry".to_owned(),
         prefix: String::new(),
+        kms_key_arn: None,
         path_style: true,
     };
     EcsTarget::new(clients, settings, records)

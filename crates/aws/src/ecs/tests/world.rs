@@ -101,6 +101,7 @@ impl World {
         let settings = EcsTargetSettings {
             bucket: "registry".to_owned(),
             prefix: String::new(),
+            kms_key_arn: None,
             path_style: true,
         };
         EcsTarget::new(

@@ -187,6 +187,7 @@ impl Crowd {
         let settings = EcsTargetSettings {
             bucket: "registry".to_owned(),
             prefix: String::new(),
+            kms_key_arn: None,
             path_style: true,
         };
         Self {
