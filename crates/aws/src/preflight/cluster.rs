@@ -12,14 +12,19 @@ use crate::elb::tags;
 impl Preflight {
     pub(super) async fn look_at_cluster(&self, around: &Around<'_>) -> Vec<Finding> {
         let cluster = &around.ecs.cluster;
-        let found = clusters::find(&self.clients, cluster);
-        match self.clusters.find(cluster, found).await {
+        match self.cluster(cluster).await {
             Ok(found) => judge(around.ecs, found.as_ref()).into_iter().collect(),
             Err(error) => vec![Finding::possible(
                 Check::Cluster,
                 error.at("ecs.cluster_arn"),
             )],
         }
+    }
+
+    /// The cluster, asked for once; `None` if there is none.
+    pub(super) async fn cluster(&self, cluster: &str) -> Result<Option<Found>, Error> {
+        let found = clusters::find(&self.clients, cluster);
+        self.clusters.find(cluster, found).await
     }
 }
 

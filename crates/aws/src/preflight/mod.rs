@@ -8,6 +8,8 @@ mod balancer;
 mod certificate;
 mod cluster;
 pub(crate) mod ec2;
+#[cfg(test)]
+mod fixtures;
 mod grants;
 pub(crate) mod iam;
 mod images;

@@ -115,41 +115,9 @@ pub(super) fn choice(ingress: &IngressSpec) -> SlotChoice {
 
 #[cfg(test)]
 mod tests {
-    use mlops_core::endpoint::Period;
-    use mlops_core::target::Check;
 
+    use super::super::fixtures::{asked, listener, name, rule};
     use super::*;
-
-    fn name(name: &str) -> EndpointName {
-        EndpointName::new(name).expect("legal")
-    }
-
-    fn listener(port: SlotChoice) -> IngressSpec {
-        IngressSpec::Listener {
-            load_balancer_arn: "alb".to_owned(),
-            port,
-        }
-    }
-
-    fn rule(listener: &str) -> IngressSpec {
-        IngressSpec::Rule {
-            listener_arn: listener.to_owned(),
-            priority: SlotChoice::Leased(SlotChoice::PRIORITIES),
-            host_headers: Vec::new(),
-            path_patterns: Vec::new(),
-        }
-    }
-
-    fn asked(front: FrontChange, revisions: u64) -> PreflightAsked {
-        PreflightAsked {
-            checks: [Check::LoadBalancer].into(),
-            starts: 1,
-            revisions,
-            front,
-            takes: Period::ZERO,
-            loads: Period::ZERO,
-        }
-    }
 
     #[test]
     fn what_a_run_adds_is_counted_once_for_each_endpoint() {

@@ -10,7 +10,6 @@ use mlops_core::target::{Check, Finding, FrontChange, PreflightAsked};
 
 use super::service_quotas::{self, Quotas};
 use super::{Around, Preflight};
-use crate::ecs::clusters;
 
 /// The names of quotas, and what an account has that asked for no more: "Amazon ECS service quotas" in its developer guide.
 const SERVICES: (&str, f64) = ("Services per cluster", 5000.0);
@@ -35,11 +34,11 @@ impl Preflight {
     pub(super) async fn look_at_quotas(&self, around: &Around<'_>) -> Vec<Finding> {
         let Around { spec, ecs, asked } = around;
         let cluster = &ecs.cluster;
-        let found = self
-            .clusters
-            .find(cluster, clusters::find(&self.clients, cluster));
-        let (found, of_ecs, of_fargate) =
-            futures::join!(found, self.quotas("ecs"), self.quotas("fargate"));
+        let (found, of_ecs, of_fargate) = futures::join!(
+            self.cluster(cluster),
+            self.quotas("ecs"),
+            self.quotas("fargate")
+        );
         let seen = Seen {
             services: found.ok().flatten().map(|found| found.services),
             others: (self.planned_services).note(cluster, &spec.name, asked.revisions),
@@ -186,10 +185,10 @@ fn count(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use mlops_core::endpoint::Period;
     use mlops_core::target::Verdict;
     use serde_json::json;
 
+    use super::super::fixtures::asked;
     use super::*;
 
     /// Two tasks of two vCPUs, and up to four.
@@ -211,17 +210,6 @@ mod tests {
         serde_json::from_value(spec).expect("a specification")
     }
 
-    fn asked(revisions: u64, front: FrontChange) -> PreflightAsked {
-        PreflightAsked {
-            checks: [Check::Quotas].into(),
-            starts: 1,
-            revisions,
-            front,
-            takes: Period::ZERO,
-            loads: Period::ZERO,
-        }
-    }
-
     fn quotas(name: &str, value: f64) -> Option<Quotas> {
         Some([(name.to_owned(), value)].into())
     }
@@ -238,7 +226,7 @@ mod tests {
     #[test]
     fn a_cluster_has_so_many_services_and_no_more() {
         let spec = spec(json!({}));
-        let first = asked(1, FrontChange::First);
+        let first = asked(FrontChange::First, 1);
         let seen = |services, others, most: Option<f64>| Seen {
             services: Some(services),
             others,
@@ -256,7 +244,7 @@ mod tests {
             told(
                 &spec,
                 &seen(10, 0, Some(10.0)),
-                &asked(0, FrontChange::Keep)
+                &asked(FrontChange::Keep, 0)
             ),
             []
         );
@@ -270,7 +258,7 @@ mod tests {
     #[test]
     fn a_service_has_so_many_tasks_and_no_more() {
         let mut spec = spec(json!({}));
-        let first = asked(1, FrontChange::First);
+        let first = asked(FrontChange::First, 1);
         let seen = |most| Seen {
             ecs: quotas(TASKS.0, most),
             ..Seen::default()
@@ -291,7 +279,7 @@ mod tests {
             ),
             (
                 1.0,
-                &asked(0, FrontChange::Keep),
+                &asked(FrontChange::Keep, 0),
                 Verdict::MayFail,
                 "min: variant main asks for at least 2 tasks",
             ),
@@ -315,7 +303,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_does_not_need_more_of_fargate_than_the_account_may_have() {
-        let (first, keep) = (asked(1, FrontChange::First), asked(1, FrontChange::Keep));
+        let (first, keep) = (asked(FrontChange::First, 1), asked(FrontChange::Keep, 1));
         let on_fargate = json!({});
         let share = json!({"base": 0, "weight": 1});
         let spot = json!({"capacity_providers": {"FARGATE_SPOT": share}});

@@ -211,42 +211,11 @@ fn slot(
 
 #[cfg(test)]
 mod tests {
-    use mlops_core::endpoint::Period;
     use mlops_core::endpoint::spec::PortRange;
     use mlops_core::target::Verdict;
 
+    use super::super::fixtures::{asked, listener, name, rule};
     use super::*;
-
-    fn name(name: &str) -> EndpointName {
-        EndpointName::new(name).expect("legal")
-    }
-
-    fn listener(port: SlotChoice) -> IngressSpec {
-        IngressSpec::Listener {
-            load_balancer_arn: "alb".to_owned(),
-            port,
-        }
-    }
-
-    fn rule(listener: &str) -> IngressSpec {
-        IngressSpec::Rule {
-            listener_arn: listener.to_owned(),
-            priority: SlotChoice::Leased(SlotChoice::PRIORITIES),
-            host_headers: Vec::new(),
-            path_patterns: Vec::new(),
-        }
-    }
-
-    fn asked(front: FrontChange, revisions: u64) -> PreflightAsked {
-        PreflightAsked {
-            checks: [Check::LoadBalancer].into(),
-            starts: 1,
-            revisions,
-            front,
-            takes: Period::ZERO,
-            loads: Period::ZERO,
-        }
-    }
 
     fn used(fronts: u64, groups: u64) -> Used {
         Used {
