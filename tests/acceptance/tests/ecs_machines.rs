@@ -208,7 +208,10 @@ fn instances_that_cannot_be_are_errors_of_the_plan() {
         (
             kind("g5.xlarge"),
             "gpu = { count = 2 }",
-            &["wants 2 GPUs", "g5.xlarge of ecs.asg.instance_type has 1"],
+            &[
+                "main.gpu.count is 2",
+                "g5.xlarge of ecs.asg.instance_type has 1",
+            ],
         ),
         (
             format!(

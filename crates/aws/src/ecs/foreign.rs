@@ -145,6 +145,7 @@ fn spec(
             terminate_after: TERMINATE_AFTER_ON_ECS,
             ..RolloutSpec::default()
         },
+        wait_for_steady_state: true,
         drain_seconds: before.drain_seconds,
         deletion_policy: Default::default(),
         tags: BTreeMap::new(),

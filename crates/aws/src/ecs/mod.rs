@@ -238,6 +238,10 @@ impl Target for EcsTarget {
         revision::ensure(&self.account, &server.handle()?, revision).await
     }
 
+    async fn make_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
+        revision::make(&self.account, &server.handle()?, revision).await
+    }
+
     async fn set_weights(&self, server: &Server, routing: &Routing) -> Result<()> {
         routing.validate()?;
         let handle: Handle = server.handle()?;

@@ -6,7 +6,6 @@ mod scale;
 
 use std::time::{Duration, SystemTime};
 
-use mlops_core::endpoint::Period;
 use mlops_core::endpoint::spec::{Placement, Workload};
 use mlops_core::saga::Progress;
 use mlops_core::target::{Revision, RevisionName};
@@ -43,6 +42,39 @@ pub(super) async fn ensure(
     handle: &Handle,
     revision: &Revision,
 ) -> Result<Progress<()>> {
+    match next(account, handle, revision).await? {
+        Next::Making(progress) => Ok(progress),
+        Next::Made(made) => look(account, handle, revision, &made.service, &made.group).await,
+    }
+}
+
+/// Makes the next thing that `revision` lacks, and does not look how far it is.
+pub(super) async fn make(
+    account: &Account,
+    handle: &Handle,
+    revision: &Revision,
+) -> Result<Progress<()>> {
+    match next(account, handle, revision).await? {
+        Next::Making(progress) => Ok(progress),
+        Next::Made(made) => {
+            check_stays(revision, &made.service)?;
+            Ok(Progress::Done(()))
+        }
+    }
+}
+
+/// A revision that lacks nothing but time.
+struct Made {
+    service: Described,
+    group: String,
+}
+
+enum Next {
+    Making(Progress<()>),
+    Made(Box<Made>),
+}
+
+async fn next(account: &Account, handle: &Handle, revision: &Revision) -> Result<Next> {
     let again = Progress::again(Duration::ZERO, limit(revision));
     let placement = revision.placement.as_deref().ok_or_else(|| {
         Error::bug(format!(
@@ -59,26 +91,37 @@ pub(super) async fn ensure(
             .balancers
             .ensure_group(&handle.owner, &handle.front, revision)
             .await?;
-        return Ok(again);
+        return Ok(Next::Making(again));
     };
     let name = names::service(&handle.owner, &revision.name);
     match seen.services.remove(&name) {
         Some(service) => {
             check_ours(handle, &name, &service)?;
-            look(account, handle, revision, &service, &group).await
+            Ok(Next::Made(Box::new(Made { service, group })))
         }
         None => {
-            let made = make(account, handle, revision, placement, &group).await?;
-            Ok(match made {
+            let made = make_service(account, handle, revision, placement, &group).await?;
+            Ok(Next::Making(match made {
                 Progress::Done(()) => again,
                 pending => pending,
-            })
+            }))
         }
     }
 }
 
+/// Refuses what is being taken away.
+fn check_stays(revision: &Revision, service: &Described) -> Result<()> {
+    match service.life {
+        Life::Draining => Err(Error::conflict(format!(
+            "revision {} is being taken away; apply again",
+            revision.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Registers the task definition; once it is registered, makes the service.
-async fn make(
+async fn make_service(
     account: &Account,
     handle: &Handle,
     revision: &Revision,
@@ -128,12 +171,7 @@ async fn look(
     service: &Described,
     group: &str,
 ) -> Result<Progress<()>> {
-    if service.life == Life::Draining {
-        return Err(Error::conflict(format!(
-            "revision {} is being taken away; apply again",
-            revision.name
-        )));
-    }
+    check_stays(revision, service)?;
     let name = names::service(&handle.owner, &revision.name);
     let machines = machines::has(handle, service);
     // A group of its own grows for tasks that find no place: that is no end.
@@ -202,9 +240,7 @@ async fn look(
 
 /// How long a revision may take to start, and what it runs on before it.
 fn limit(revision: &Revision) -> Duration {
-    let placement = revision.placement.as_deref();
-    let machines = placement.map_or(Period::ZERO, |placement| placement.capacity.patience());
-    revision.startup_timeout.plus(machines).duration()
+    revision.patience().duration()
 }
 
 async fn health_of(account: &Account, group: &str) -> Result<Option<GroupHealth>> {

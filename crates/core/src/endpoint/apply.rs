@@ -50,7 +50,8 @@ pub struct ApplyRequest {
 /// journaled by a newer program is an error, and nothing was done. An error of class
 /// `Unavailable` or a lost lease may leave the journal open; the next apply deals with it.
 pub async fn apply(deps: &Deps, request: ApplyRequest) -> Result<Outcome> {
-    let problems = validate::validate(&request.spec);
+    let mut problems = validate::validate(&request.spec);
+    problems.extend(validate::unproved(&request.spec, request.smoke.keys()));
     if let Some(problem) = problems.into_iter().next() {
         return Err(problem);
     }
@@ -123,7 +124,9 @@ async fn apply_under_lease(
     let satisfied = prior
         .as_ref()
         .is_none_or(|prior| deps.target.satisfies(&prior.server, &request.spec));
-    let mut plan = plan::plan(&request.spec, prior.as_ref(), seen.as_ref(), satisfied);
+    let now = deps.registry.clock().now();
+    let looked = seen.as_ref().map(|seen| (seen, now));
+    let mut plan = plan::plan(&request.spec, prior.as_ref(), looked, satisfied);
     if takes_over {
         plan.server = ServerChange::TakeOver;
     }

@@ -33,7 +33,8 @@ impl EndpointHooks {
     async fn weights_back(&self, state: &EndpointState) {
         let before = &state.request.rollout.before;
         // No weight has moved before the rollout began, and a new server has nobody to give it to.
-        if state.rollout.input.is_none() || before.is_silent() {
+        let began = state.rollout.input.is_some() || state.hand_over.input.is_some();
+        if !began || before.is_silent() {
             return;
         }
         let Ok(server) = state.server(self.server) else {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::EndpointRecord;
@@ -67,20 +68,24 @@ pub enum VariantChange {
     Keep,
     /// Nothing of it serves: a revision is started and takes the whole share.
     Start,
+    /// What was made for it does not serve, and what served before, which stands by, is what is asked for: that has everything again.
+    Return,
     /// Its share moves, stage by stage, from one version or image to another (or to the same one
     /// with another environment).
     Shift,
 }
 
-/// Compares. `seen` is what the target sees of the recorded server (`None`: not asked, which
+/// Compares. `seen` is what the target sees of the recorded server, and when (`None`: not asked, which
 /// counts as serving as recorded); `satisfied` is the target's word on whether that server can be
 /// what `spec` asks for.
 pub fn plan(
     spec: &EndpointSpec,
     record: Option<&EndpointRecord>,
-    seen: Option<&Observation>,
+    seen: Option<(&Observation, Timestamp)>,
     satisfied: bool,
 ) -> EndpointPlan {
+    let now = seen.map(|(_, now)| now);
+    let seen = seen.map(|(seen, _)| seen);
     let alive = seen.is_none_or(|seen| seen.alive);
     let server = match record {
         None => ServerChange::Start,
@@ -89,11 +94,24 @@ pub fn plan(
         Some(_) => ServerChange::Keep,
     };
     let change = |name: &VariantName, variant: &VariantSpec| {
-        let running = record
-            .filter(|_| server == ServerChange::Keep)
-            .and_then(|record| record.running.get(name))
-            .filter(|running| seen.is_none_or(|seen| seen.serves(&running.name)));
+        let record = record.filter(|_| server == ServerChange::Keep);
+        let serves = |one: &&Revision| seen.is_none_or(|seen| seen.serves(&one.name));
+        // What nobody waits for is not started twice, either.
+        let starts = |one: &Revision| match (record, seen, now) {
+            (Some(record), Some(seen), Some(now)) => {
+                !spec.wait_for_steady_state
+                    && is_same(one, variant, spec)
+                    && record.may_start(seen, one, now)
+            }
+            _ => false,
+        };
+        let running = record.and_then(|record| record.running.get(name));
+        let running = running.filter(|one| serves(one) || starts(one));
+        let standby = record.and_then(|record| record.standby.get(name));
         match running {
+            None if standby.is_some_and(|one| serves(&one) && is_same(one, variant, spec)) => {
+                VariantChange::Return
+            }
             None => VariantChange::Start,
             Some(running) if is_same(running, variant, spec) => VariantChange::Keep,
             Some(_) => VariantChange::Shift,

@@ -37,6 +37,9 @@ pub(super) fn deployment(
     let mut old_revisions: BTreeSet<RevisionName> = BTreeSet::new();
     let old_of = |name: &VariantName| prior.as_ref().and_then(|prior| prior.running.get(name));
     let same_server = plan.server.keeps_serving();
+    let unseen = is_unseen(spec, plan.server);
+    let standby_of = |name: &VariantName| prior.as_ref().and_then(|prior| prior.standby.get(name));
+    let mut standby: BTreeMap<VariantName, Revision> = BTreeMap::new();
     let mirrors = plan.stages.iter().any(|stage| stage.mirror.shares() > 0);
     for (name, variant) in &spec.variants {
         let change = plan
@@ -46,6 +49,12 @@ pub(super) fn deployment(
             .unwrap_or(VariantChange::Start);
         if let (VariantChange::Keep, Some(old)) = (change, old_of(name)) {
             running.insert(name.clone(), old.clone());
+            standby.extend(kept(name, standby_of(name), unseen));
+            continue;
+        }
+        if let (VariantChange::Return, Some(back)) = (change, standby_of(name)) {
+            running.insert(name.clone(), back.clone());
+            old_revisions.extend(old_of(name).map(|old| old.name.clone()));
             continue;
         }
         let revision = Revision {
@@ -67,6 +76,13 @@ pub(super) fn deployment(
         let copy = (shifts && mirrors && spec.rollout.strategy == Strategy::Shadow)
             .then(|| shadow_of(&revision, spec))
             .transpose()?;
+        // What is left of a start that failed goes; what served before it stays until something serves again.
+        let stays = if shifts {
+            old_of(name)
+        } else {
+            standby_of(name)
+        };
+        standby.extend(kept(name, stays, unseen && same_server));
         if same_server && let Some(old) = old_of(name) {
             old_revisions.insert(old.name.clone());
         }
@@ -95,11 +111,19 @@ pub(super) fn deployment(
                 .filter(|(name, _)| !spec.variants.contains_key(*name));
             old_revisions.extend(removed.map(|(_, revision)| revision.name.clone()));
             old_revisions.extend(prior.leftovers.revisions.iter().cloned());
+            old_revisions.extend(prior.standby.values().map(|one| one.name.clone()));
         }
         if plan.server == ServerChange::Replace {
             retire.servers.push(prior.server.clone());
         }
     }
+    let stays = |name: &RevisionName| {
+        running
+            .values()
+            .chain(standby.values())
+            .any(|one| one.name == *name)
+    };
+    old_revisions.retain(|name| !stays(name));
     retire.revisions.extend(old_revisions);
     // A server that was just brought up has nothing to be given back.
     let before = prior
@@ -126,6 +150,7 @@ pub(super) fn deployment(
         prior,
         server: plan.server,
         running,
+        standby,
         start,
         smoke: asked,
         rollout,
@@ -134,6 +159,21 @@ pub(super) fn deployment(
         bound: Vec::new(),
         by: who.by,
     })
+}
+
+/// Whether nobody waits for what a deployment makes. Another front, or a service that is taken over, is waited for all the same: clients would be led to where
+/// nobody answers, and what answered would be gone.
+pub(super) fn is_unseen(spec: &EndpointSpec, server: ServerChange) -> bool {
+    !spec.wait_for_steady_state && matches!(server, ServerChange::Keep | ServerChange::Start)
+}
+
+/// What stands by for a variant.
+fn kept(
+    name: &VariantName,
+    one: Option<&Revision>,
+    keeps: bool,
+) -> Option<(VariantName, Revision)> {
+    one.filter(|_| keeps).map(|one| (name.clone(), one.clone()))
 }
 
 /// The request of a delete.
@@ -152,6 +192,7 @@ pub(super) fn deletion(prior: EndpointRecord, who: Who) -> DeploymentRequest {
         spec: prior.spec.clone(),
         server: ServerChange::Keep,
         running: BTreeMap::new(),
+        standby: BTreeMap::new(),
         start: Vec::new(),
         smoke: Vec::new(),
         rollout: RolloutPlan {

@@ -1,6 +1,7 @@
 //! What the registry says runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::deployment::DeploymentRef;
 use super::spec::EndpointSpec;
 use crate::names::{EndpointName, VariantName};
-use crate::target::{Revision, RevisionName, Routing, Server, VariantRouting};
+use crate::target::{
+    Observation, Revision, RevisionName, RevisionState, Routing, Server, VariantRouting,
+};
 
 /// An endpoint in the registry: written once per successful deployment, in the commit that closes
 /// its journal.
@@ -36,6 +39,9 @@ pub struct EndpointRecord {
     /// Revisions and servers that the last deployment could not take away; the next one tries again.
     #[serde(default)]
     pub leftovers: Leftovers,
+    /// What served before, by variant, and stands by because nobody waited for what took over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standby: BTreeMap<VariantName, Revision>,
     /// The registry session of the process that deployed it last.
     #[serde(default)]
     pub session: Option<uuid::Uuid>,
@@ -53,6 +59,36 @@ impl EndpointRecord {
             .iter()
             .filter_map(|(name, revision)| Some((name.clone(), revision.workload.number()?)))
             .collect()
+    }
+
+    /// Whether the variant's revision serves, or may still come to: one that nobody waited for has the time that it may take to start.
+    pub fn answers(&self, seen: &Observation, variant: &VariantName, now: Timestamp) -> bool {
+        self.running.get(variant).is_some_and(|revision| {
+            seen.serves(&revision.name) || self.may_start(seen, revision, now)
+        })
+    }
+
+    /// Whether nobody waited for `revision`, and it may still come to serve.
+    pub(super) fn may_start(
+        &self,
+        seen: &Observation,
+        revision: &Revision,
+        now: Timestamp,
+    ) -> bool {
+        let is_loading = (seen.revisions.get(&revision.name))
+            .is_some_and(|seen| seen.state == RevisionState::Loading);
+        let since = Duration::try_from(now.duration_since(self.updated_at)).unwrap_or_default();
+        seen.alive
+            && is_loading
+            && !self.spec.wait_for_steady_state
+            && since < revision.patience().duration()
+    }
+
+    /// Revisions of the last deployment for which nobody waited.
+    pub fn unseen(&self) -> impl Iterator<Item = &Revision> {
+        let all = self.running.values();
+        let waited = self.spec.wait_for_steady_state;
+        all.filter(move |one| !waited && one.name.is_of(&self.deployment))
     }
 
     /// The routing in which each variant's running revision has all of the variant's share.

@@ -172,7 +172,7 @@ impl Run {
         request.bound = versions.difference(&before).cloned().collect();
         let mut handle = self.handle(&request.deployment, None);
         let mut journal = Journal {
-            saga: saga::id(),
+            saga: saga::id(&request),
             phase: Phase::Forward,
             stop: None,
             undo_failure: None,
@@ -261,7 +261,7 @@ fn prior_versions(request: &DeploymentRequest) -> impl Iterator<Item = VersionId
         request
             .prior
             .iter()
-            .flat_map(|prior| prior.running.values()),
+            .flat_map(|prior| prior.running.values().chain(prior.standby.values())),
     )
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::plan::ServerChange;
 use super::ports::EndpointPorts;
+use super::prepare::is_unseen;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
 use super::steps::{
-    Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HealthInput, Hold,
-    HoldCapacity, HoldCapacityInput, HoldInput, Prove, ProveInput, Retire, RetireInput, Scaled,
-    Standby, Teardown, TeardownInput,
+    Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HandOver, HandOverInput,
+    HealthInput, Hold, HoldCapacity, HoldCapacityInput, HoldInput, MakeRevisions, Prove,
+    ProveInput, Retire, RetireInput, Scaled, Standby, Teardown, TeardownInput,
 };
 use crate::error::{Error, Result};
 use crate::rollout::{Move, Rollout, RolloutInput};
@@ -18,14 +19,17 @@ use crate::target::{Provision, RevisionName};
 
 /// The saga's name.
 pub(super) const NAME: &str = "endpoint";
-/// The version that this program writes, and the newest it reads.
-pub(super) const VERSION: u32 = 1;
+/// The newest version that this program reads. Of the second are deployments that wait for nobody, whose steps a program of the first does not know.
+pub(super) const VERSION: u32 = 2;
 
-/// What this program writes into a journal.
-pub(super) fn id() -> SagaId {
+/// What this program writes into the journal of a deployment.
+pub(super) fn id(request: &DeploymentRequest) -> SagaId {
     SagaId {
         name: NAME.to_owned(),
-        version: VERSION,
+        version: match is_unseen(&request.spec, request.server) {
+            true => VERSION,
+            false => 1,
+        },
     }
 }
 
@@ -57,11 +61,42 @@ pub(super) fn saga(
     let mut nodes: Vec<BoxNode<EndpointState>> = Vec::new();
     let own = provision.map(Provision::into_nodes).unwrap_or_default();
     nodes.extend(own.into_iter().map(provisioned));
+    let shifts =
+        request.rollout.before != request.rollout.after || request.server != ServerChange::Keep;
+    if is_unseen(&request.spec, request.server) {
+        if !request.start.is_empty() {
+            nodes.push(make(ports, server));
+        }
+        if shifts {
+            nodes.push(hand_over(ports, server));
+        }
+    } else {
+        nodes.extend(watched(request, ports, server, shifts));
+    }
+    if !request.scaled_after().is_empty() {
+        nodes.push(autoscale(ports, server));
+    }
+    if !request.retire.is_empty() {
+        nodes.push(retire(ports, server));
+    }
+    Ok(EndpointSaga {
+        nodes,
+        server,
+        provision: initial,
+    })
+}
+
+/// What leads to what shall run, each step once the one before has proved something.
+fn watched(
+    request: &DeploymentRequest,
+    ports: &Arc<EndpointPorts>,
+    server: Option<ServerReader>,
+    shifts: bool,
+) -> Vec<BoxNode<EndpointState>> {
+    let mut nodes = Vec::new();
     if !request.start.is_empty() {
         nodes.push(ensure(ports, server));
     }
-    let shifts =
-        request.rollout.before != request.rollout.after || request.server != ServerChange::Keep;
     let checked_so = request
         .prior
         .as_ref()
@@ -87,17 +122,7 @@ pub(super) fn saga(
     if stands_by && !request.spec.rollout.terminate_after.is_zero() {
         nodes.push(hold(ports, server));
     }
-    if !request.scaled_after().is_empty() {
-        nodes.push(autoscale(ports, server));
-    }
-    if !request.retire.is_empty() {
-        nodes.push(retire(ports, server));
-    }
-    Ok(EndpointSaga {
-        nodes,
-        server,
-        provision: initial,
-    })
+    nodes
 }
 
 /// One of the target's own steps, over its part of the state.
@@ -117,20 +142,48 @@ fn provisioned(node: BoxNode<serde_json::Value>) -> BoxNode<EndpointState> {
     )
 }
 
+fn started(state: &EndpointState, server: Option<ServerReader>) -> Result<EnsureInput> {
+    Ok(EnsureInput {
+        server: state.server(server)?,
+        revisions: state.request.start.clone(),
+        drain_seconds: state.request.spec.drain_seconds,
+        window: state.request.spec.stabilization_window(),
+    })
+}
+
 fn ensure(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
-    let input = move |state: &EndpointState| {
-        Ok(EnsureInput {
-            server: state.server(server)?,
-            revisions: state.request.start.clone(),
-            drain_seconds: state.request.spec.drain_seconds,
-            window: state.request.spec.stabilization_window(),
-        })
-    };
     wire::<_, EnsureRevisions>(
         ports.clone(),
-        input,
+        move |state| started(state, server),
         |state| &mut state.ensure,
         |state| &state.ensure,
+    )
+}
+
+fn make(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    wire::<_, MakeRevisions>(
+        ports.clone(),
+        move |state| started(state, server),
+        |state| &mut state.make,
+        |state| &state.make,
+    )
+}
+
+fn hand_over(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        let rollout = &state.request.rollout;
+        Ok(HandOverInput {
+            server: state.server(server)?,
+            moves: rollout.moves.clone(),
+            before: rollout.before.clone(),
+            after: rollout.after.clone(),
+        })
+    };
+    wire::<_, HandOver>(
+        ports.clone(),
+        input,
+        |state| &mut state.hand_over,
+        |state| &state.hand_over,
     )
 }
 
@@ -155,14 +208,15 @@ fn check_health(
     )
 }
 
-/// Whether a variant of which nothing serves is started again on a server that runs.
+/// Whether a variant of which nothing serves is started again on a server that runs, or something stood by, whose own health is no reason to keep it.
 fn mends(request: &DeploymentRequest) -> bool {
     let ran = |change: &Move| {
         let prior = request.prior.as_ref();
         prior.is_some_and(|prior| prior.running.contains_key(&change.variant))
     };
-    request.server == ServerChange::Keep
-        && (request.rollout.moves.iter()).any(|change| change.old.is_none() && ran(change))
+    request.had_standby()
+        || request.server == ServerChange::Keep
+            && (request.rollout.moves.iter()).any(|change| change.old.is_none() && ran(change))
 }
 
 fn prove(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {

@@ -51,6 +51,9 @@ pub struct EndpointSpec {
     /// How a change reaches traffic.
     #[serde(default)]
     pub rollout: RolloutSpec,
+    /// Whether a deployment waits until what it made is healthy. Written only where it is not, so that a deployment keeps its id.
+    #[serde(default = "waits", skip_serializing_if = "Clone::clone")]
+    pub wait_for_steady_state: bool,
     /// How long a revision that is taken away may finish its requests.
     #[serde(default = "default_drain_seconds")]
     pub drain_seconds: u64,
@@ -118,6 +121,11 @@ impl EndpointSpec {
             }
         }
     }
+}
+
+/// The default of [`EndpointSpec::wait_for_steady_state`].
+const fn waits() -> bool {
+    true
 }
 
 /// The default of [`EndpointSpec::drain_seconds`].

@@ -10,7 +10,8 @@ use super::plan::ServerChange;
 use super::record::{EndpointRecord, Leftovers};
 use super::spec::EndpointSpec;
 use super::steps::{
-    Autoscale, CheckHealth, EnsureRevisions, Hold, HoldCapacity, Prove, Retire, Scaled, Teardown,
+    Autoscale, CheckHealth, EnsureRevisions, HandOver, Hold, HoldCapacity, MakeRevisions, Prove,
+    Retire, Scaled, Teardown,
 };
 use crate::error::{Error, Result};
 use crate::names::{VariantName, VersionId};
@@ -52,6 +53,9 @@ pub struct DeploymentRequest {
     pub server: ServerChange,
     /// What shall run, by variant.
     pub running: BTreeMap<VariantName, Revision>,
+    /// What served before and is kept, because nobody waits for what shall run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standby: BTreeMap<VariantName, Revision>,
     /// What has to be loaded for it.
     pub start: Vec<Revision>,
     /// Golden requests to the candidates.
@@ -79,6 +83,9 @@ pub struct EndpointState {
     /// Candidates are loaded.
     #[serde(default)]
     pub ensure: Slot<EnsureRevisions>,
+    /// They are made, and nobody waits for them.
+    #[serde(default)]
+    pub make: Slot<MakeRevisions>,
     /// The server is healthy with them.
     #[serde(default)]
     pub health: Slot<CheckHealth>,
@@ -91,6 +98,9 @@ pub struct EndpointState {
     /// They take traffic.
     #[serde(default)]
     pub rollout: Slot<Rollout>,
+    /// They take everything, and nobody waits for them.
+    #[serde(default)]
+    pub hand_over: Slot<HandOver>,
     /// The old ones stand by.
     #[serde(default)]
     pub hold: Slot<Hold>,
@@ -115,10 +125,12 @@ impl EndpointState {
             request,
             provision,
             ensure: Slot::default(),
+            make: Slot::default(),
             health: Slot::default(),
             prove: Slot::default(),
             hold_capacity: Slot::default(),
             rollout: Slot::default(),
+            hand_over: Slot::default(),
             hold: Slot::default(),
             autoscale: Slot::default(),
             retire: Slot::default(),
@@ -177,6 +189,11 @@ impl DeploymentRequest {
                 })
             })
             .collect()
+    }
+
+    /// Whether anything stood by, because nobody waited for what took over.
+    pub(super) fn had_standby(&self) -> bool {
+        (self.prior.as_ref()).is_some_and(|prior| !prior.standby.is_empty())
     }
 
     /// What the target is asked to bring up, if anything.

@@ -58,6 +58,7 @@ pub(super) fn record(
         created_at: now,
         updated_at: now,
         leftovers: Leftovers::default(),
+        standby: BTreeMap::new(),
         session: None,
     }
 }

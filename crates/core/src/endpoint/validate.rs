@@ -9,9 +9,11 @@ mod ecs;
 mod efs;
 mod gpu;
 mod machines;
+mod steady;
 mod tasks;
 
 pub use change::validate_change;
+pub use steady::unproved;
 
 use super::spec::{
     Analysis, EndpointSpec, HealthCheck, LocalSpec, RolloutSpec, Strategy, TargetSpec,
@@ -30,6 +32,7 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     let mut problems = variants(spec);
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(&spec.rollout));
+    problems.extend(steady::steady(spec));
     match &spec.target {
         TargetSpec::Local(target) => {
             problems.extend(local(target));

@@ -98,6 +98,12 @@ pub trait Target: Send + Sync {
     /// the server's reason.
     async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>>;
 
+    /// Makes what `revision` needs, like [`Target::ensure_revision`], and does not wait until it has started: `Done` once nothing is left to be made. A
+    /// target on which that is the same waits.
+    async fn make_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
+        self.ensure_revision(server, revision).await
+    }
+
     /// Makes the whole routing what `routing` says, in one step as far as clients can see.
     /// Variants and revisions that it does not name get nothing. It is also the emergency call
     /// that gives traffic back to the old revision.

@@ -36,6 +36,11 @@ impl RevisionName {
         Self(format!("{variant}-found-{deployment}"))
     }
 
+    /// Whether this try at a deployment made it.
+    pub fn is_of(&self, deployment: &DeploymentRef) -> bool {
+        self.0.ends_with(&format!("-{deployment}"))
+    }
+
     /// The name of its second copy, which gets copies of requests only.
     #[must_use]
     pub fn shadow(&self) -> Self {
@@ -105,6 +110,15 @@ pub struct Revision {
     pub instances: u32,
     /// How long it may take to load.
     pub startup_timeout: Period,
+}
+
+impl Revision {
+    /// How long it may take to start, and what it runs on before it.
+    pub fn patience(&self) -> Period {
+        let placement = self.placement.as_deref();
+        let machines = placement.map_or(Period::ZERO, |placement| placement.capacity.patience());
+        self.startup_timeout.plus(machines)
+    }
 }
 
 const fn one() -> u32 {

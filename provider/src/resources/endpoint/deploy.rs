@@ -20,6 +20,7 @@ use super::images;
 use super::plan;
 use super::preflight;
 use super::schema::State;
+use super::steady;
 use crate::client::{Client, actor};
 use crate::resources::shared;
 use crate::{diagnose, tags};
@@ -94,6 +95,9 @@ pub(crate) async fn deploy(
             if let Some(detail) = warning {
                 let detail = format!("Endpoint {}: {detail}.", record.identity());
                 cx.warn(Diagnostic::warning("Alarms were set aside", detail));
+            }
+            if let Some(warning) = steady::told(&record).filter(|_| deployed) {
+                cx.warn(warning);
             }
             let warning = left_over(&record.identity(), &record.leftovers);
             if let Some(warning) = warning.filter(|_| deployed) {

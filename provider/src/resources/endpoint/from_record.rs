@@ -52,6 +52,7 @@ pub(crate) fn state(
     });
     State {
         variants,
+        wait_for_steady_state: record.spec.wait_for_steady_state.into(),
         target_versions: versions(record, serves),
         tags,
         tags_all,
@@ -108,6 +109,7 @@ pub(crate) fn imported(record: &EndpointRecord, rules: &TagRules) -> State {
         ),
         health_check: health_check_state(&spec.health_check),
         autoscaling: autoscaling::state_of(spec.autoscaling.as_ref()),
+        wait_for_steady_state: spec.wait_for_steady_state.into(),
         deletion_policy: convert::text(&spec.deletion_policy).into(),
         drain_seconds: spec.drain_seconds.into(),
         tags,
@@ -268,6 +270,7 @@ fn blank() -> State {
         rollout: Attr::Null,
         cost: Attr::Null,
         preflight: Attr::Null,
+        wait_for_steady_state: Attr::Null,
         deletion_policy: Attr::Null,
         drain_seconds: Attr::Null,
         tags: Attr::Null,

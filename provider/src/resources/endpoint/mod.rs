@@ -17,6 +17,7 @@ mod model;
 mod plan;
 mod preflight;
 mod schema;
+mod steady;
 
 use async_trait::async_trait;
 use mlops_core::endpoint::{self, EndpointRecord};
@@ -91,6 +92,7 @@ impl Resource<Client> for EndpointResource {
         if let Some(draft) = &draft {
             plan::allowed(&state, &draft.spec)?;
             plan::reachable(&draft.spec, record.as_ref())?;
+            steady::check(&draft.spec, &bindings)?;
             if let Some(found) = &found {
                 foreign::check(client, found, &draft.spec)?;
             }
@@ -196,12 +198,8 @@ impl Resource<Client> for EndpointResource {
         let seen = client.observe(&record).await;
         let seen = seen
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
-        let serves = |variant: &_| {
-            record
-                .running
-                .get(variant)
-                .is_some_and(|revision| seen.serves(&revision.name))
-        };
+        let now = client.registry.clock().now();
+        let serves = |variant: &_| record.answers(&seen, variant, now);
         let drift = client.autoscaling_drift(&record).await;
         let drift = drift
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;

@@ -17,6 +17,7 @@ use super::capacity;
 use super::ecs;
 use super::images::Resolved;
 use super::schema::{self, Runs, State};
+use super::steady;
 use crate::diagnose;
 use crate::resources::convert;
 
@@ -68,6 +69,7 @@ fn read(
         health_check: health_check?,
         autoscaling: autoscaling?,
         rollout: rollout?,
+        wait_for_steady_state: steady::waits(state)?,
         drain_seconds: convert::known(&state.drain_seconds)?
             .unwrap_or(spec::default_drain_seconds()),
         deletion_policy: convert::word_or_default(&state.deletion_policy)?,
@@ -229,6 +231,10 @@ pub(super) fn defaults(state: &State) -> RolloutSpec {
     let mut default = RolloutSpec::default();
     if !state.ecs.is_null() {
         default.terminate_after = spec::TERMINATE_AFTER_ON_ECS;
+    }
+    if steady::waits(state) == Some(false) {
+        // Nobody is there to stand by for.
+        default.terminate_after = Period::ZERO;
     }
     default
 }

@@ -13,6 +13,7 @@ use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
 use super::front;
 use super::preflight::{self, Preflight};
+use super::steady;
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
 use crate::tags::AllTags;
@@ -44,6 +45,8 @@ tfplugin::object! {
         pub(crate) cost: Attr<Cost>,
         /// What is looked at around it.
         pub(crate) preflight: Attr<Preflight>,
+        /// Whether an apply waits until what it made is healthy.
+        pub(crate) wait_for_steady_state: Attr<bool>,
         /// What happens to the endpoint on destroy.
         pub(crate) deletion_policy: Attr<String>,
         /// How long requests in flight may take when a revision goes.
@@ -251,6 +254,7 @@ pub(crate) fn schema() -> Schema {
                     .validate(validate::size(1..=16))
                     .describe("What answers, by variant. The `traffic` of those without `shadow_percentage` sums to 100."),
             )
+            .attribute("wait_for_steady_state", steady::attribute())
             .attribute("deletion_policy", shared::deletion_policy(["DELETE", "ABANDON", "PREVENT"], "DELETE"))
             .attribute(
                 "drain_seconds",

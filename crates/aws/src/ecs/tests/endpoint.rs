@@ -334,6 +334,7 @@ impl Endpoint {
                 terminate_after: Period::ZERO,
                 ..RolloutSpec::default()
             },
+            wait_for_steady_state: true,
             drain_seconds: 1,
             deletion_policy: Default::default(),
             tags: BTreeMap::new(),

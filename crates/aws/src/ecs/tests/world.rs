@@ -132,6 +132,7 @@ impl World {
                 health_check: HealthCheck::default(),
                 autoscaling: None,
                 rollout: RolloutSpec::default(),
+                wait_for_steady_state: true,
                 drain_seconds: 1,
                 deletion_policy: Default::default(),
                 tags: BTreeMap::new(),

@@ -213,6 +213,7 @@ pub fn spec_of(variants: &[(&str, u64, u8)], rollout: RolloutSpec) -> Result<End
         health_check: HealthCheck::default(),
         autoscaling: None,
         rollout,
+        wait_for_steady_state: true,
         drain_seconds: 5,
         deletion_policy: DeletionPolicy::Delete,
         tags: BTreeMap::new(),

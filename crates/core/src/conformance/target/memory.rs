@@ -241,6 +241,7 @@ impl Target for MemoryTarget {
                         loading: 2,
                         lapses: 0,
                         draining: false,
+                        unseen: false,
                         instances: if needs_scaling { 0 } else { revision.instances },
                         scaled: None,
                         live: Tallied::default(),
@@ -261,6 +262,30 @@ impl Target for MemoryTarget {
             .await
     }
 
+    /// It comes to be ready later, if it can be loaded.
+    async fn make_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
+        self.0
+            .call("make_revision", |state| {
+                let server = state.server(server)?;
+                server
+                    .revisions
+                    .entry(revision.name.clone())
+                    .or_insert_with(|| Loaded {
+                        revision: revision.clone(),
+                        loading: 3,
+                        draining: false,
+                        unseen: true,
+                        lapses: 0,
+                        instances: revision.instances,
+                        scaled: None,
+                        live: Tallied::default(),
+                        shadow: Tallied::default(),
+                    });
+                Ok(Progress::Done(()))
+            })
+            .await
+    }
+
     async fn set_weights(&self, server: &Server, routing: &Routing) -> Result<()> {
         routing.validate()?;
         self.0
@@ -275,7 +300,7 @@ impl Target for MemoryTarget {
                     let ready = server
                         .revisions
                         .get(name.0)
-                        .filter(|r| r.loading == 0 && !r.draining);
+                        .filter(|r| (r.loading == 0 || r.unseen) && !r.draining);
                     let ready = ready.filter(|r| !needs_scaling || r.instances > 0);
                     ready.ok_or_else(|| {
                         Error::conflict(format!("revision {} is not ready for weight", name.0))
@@ -436,11 +461,16 @@ impl Target for MemoryTarget {
                 let nonce = format!("{}@{:?}", server.mark.deployment, server.started);
                 let mut metrics = BTreeMap::new();
                 let mut revisions = BTreeMap::new();
-                for (name, loaded) in &server.revisions {
+                for (name, loaded) in &mut server.revisions {
                     let behaviour = behaviours
                         .get(&version_of(&loaded.revision))
                         .copied()
                         .unwrap_or_default();
+                    if loaded.unseen && behaviour.loads {
+                        // It starts while nobody waits.
+                        loaded.loading = loaded.loading.saturating_sub(1);
+                    }
+                    let loaded = &*loaded;
                     let variant: VariantName = loaded.revision.variant.clone();
                     let counted = RevisionMetrics {
                         variant: variant.to_string(),

@@ -91,6 +91,8 @@ pub(super) struct Loaded {
     /// How often it stopped being ready.
     pub(super) lapses: u32,
     pub(super) draining: bool,
+    /// Nobody waits for it: it may have weight before it is ready.
+    pub(super) unseen: bool,
     pub(super) instances: u32,
     pub(super) scaled: Option<Scaled>,
     pub(super) live: Tallied,

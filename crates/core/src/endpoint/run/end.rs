@@ -79,7 +79,8 @@ impl Run {
         let stored = self.stored().await?;
         let at = stored.as_ref().map(|stored| stored.revision);
         let revision = stored.map_or(0, |stored| stored.body.revision) + 1;
-        let running: BTreeSet<VersionId> = versions(request.running.values()).collect();
+        let kept = request.running.values().chain(request.standby.values());
+        let running: BTreeSet<VersionId> = versions(kept).collect();
         let gone: BTreeSet<VersionId> = prior_versions(request)
             .filter(|version| !running.contains(version))
             .collect();
@@ -115,6 +116,7 @@ impl Run {
             created_at: request.prior.as_ref().map_or(now, |prior| prior.created_at),
             updated_at: now,
             leftovers: state.retire.output().cloned().unwrap_or_default(),
+            standby: request.standby.clone(),
             session: Some(self.deps.registry.session().id),
         };
         self.tell(

@@ -137,7 +137,7 @@ impl Run {
         let rollout = &state.rollout;
         let last = rollout.input.as_ref().zip(rollout.checkpoint.as_ref());
         let has_shifted = last.is_some_and(|(input, at)| at.stage >= input.plan.stages.len());
-        if !has_shifted && rollout.output().is_none() {
+        if !has_shifted && rollout.output().is_none() && state.hand_over.output().is_none() {
             return Ok(());
         }
         let server = state.server(saga.server)?;

@@ -46,10 +46,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Time that the calls themselves may take on top of a revision's start-up time.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// Time that what a revision runs on may take to start before it.
-fn machines(revision: &Revision) -> Period {
-    let placement = revision.placement.as_deref();
-    placement.map_or(Period::ZERO, |placement| placement.capacity.patience())
+impl EnsureInput {
+    /// How long all of it may take.
+    pub(super) fn limit(&self) -> Duration {
+        let longest = self.revisions.iter().map(Revision::patience).max();
+        longest.unwrap_or(Period::ZERO).duration() + self.window.duration() + SLACK
+    }
 }
 
 #[async_trait]
@@ -72,14 +74,8 @@ impl Step for EnsureRevisions {
             let ensured = ports.target.ensure_revision(&input.server, revision);
             wait.add(ensured.await?);
         }
-        let longest = input
-            .revisions
-            .iter()
-            .map(|r| r.startup_timeout.plus(machines(r)))
-            .max()
-            .unwrap_or(Period::ZERO);
         let window = input.window.duration();
-        let deadline = longest.duration() + window + SLACK;
+        let deadline = input.limit();
         let progress = wait.progress(deadline);
         if progress != Progress::Done(()) || window.is_zero() {
             return Ok(progress.noting(Ready::default()));

@@ -7,6 +7,7 @@ mod hold;
 mod prove;
 mod retire;
 mod teardown;
+mod unseen;
 mod wait;
 
 pub use capacity::{Autoscale, AutoscaleInput, HoldCapacity, HoldCapacityInput, Scaled};
@@ -16,3 +17,4 @@ pub use hold::{Hold, HoldInput, HoldUntil, Standby};
 pub use prove::{Prove, ProveInput};
 pub use retire::{Retire, RetireInput, RetireSince};
 pub use teardown::{Teardown, TeardownInput};
+pub use unseen::{HandOver, HandOverInput, MakeRevisions};

@@ -236,7 +236,7 @@ async fn a_newer_programs_journal_is_left_alone() {
         .await
         .unwrap()
         .unwrap();
-    journal.body["saga"]["version"] = 2.into();
+    journal.body["saga"]["version"] = (crate::endpoint::saga::VERSION + 1).into();
     let expect = crate::records::Expect::Revision(journal.revision);
     registry
         .commit(vec![documents::put(key, expect, &journal.body).unwrap()])

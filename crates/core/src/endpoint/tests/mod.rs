@@ -12,6 +12,7 @@ mod sources;
 mod standby;
 mod stops;
 mod stores;
+mod unseen;
 mod whole;
 
 use crate::conformance::saga::{Bench, endpoint_id, spec};

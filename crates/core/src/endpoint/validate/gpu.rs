@@ -58,7 +58,7 @@ fn of_group(name: &VariantName, compute: Compute, gpus: u32, asg: &AsgSpec) -> O
         };
         let names: Vec<_> = kind.instance_types().collect();
         let message = format!(
-            "a task of this variant wants a GPU of type {kind}, and {instance} of ecs.asg.instance_type {has}; these have it: {}. With ecs.asg \
+            "variants.{name}.gpu.type is {kind}, and {instance} of ecs.asg.instance_type {has}; these have it: {}. With ecs.asg \
              the type may be left out, since all of its instances are alike",
             names.join(", ")
         );
@@ -67,7 +67,7 @@ fn of_group(name: &VariantName, compute: Compute, gpus: u32, asg: &AsgSpec) -> O
     let (_, count) = known?;
     (gpus > count).then(|| {
         let message = format!(
-            "a task of this variant wants {gpus} GPUs, and {instance} of ecs.asg.instance_type has {count}; ask for fewer, or choose a larger type"
+            "variants.{name}.gpu.count is {gpus}, and {instance} of ecs.asg.instance_type has {count}; ask for fewer, or choose a larger type"
         );
         Error::invalid(message).at(format!("variants.{name}.gpu.count"))
     })
@@ -171,7 +171,7 @@ mod tests {
                 group("g5.xlarge"),
                 json!({}),
                 "count",
-                "wants 2 GPUs, and g5.xlarge of ecs.asg.instance_type has 1",
+                "variants.main.gpu.count is 2, and g5.xlarge of ecs.asg.instance_type has 1",
             ),
         ] {
             let found = told(compute, capacity, container);
