@@ -6,8 +6,11 @@ Each part says what ministack does, and what AWS documents; when ministack does 
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import autoscaling, ec2, ecs
 
+from . import services
+
 # No instance of this type can be had here.
 SCARCE = "p5.48xlarge"
+ENDING = set()  # Groups that were deleted and are still told of.
 WHY = f"We currently do not have sufficient {SCARCE} capacity in the Availability Zone you requested."
 
 
@@ -16,6 +19,7 @@ def install():
     know_instances()
     end_groups_by_and_by()
     tell_why_none_comes()
+    lose_tasks_with_instances()
 
 
 def refused(code, why):
@@ -119,8 +123,6 @@ def know_instances():
 
 def end_groups_by_and_by():
     delete, describe = (autoscaling._ACTION_MAP[name] for name in ("DeleteAutoScalingGroup", "DescribeAutoScalingGroups"))
-    ending = set()
-
     def delete_group(parameters):
         name = parameters["AutoScalingGroupName"]
         group = autoscaling._asgs.get(name)
@@ -128,16 +130,16 @@ def end_groups_by_and_by():
             return autoscaling._error("ValidationError", f"AutoScalingGroup name not found - {name}")
         if group["Instances"] and parameters.get("ForceDelete") != "true":
             return autoscaling._error("ResourceInUse", "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.")
-        ending.add(name)
+        ENDING.add(name)
         return autoscaling._xml(200, "DeleteAutoScalingGroupResponse", "")
 
     def describe_groups(parameters):
         status, headers, text = describe(parameters)
         text = text.decode() if isinstance(text, bytes) else text
-        for name in [name for name in ending if f"<AutoScalingGroupName>{name}<" in text]:
+        for name in [name for name in ENDING if f"<AutoScalingGroupName>{name}<" in text]:
             before, after = text.split(f"<AutoScalingGroupName>{name}</AutoScalingGroupName>", 1)
             text = f"{before}<AutoScalingGroupName>{name}</AutoScalingGroupName><Status>Delete in progress</Status>{after}"
-            ending.discard(name)
+            ENDING.discard(name)
             delete({"AutoScalingGroupName": name})
         return status, headers, text.encode()
 
@@ -163,3 +165,37 @@ def tell_why_none_comes():
         return autoscaling._xml(200, "DescribeScalingActivitiesResponse", result)
 
     autoscaling._ACTION_MAP["DescribeScalingActivities"] = describe
+
+
+# --- ministack's tasks need no instance. On AWS they end with theirs, and a service whose provider leads to a group that is gone starts none: another group
+# of that name is not the one that the provider names. ---
+
+
+def lose_tasks_with_instances():
+    run, delete = ecs._run_task, autoscaling._ACTION_MAP["DeleteAutoScalingGroup"]
+
+    def is_lost(service):
+        names = [share["capacityProvider"] for share in service.get("capacityProviderStrategy") or ()]
+        arns = [ecs._capacity_providers.get(name, {}).get("autoScalingGroupProvider", {}).get("autoScalingGroupArn") for name in names]
+        there = {group["AutoScalingGroupARN"] for name, group in autoscaling._asgs.items() if name not in ENDING}
+        return any(arn and arn not in there for arn in arns)
+
+    def run_task(data):
+        cluster = ecs._resolve_cluster_name(data.get("cluster", "default"))
+        service = ecs._services.get(f"{cluster}/{data.get('group', '').removeprefix('service:')}")
+        if service and is_lost(service):
+            services.tell(service, "was unable to place a task because no container instance met all of its requirements.")
+            return json_response({"tasks": [], "failures": []})
+        return run(data)
+
+    def delete_group(parameters):
+        answer = delete(parameters)
+        for task in list(ecs._tasks.values()) if answer[0] == 200 else ():
+            _, service = services.service_of(task)
+            if service and task["lastStatus"] != "STOPPED" and is_lost(service):
+                ecs._mark_task_stopped(task["taskArn"], task, "Host EC2 (instance) terminated.", "")
+                ecs._cleanup_task_resources(task, ecs._get_docker())
+        return answer
+
+    ecs._run_task = run_task
+    autoscaling._ACTION_MAP["DeleteAutoScalingGroup"] = delete_group

@@ -9,6 +9,7 @@ from ecs import machines
 
 
 def setUpModule():
+    ecs._get_docker = lambda: None
     machines.install()
 
 
@@ -64,6 +65,28 @@ class Machines(unittest.TestCase):
         self.assertIn("<Status>Delete in progress</Status>", group("DescribeAutoScalingGroups", "ends")[1])
         self.assertNotIn("ends", group("DescribeAutoScalingGroups", "ends")[1])
         self.assertEqual(group("DeleteAutoScalingGroup", "ends", ForceDelete="true")[0], 400)
+
+    def test_tasks_end_with_their_group_and_none_starts_on_another_of_its_name(self):
+        group("CreateAutoScalingGroup", "lost", MinSize="1", MaxSize="1")
+        asked("CreateCluster", clusterName="losing")
+        arn = autoscaling._asgs["lost"]["AutoScalingGroupARN"]
+        asked("CreateCapacityProvider", name="lost", autoScalingGroupProvider={"autoScalingGroupArn": arn})
+        asked("PutClusterCapacityProviders", cluster="losing", capacityProviders=["lost"])
+        asked("RegisterTaskDefinition", family="lost", containerDefinitions=[{"name": "server", "image": "example.com/one"}])
+        on = {"capacityProviderStrategy": [{"capacityProvider": "lost", "weight": 1}]}
+        asked("CreateService", cluster="losing", serviceName="one", taskDefinition="lost", desiredCount=1, **on)
+
+        def running():
+            ecs._reconcile_service_tasks("losing", "losing/one")
+            return sum(task["lastStatus"] == "RUNNING" for task in ecs._tasks.values() if task["group"] == "service:one")
+
+        self.assertEqual(running(), 1)
+        group("DeleteAutoScalingGroup", "lost", ForceDelete="true")
+        self.assertEqual(running(), 0)
+        group("DescribeAutoScalingGroups", "lost")
+        group("CreateAutoScalingGroup", "lost", MinSize="1", MaxSize="1")
+        self.assertEqual(running(), 0)
+        self.assertIn("unable to place", ecs._services["losing/one"]["events"][0]["message"])
 
     def test_a_group_of_what_cannot_be_had_says_so(self):
         for name, kind in (("scarce", machines.SCARCE), ("common", "m7i.large")):

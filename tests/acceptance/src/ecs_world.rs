@@ -334,6 +334,24 @@ impl EcsWorld {
         found
     }
 
+    /// The listeners of the load balancer: port and ARN.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<(String, String)> {
+        let all = [("LoadBalancerArn", &*self.load_balancer_arn)];
+        let told = self.elb("DescribeListeners", &all);
+        let ports = api::values(&told, "Port").into_iter();
+        ports.zip(api::values(&told, "ListenerArn")).collect()
+    }
+
+    /// The rules of a listener, without the one that it ends with: priority and ARN.
+    #[must_use]
+    pub fn rules(&self, listener: &str) -> Vec<(String, String)> {
+        let told = self.elb("DescribeRules", &[("ListenerArn", listener)]);
+        let all = api::values(&told, "Priority").into_iter();
+        let all = all.zip(api::values(&told, "RuleArn"));
+        all.filter(|(priority, _)| priority != "default").collect()
+    }
+
     /// What ECS tells of each service of the cluster.
     #[must_use]
     pub fn services(&self) -> Vec<Value> {

@@ -18,6 +18,8 @@ const SHOP: &str = "mlops_endpoint.shop";
 struct Made {
     name: &'static str,
     priority: u16,
+    /// The listener of this port and protocol leads there by its default action, in place of a rule.
+    listener: Option<(u16, &'static str)>,
     /// Of the condition, the action and the target group: parameters of their calls.
     rule: Vec<(&'static str, &'static str)>,
     group: Vec<(&'static str, &'static str)>,
@@ -32,6 +34,7 @@ impl Made {
         Self {
             name,
             priority,
+            listener: None,
             rule: Vec::new(),
             group: Vec::new(),
             container: json!({}),
@@ -93,17 +96,10 @@ impl Theirs {
             &world.elb("CreateTargetGroup", &parameters),
             "TargetGroupArn",
         );
-        let (priority, path) = (made.priority.to_string(), path(made.name));
-        let mut parameters = vec![
-            ("ListenerArn", self.listener.as_str()),
-            ("Priority", &priority),
-            ("Conditions.member.1.Field", "path-pattern"),
-            ("Conditions.member.1.Values.member.1", &path),
-            ("Actions.member.1.Type", "forward"),
-            ("Actions.member.1.TargetGroupArn", &group),
-        ];
-        replace(&mut parameters, &made.rule);
-        world.elb("CreateRule", &parameters);
+        match made.listener {
+            Some(listener) => drop(self.lead_by_default(listener, &group)),
+            None => self.lead_by_rule(made, &group),
+        }
         let container = merged(
             json!({
                 "name": "web", "image": self.image, "essential": true, "portMappings": [{"containerPort": 8080}],
@@ -136,20 +132,80 @@ impl Theirs {
         group
     }
 
+    fn lead_by_rule(&self, made: &Made, group: &str) {
+        let (priority, path) = (made.priority.to_string(), path(made.name));
+        let mut parameters = vec![
+            ("ListenerArn", self.listener.as_str()),
+            ("Priority", &priority),
+            ("Conditions.member.1.Field", "path-pattern"),
+            ("Conditions.member.1.Values.member.1", &path),
+            ("Actions.member.1.Type", "forward"),
+            ("Actions.member.1.TargetGroupArn", group),
+        ];
+        replace(&mut parameters, &made.rule);
+        self.world.elb("CreateRule", &parameters);
+    }
+
+    /// Makes a listener that sends everything to the group; its ARN.
+    fn lead_by_default(&self, (port, protocol): (u16, &str), group: &str) -> String {
+        let port = port.to_string();
+        let mut parameters = vec![
+            ("LoadBalancerArn", self.world.load_balancer_arn.as_str()),
+            ("Protocol", protocol),
+            ("Port", &port),
+            ("DefaultActions.member.1.Type", "forward"),
+            ("DefaultActions.member.1.TargetGroupArn", group),
+        ];
+        let certificate;
+        if protocol == "HTTPS" {
+            certificate =
+                (self.world).certificate(&["example.com"], "ISSUED", "2099-01-01T00:00:00Z");
+            parameters.push(("Certificates.member.1.CertificateArn", &certificate));
+        }
+        first(
+            &self.world.elb("CreateListener", &parameters),
+            "ListenerArn",
+        )
+    }
+
     /// What an endpoint says that is as such a service.
     fn endpoint(&self, made: &Made, variables: &str, more: &str) -> String {
-        let ingress = format!(
-            "listener_arn  = \"{}\"\n    path_patterns = [\"{}\"]\n    priority      = {}",
-            self.listener,
-            path(made.name),
-            made.priority
-        );
+        let ingress = match made.listener {
+            Some((port, _)) => format!(
+                "load_balancer_arn = {:?}\n    port = {port}",
+                self.world.load_balancer_arn
+            ),
+            None => format!(
+                "listener_arn  = \"{}\"\n    path_patterns = [\"{}\"]\n    priority      = {}",
+                self.listener,
+                path(made.name),
+                made.priority
+            ),
+        };
         let runs = format!(
             "image       = {:?}\n      cpu         = 256\n      memory_mb   = 512\n      environment = {{ {variables} }}",
             self.image
         );
         let blocks = format!("{}\n  {more}", self.world.blocks(&ingress));
         ecs_world::endpoint(made.name, &runs, &blocks)
+    }
+
+    /// The ARN of the listener of this port.
+    fn listener_at(&self, port: u16) -> String {
+        let listeners = self.world.listeners();
+        let found = listeners
+            .into_iter()
+            .find(|(at, _)| *at == port.to_string());
+        found.expect("a listener").1
+    }
+
+    /// How many tags a thing of the load balancer has.
+    fn tags(&self, arn: &str) -> usize {
+        let told = [("ResourceArns.member.1", arn)];
+        self.world
+            .elb("DescribeTags", &told)
+            .matches("<Key>")
+            .count()
     }
 
     /// The services of the cluster, by name.
@@ -398,8 +454,61 @@ fn a_service_is_imported_and_taken_over_in_one_apply() {
             .world
             .endpoint("own", &format!("image = \"{}\"", theirs.image), "")
     ));
-    other.plan_fails(&["belongs to endpoint shop", "ecs/models/shop"]);
+    other.plan_fails(&["belongs to endpoint shop", "with the id ecs/models/shop,"]);
     work.destroy();
+}
+
+/// The listener is the endpoint's from then on, and goes with it.
+#[test]
+fn a_service_that_a_listener_leads_to_by_default_is_taken_over_with_the_listener() {
+    let name = "a_service_that_a_listener_leads_to_by_default_is_taken_over_with_the_listener";
+    let Some(theirs) = Theirs::on_paper(name) else {
+        return;
+    };
+    let mut made = Made::new("shop", 7);
+    let port = free_port();
+    made.listener = Some((port, "HTTP"));
+    let platform = theirs.world.everything();
+    theirs.make(&made);
+    let before = theirs.world.everything();
+    let arn = theirs.listener_at(port);
+    let mut work = theirs.world.workspace("");
+    let same = theirs.endpoint(&made, "VERSION = \"1\"", AT_ONCE);
+    work.config(&same);
+    import(&mut work, "shop");
+    let seen = work.state().object(SHOP);
+    let balancer = &theirs.world.load_balancer_arn;
+    assert_eq!(seen.text("/ingress/load_balancer_arn"), *balancer);
+    assert_eq!(seen.number("/ingress/port"), u64::from(port));
+    let url = format!("http://{}:{port}", theirs.world.load_balancer);
+    assert_eq!(seen.text("/invoke_url"), url);
+    assert_eq!(work.plan().actions(SHOP), ["update"]);
+    assert_eq!(
+        theirs.world.everything(),
+        before,
+        "an import writes nothing"
+    );
+
+    // A version that does not start leaves it to whom it was.
+    work.config(&same.replace("VERSION = \"1\"", "EXIT_CODE = \"78\""));
+    work.apply_fails(&["was rolled back", "ended with status 78"]);
+    assert_eq!(theirs.world.everything(), before);
+    assert_eq!(theirs.tags(&arn), 0);
+
+    work.config(&same);
+    work.apply();
+    work.expect_empty_plan();
+    assert_eq!(theirs.listener_at(port), arn, "the listener is the same");
+    assert!(!theirs.services().contains(&"shop".to_owned()));
+    assert_eq!(work.state().object(SHOP).text("/invoke_url"), url);
+    work.config(&same.replace("VERSION = \"1\"", "VERSION = \"2\""));
+    assert_eq!(work.apply().actions(SHOP), ["update"]);
+    assert_eq!(theirs.listener_at(port), arn);
+    work.destroy();
+    let mut left = platform;
+    left.push("task definition by-hand-shop:1".to_owned());
+    left.sort();
+    assert_eq!(theirs.world.everything(), left);
 }
 
 #[test]
@@ -464,9 +573,18 @@ fn what_no_endpoint_can_say_of_a_service_is_told_at_its_import() {
     add("lenient", &["statuses 200-399"], &|made| {
         made.group = vec![("Matcher.HttpCode", "200-399")];
     });
+    add("secure", &["speaks HTTPS", "a rule of its own"], &|made| {
+        made.listener = Some((free_port(), "HTTPS"));
+    });
+    add("shared", &["has 1 rules of others"], &|made| {
+        made.listener = Some((free_port(), "HTTP"));
+    });
     for (made, _) in &cases {
         theirs.make(made);
     }
+    let (made, _) = &cases[cases.len() - 1];
+    let (port, _) = made.listener.expect("of a port");
+    theirs.world.rule(&theirs.listener_at(port), 1);
     let sticky = Made::new("sticky", 50);
     let group = theirs.make(&sticky);
     let parameters = [

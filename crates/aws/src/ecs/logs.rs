@@ -71,12 +71,17 @@ pub(super) async fn close(clients: &AwsClients, endpoint: Uuid, name: &str) -> R
     }
 }
 
-/// For how many days the group keeps what was written.
-pub(super) async fn keep_for(clients: &AwsClients, name: &str, days: u32) -> Result<()> {
+/// Whether there is a group of this name.
+pub(super) async fn is_there(clients: &AwsClients, name: &str) -> Result<bool> {
+    Ok(arn(clients, name).await?.is_some())
+}
+
+/// For how many days the group keeps what was written. False if it is gone.
+pub(super) async fn keep_for(clients: &AwsClients, name: &str, days: u32) -> Result<bool> {
     let call = calls::logs("PutRetentionPolicy", name);
     let client = clients.logs().await?;
     let days = i32::try_from(days).unwrap_or(i32::MAX);
-    calls::run(clients, &call, || {
+    let answer = calls::run(clients, &call, || {
         Box::pin(
             client
                 .put_retention_policy()
@@ -86,8 +91,8 @@ pub(super) async fn keep_for(clients: &AwsClients, name: &str, days: u32) -> Res
         )
     })
     .await
-    .map_err(Failure::into_error)?;
-    Ok(())
+    .map(|_| true);
+    calls::or_missing(answer, false)
 }
 
 /// The last lines of these streams together, oldest first, secrets struck out. What is not there has none.

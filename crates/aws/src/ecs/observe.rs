@@ -30,7 +30,17 @@ pub(super) async fn observe(account: &Account, handle: &Handle) -> Result<Observ
         return Ok(Observation::dead(GONE));
     };
     let (services, health) = behind(account, handle, &attached).await?;
-    Ok(seen(handle, &attached, &attached, &services, &health))
+    let log = &handle.log_group;
+    let lacks = match logs::is_there(&account.clients, log).await? {
+        true => None,
+        false => Some(format!(
+            "log group {log} is gone, without which no task starts"
+        )),
+    };
+    Ok(Observation {
+        lacks,
+        ..seen(handle, &attached, &attached, &services, &health)
+    })
 }
 
 /// Looks at these revisions, in its turn.
@@ -111,7 +121,7 @@ fn seen(
         reason: None,
         revisions: revisions.collect(),
         routing: routing(attached),
-        metrics: None,
+        ..Observation::default()
     }
 }
 

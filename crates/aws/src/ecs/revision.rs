@@ -139,11 +139,13 @@ async fn make_service(
     {
         return Ok(pending);
     }
-    if let Some(asg) = asg
-        && let pending @ Progress::Pending { .. } =
-            machines::open(clients, handle, placement, asg).await?
-    {
-        return Ok(pending);
+    let mut provider = None;
+    if let Some(asg) = asg {
+        let (name, opened) = machines::open(clients, handle, placement, asg).await?;
+        if let Progress::Pending { .. } = opened {
+            return Ok(opened);
+        }
+        provider = Some(name);
     }
     let Some(definition) = definition else {
         let around = Surroundings {
@@ -153,12 +155,17 @@ async fn make_service(
             region: &handle.region,
         };
         let document = task_definition::document(revision, placement, &around)?;
-        logs::keep_for(clients, &handle.log_group, placement.log_retention_days).await?;
+        let (log, days) = (&handle.log_group, placement.log_retention_days);
+        if !logs::keep_for(clients, log, days).await? {
+            // Somebody deleted it since the first deployment.
+            logs::open(clients, &handle.owner, log).await?;
+            return Ok(Progress::Done(()));
+        }
         task_definition::register(clients, document).await?;
         return Ok(Progress::Done(()));
     };
     let services = Services::new(clients, &handle.cluster);
-    let request = request(handle, revision, placement, &definition, group)?;
+    let request = request(handle, revision, placement, &definition, group, provider)?;
     services.create(request).await?;
     Ok(Progress::Done(()))
 }

@@ -9,6 +9,7 @@ mod endpoint;
 mod failures;
 mod kills;
 mod life;
+mod log_group;
 mod ownership;
 mod scaled;
 mod seen;

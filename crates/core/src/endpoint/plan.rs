@@ -71,7 +71,7 @@ pub enum VariantChange {
     /// What was made for it does not serve, and what served before, which stands by, is what is asked for: that has everything again.
     Return,
     /// Its share moves, stage by stage, from one version or image to another (or to the same one
-    /// with another environment).
+    /// with another environment, or with what it lacks by now).
     Shift,
 }
 
@@ -113,7 +113,12 @@ pub fn plan(
                 VariantChange::Return
             }
             None => VariantChange::Start,
-            Some(running) if is_same(running, variant, spec) => VariantChange::Keep,
+            Some(running)
+                if is_same(running, variant, spec)
+                    && seen.is_none_or(|seen| seen.lacks.is_none()) =>
+            {
+                VariantChange::Keep
+            }
             Some(_) => VariantChange::Shift,
         }
     };

@@ -113,7 +113,8 @@ pub(super) fn deployment(
             old_revisions.extend(prior.leftovers.revisions.iter().cloned());
             old_revisions.extend(prior.standby.values().map(|one| one.name.clone()));
         }
-        if plan.server == ServerChange::Replace {
+        // One that does not answer any more may have left something that runs.
+        if matches!(plan.server, ServerChange::Replace | ServerChange::Start) {
             retire.servers.push(prior.server.clone());
         }
     }

@@ -242,6 +242,10 @@ pub struct Observation {
     /// Counters that only grow; windows are made by subtracting ([`crate::serving::Window`]).
     #[serde(default)]
     pub metrics: Option<MetricsSnapshot>,
+    /// What is gone that nothing needs which runs, and everything that starts: it serves, and would not be replaced if it ended. What comes next makes it
+    /// again.
+    #[serde(default)]
+    pub lacks: Option<String>,
 }
 
 impl Observation {
@@ -251,6 +255,11 @@ impl Observation {
             reason: Some(reason.into()),
             ..Self::default()
         }
+    }
+
+    /// Whether `revision` takes requests, and would be replaced by its like if it ended.
+    pub fn serves_on(&self, revision: &RevisionName) -> bool {
+        self.lacks.is_none() && self.serves(revision)
     }
 
     /// Whether `revision` is loaded and takes requests.

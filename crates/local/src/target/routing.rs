@@ -85,6 +85,7 @@ pub(super) fn observation(status: &Status, metrics: MetricsSnapshot) -> Result<O
         revisions,
         routing,
         metrics: Some(metrics),
+        lacks: None,
     })
 }
 

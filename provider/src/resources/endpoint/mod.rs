@@ -199,7 +199,7 @@ impl Resource<Client> for EndpointResource {
         let seen = seen
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
         let now = client.registry.clock().now();
-        let serves = |variant: &_| record.answers(&seen, variant, now);
+        let serves = |variant: &_| seen.lacks.is_none() && record.answers(&seen, variant, now);
         let drift = client.autoscaling_drift(&record).await;
         let drift = drift
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;

@@ -74,15 +74,18 @@ fn or<'a>(own: &'a [String], others: &'a [String]) -> &'a [String] {
     }
 }
 
-/// What the three are called: the endpoint's name, and a hash of all that they are made of.
-pub(super) fn name(owner: &Owner, asg: &AsgSpec, network: &NetworkSpec) -> Result<String> {
+/// What the three are called: the endpoint's name, and a hash of all that they are made of. Of the same there may be others, by number.
+fn name(owner: &Owner, asg: &AsgSpec, network: &NetworkSpec, number: usize) -> Result<String> {
     // How long somebody waits for instances makes no other instances.
     let asg = AsgSpec {
         capacity_timeout: AsgSpec::default_capacity_timeout(),
         ..asg.clone()
     };
-    let of = serde_json::to_string(&(&asg, &network.subnets, &network.security_groups))
+    let mut of = serde_json::to_string(&(&asg, &network.subnets, &network.security_groups))
         .map_err(|cause| Error::bug("what instances are made of is no JSON").because(cause))?;
+    if number > 0 {
+        of.push_str(&number.to_string());
+    }
     Ok(format!(
         "mlops-{}-{}",
         owner.name,
@@ -90,7 +93,10 @@ pub(super) fn name(owner: &Owner, asg: &AsgSpec, network: &NetworkSpec) -> Resul
     ))
 }
 
-/// Makes what instances of `placement` lack, or finds that all of it is there. Done once services may be made on them.
+/// Makes what instances of `placement` lack, or finds that all of it is there. Done once services may be made on them; the name of all three.
+///
+/// A provider leads to one group for as long as it lives, and stays while a service names it. So where somebody deleted the group, the next service gets
+/// others of the same kind.
 ///
 /// # Errors
 /// `Conflict` if something of its name is somebody else's.
@@ -99,28 +105,54 @@ pub(super) async fn open(
     handle: &Handle,
     placement: &Placement,
     asg: &AsgSpec,
-) -> Result<Progress<()>> {
-    let wanted = Wanted {
+) -> Result<(String, Progress<()>)> {
+    let mut wanted = Wanted {
         owner: &handle.owner,
         cluster: &handle.cluster,
         asg,
         network: &placement.network,
-        name: name(&handle.owner, asg, &placement.network)?,
+        name: String::new(),
     };
+    let mut number = 0;
+    loop {
+        wanted.name = name(&handle.owner, asg, &placement.network, number)?;
+        let group = group::find(clients, &wanted.name).await?;
+        let provider = provider::find(clients, &wanted.name).await?;
+        let leads = |group: &group::Found, provider: &provider::Found| group.arn == provider.group;
+        let is_stranded = (provider.as_ref()).is_some_and(|provider| {
+            !(provider.is_leaving || group.as_ref().is_some_and(|group| leads(group, provider)))
+        });
+        if let Some(provider) = provider.as_ref().filter(|_| is_stranded) {
+            check_ours(&wanted, "capacity provider", &provider.tags)?;
+            number += 1;
+            continue;
+        }
+        let opened = make(clients, &wanted, group, provider).await?;
+        return Ok((wanted.name, opened));
+    }
+}
+
+/// Makes the next thing that is not there.
+async fn make(
+    clients: &AwsClients,
+    wanted: &Wanted<'_>,
+    group: Option<group::Found>,
+    provider: Option<provider::Found>,
+) -> Result<Progress<()>> {
     let again = || Ok(Progress::again(Duration::ZERO, PATIENCE));
     let made = match template::find(clients, &wanted.name).await? {
         None => {
-            template::create(clients, &wanted).await?;
+            template::create(clients, wanted).await?;
             return again();
         }
         Some(found) => {
-            check_ours(&wanted, "launch template", &found.tags)?;
+            check_ours(wanted, "launch template", &found.tags)?;
             found.made
         }
     };
-    let arn = match group::find(clients, &wanted.name).await? {
+    let arn = match group {
         None => {
-            return match group::create(clients, &wanted).await {
+            return match group::create(clients, wanted).await {
                 Err(error) if is_on_its_way(&error, made, Timestamp::now()) => {
                     Ok(Progress::again(POLL, PATIENCE))
                 }
@@ -129,17 +161,17 @@ pub(super) async fn open(
         }
         Some(found) if found.is_leaving => return Ok(Progress::again(POLL, PATIENCE)),
         Some(found) => {
-            check_ours(&wanted, "Auto Scaling group", &found.tags)?;
+            check_ours(wanted, "Auto Scaling group", &found.tags)?;
             found.arn
         }
     };
-    match provider::find(clients, &wanted.name).await? {
+    match provider {
         None => {
-            provider::create(clients, &wanted, &arn).await?;
+            provider::create(clients, wanted, &arn).await?;
             return again();
         }
         Some(found) if found.is_leaving => return Ok(Progress::again(POLL, PATIENCE)),
-        Some(found) => check_ours(&wanted, "capacity provider", &found.tags)?,
+        Some(found) => check_ours(wanted, "capacity provider", &found.tags)?,
     }
     match cluster::associate(clients, wanted.cluster, &wanted.name).await? {
         true => Ok(Progress::Done(())),

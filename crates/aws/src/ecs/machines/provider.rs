@@ -18,6 +18,8 @@ use crate::fault::{Call, Failure};
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) tags: Tags,
+    /// The Auto Scaling group that it leads to, by ARN.
+    pub(super) group: String,
     /// Whether it was deleted a moment ago.
     pub(super) is_leaving: bool,
 }
@@ -47,6 +49,9 @@ pub(super) async fn find(clients: &AwsClients, name: &str) -> Result<Option<Foun
         .filter(|found| found.status() != Some(&CapacityProviderStatus::Inactive))
         .map(|found| Found {
             tags: tags::read(found.tags()),
+            group: (found.auto_scaling_group_provider())
+                .map(|group| group.auto_scaling_group_arn().to_owned())
+                .unwrap_or_default(),
             is_leaving: found.update_status()
                 == Some(&CapacityProviderUpdateStatus::DeleteInProgress),
         }))

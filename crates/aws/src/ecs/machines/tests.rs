@@ -43,7 +43,8 @@ fn template(asg: &AsgSpec) -> String {
 #[test]
 fn whatever_makes_other_instances_makes_another_name_and_nothing_else_does() {
     let owner = owner("digits");
-    let named = |asg: &AsgSpec, network: &NetworkSpec| name(&owner, asg, network).expect("a name");
+    let named =
+        |asg: &AsgSpec, network: &NetworkSpec| name(&owner, asg, network, 0).expect("a name");
     let first = named(&asg(|_| {}), &network());
     assert!(
         first.starts_with("mlops-digits-") && first.len() == 29,

@@ -12,17 +12,17 @@ use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
 
 use crate::ecs::handle::Handle;
-use crate::ecs::machines;
 use crate::ecs::names;
 use crate::ecs::tags;
 
-/// The request that makes the service of `revision`.
+/// The request that makes the service of `revision`. `provider` is that of instances of the endpoint's own, if it is to run on them.
 pub(super) fn request(
     handle: &Handle,
     revision: &Revision,
     placement: &Placement,
     definition: &str,
     group: &str,
+    provider: Option<String>,
 ) -> Result<CreateServiceInputBuilder> {
     let name = names::service(&handle.owner, &revision.name);
     // ECS takes one of the two.
@@ -37,8 +37,8 @@ pub(super) fn request(
             let shares = capacity_providers.iter().map(share);
             (None, Some(shares.collect::<Result<Vec<_>>>()?))
         }
-        Capacity::Machines { asg } => {
-            let name = machines::name(&handle.owner, asg, &placement.network)?;
+        Capacity::Machines { .. } => {
+            let name = provider.ok_or_else(|| Error::bug("a service lacks its own instances"))?;
             let all = ProviderShare {
                 base: 0,
                 weight: ProviderShare::DEFAULT_WEIGHT,

@@ -90,6 +90,10 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
 /// One operation of which one call is denied each time, and what has to be done afterwards.
 async fn denied(doing: Doing, action: &str, on_machines: bool) -> Result<Cell, String> {
     let world = world(on_machines).await.expect("it was there before");
+    denied_in(&world, doing, action).await
+}
+
+async fn denied_in(world: &Endpoint, doing: Doing, action: &str) -> Result<Cell, String> {
     if doing != Doing::Create {
         world.done(Doing::Create).await?;
     }
@@ -214,6 +218,24 @@ async fn whatever_call_is_denied_the_error_says_so_and_nothing_is_left() {
         table["ecs:DescribeClusters"][&Doing::Create],
         Cell::RolledBack.to_string()
     );
+}
+
+/// What scales a service outlives it, and somebody else may have made it: whoever takes a service away looks, whatever the endpoint asks for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_without_autoscaling_loses_nothing_where_nobody_may_look_what_scales_it() {
+    let action = "application-autoscaling:DescribeScalableTargets";
+    for (doing, expected) in [
+        (Doing::Create, Cell::Done),
+        (Doing::Update, Cell::LeftOver),
+        (Doing::Delete, Cell::GoesOn),
+    ] {
+        let Some(mut world) = Endpoint::on_paper().await else {
+            return;
+        };
+        world.is_scaled = false;
+        let cell = denied_in(&world, doing, action).await;
+        assert_eq!(cell, Ok(expected), "{doing:?}");
+    }
 }
 
 /// Each call once, of each operation: throttled three times, then answered; done, and the answer lost.

@@ -53,6 +53,8 @@ pub(super) struct Endpoint {
     owns_cluster: bool,
     /// Whether it has instances of its own there, of another type with each version.
     owns_machines: bool,
+    /// Whether it asks for autoscaling.
+    pub(super) is_scaled: bool,
     pub(super) load_balancer: String,
     pub(super) subnets: Vec<String>,
     /// Of what its tasks run.
@@ -189,6 +191,7 @@ impl Endpoint {
             cluster: cluster.cluster_arn.expect("an ARN"),
             owns_cluster: false,
             owns_machines: false,
+            is_scaled: true,
             load_balancer: load_balancer.expect("an ARN").to_owned(),
             subnets,
             image,
@@ -326,7 +329,7 @@ impl Endpoint {
                 stabilization_window: Some(Period::ZERO),
                 ..HealthCheck::default()
             },
-            autoscaling: Some(super::autoscaling()),
+            autoscaling: self.is_scaled.then(super::autoscaling),
             rollout: RolloutSpec {
                 strategy: Strategy::Canary,
                 steps: vec![step(10), step(100)],

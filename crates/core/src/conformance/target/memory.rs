@@ -499,6 +499,7 @@ impl Target for MemoryTarget {
                 Ok(Observation {
                     alive: true,
                     reason: None,
+                    lacks: None,
                     revisions,
                     routing: server.routing.clone(),
                     metrics: Some(MetricsSnapshot {

@@ -3,7 +3,14 @@ use crate::ecs::tests::{handle, placement, revision};
 
 fn built(placement: &Placement) -> CreateServiceInput {
     let (handle, revision) = (handle(), revision());
-    let request = request(&handle, &revision, placement, "arn:definition", "arn:group");
+    let request = request(
+        &handle,
+        &revision,
+        placement,
+        "arn:definition",
+        "arn:group",
+        None,
+    );
     request.expect("legal").build().expect("complete")
 }
 
