@@ -110,6 +110,7 @@ fn settings(config: Config) -> Result<AwsSettings> {
             acm: own.acm,
             appautoscaling: own.appautoscaling,
             dynamodb: own.dynamodb,
+            route53: own.route53,
             s3: own.s3,
             secretsmanager: own.secretsmanager,
             servicequotas: own.servicequotas,

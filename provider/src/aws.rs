@@ -68,6 +68,8 @@ tfplugin::object! {
         pub(crate) appautoscaling: Option<String>,
         /// Of DynamoDB.
         pub(crate) dynamodb: Option<String>,
+        /// Of Route 53.
+        pub(crate) route53: Option<String>,
         /// Of S3.
         pub(crate) s3: Option<String>,
         /// Of KMS.
@@ -243,6 +245,10 @@ fn endpoints() -> Block {
         .attribute(
             "dynamodb",
             text("Environment: `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`."),
+        )
+        .attribute(
+            "route53",
+            text("Environment: `AWS_ENDPOINT_URL_ROUTE_53`, `AWS_ENDPOINT_URL`."),
         )
         .attribute(
             "s3",

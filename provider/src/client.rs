@@ -137,6 +137,12 @@ impl Client {
         endpoint::autoscaling_drift(target.as_ref(), record).await
     }
 
+    /// Why clients do not find it by its name any more, if that is so.
+    pub(crate) async fn naming_drift(&self, record: &EndpointRecord) -> Result<Option<String>> {
+        let target = self.targets.get(record.spec.target.kind())?;
+        endpoint::naming_drift(target.as_ref(), record).await
+    }
+
     /// Asks the registry once in a run whether it can be used, so that a plan which needs nothing else from it says
     /// what an apply would: no credentials, another account, no such table.
     pub(crate) async fn reach(&self) -> Result<(), Diagnostics> {

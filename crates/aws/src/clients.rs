@@ -19,8 +19,9 @@ use crate::cloudwatch;
 use crate::ecs::machines;
 use crate::images::ecr;
 use crate::preflight::{acm, ec2, iam, keys, policies, service_quotas};
-use crate::query::{JsonClient, JsonService, QueryClient, Service};
+use crate::query::{JsonClient, JsonService, QueryClient, RestClient, Service};
 use crate::retry::{Patience, Retries};
+use crate::route53;
 use crate::settings::AwsSettings;
 use crate::transport;
 
@@ -59,6 +60,7 @@ struct Inner {
     logs: OnceCell<aws_sdk_cloudwatchlogs::Client>,
     scaling: OnceCell<aws_sdk_applicationautoscaling::Client>,
     quotas: OnceCell<JsonClient>,
+    route53: OnceCell<RestClient>,
     s3: OnceCell<aws_sdk_s3::Client>,
     secrets: OnceCell<JsonClient>,
 }
@@ -123,6 +125,7 @@ impl AwsClients {
                 logs: OnceCell::new(),
                 scaling: OnceCell::new(),
                 quotas: OnceCell::new(),
+                route53: OnceCell::new(),
                 s3: OnceCell::new(),
                 secrets: OnceCell::new(),
             }),
@@ -346,6 +349,21 @@ impl AwsClients {
             let (url, region) = iam::place(&region, settings.use_fips_endpoint, own)?;
             let config = config.to_builder().region(Region::new(region)).build();
             QueryClient::new(&iam::SERVICE, &config, Some(&url), self.short_calls()).await
+        });
+        made.await
+    }
+
+    /// Route 53, once the account is known to be right. It is one service for all regions of a partition.
+    pub(crate) async fn route53(&self) -> Result<&RestClient> {
+        let made = self.inner.route53.get_or_try_init(|| async {
+            let config = self.config().await?;
+            self.account_id().await?;
+            let settings = &self.inner.settings;
+            let region = config.region().map(ToString::to_string).unwrap_or_default();
+            let own = settings.endpoints.route53.as_deref();
+            let (url, region) = route53::place(&region, settings.use_fips_endpoint, own)?;
+            let config = config.to_builder().region(Region::new(region)).build();
+            RestClient::new(&route53::SERVICE, &config, &url, self.short_calls())
         });
         made.await
     }

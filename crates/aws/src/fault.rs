@@ -282,6 +282,7 @@ fn missing_action(call: &Call, message: Option<&str>) -> Option<String> {
         "ECR" => "ecr",
         "IAM" => "iam",
         "KMS" => "kms",
+        "Route 53" => "route53",
         "ServiceQuotas" => "servicequotas",
         "SecretsManager" => "secretsmanager",
         "Application Auto Scaling" => "application-autoscaling",

@@ -17,6 +17,7 @@ mod preflight;
 mod query;
 pub mod read_ahead;
 mod retry;
+mod route53;
 pub mod s3;
 mod settings;
 mod transport;

@@ -108,6 +108,8 @@ pub struct Endpoints {
     pub kms: Option<String>,
     /// CloudWatch Logs. Environment: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL`.
     pub logs: Option<String>,
+    /// Route 53. Environment: `AWS_ENDPOINT_URL_ROUTE_53`, `AWS_ENDPOINT_URL`.
+    pub route53: Option<String>,
     /// Environment: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
     pub s3: Option<String>,
     /// Secrets Manager. Environment: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`.
@@ -214,6 +216,7 @@ impl AwsSettings {
             (&mut endpoints.iam, "AWS_ENDPOINT_URL_IAM"),
             (&mut endpoints.kms, "AWS_ENDPOINT_URL_KMS"),
             (&mut endpoints.logs, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
+            (&mut endpoints.route53, "AWS_ENDPOINT_URL_ROUTE_53"),
             (&mut endpoints.s3, "AWS_ENDPOINT_URL_S3"),
             (
                 &mut endpoints.secretsmanager,
@@ -322,6 +325,7 @@ impl AwsSettings {
             ("endpoints.iam", &self.endpoints.iam),
             ("endpoints.kms", &self.endpoints.kms),
             ("endpoints.logs", &self.endpoints.logs),
+            ("endpoints.route53", &self.endpoints.route53),
             ("endpoints.s3", &self.endpoints.s3),
             ("endpoints.secretsmanager", &self.endpoints.secretsmanager),
             ("endpoints.servicequotas", &self.endpoints.servicequotas),

@@ -8,6 +8,7 @@ mod api;
 mod docker;
 mod images;
 mod written;
+mod zones;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -244,7 +245,7 @@ impl EcsWorld {
 
     /// Every resource that an endpoint is made of, in words, sorted: whatever is here and belongs to nobody is an orphan.
     /// Clusters but the platform's own, services, task definitions that are active, tasks and containers that run, target groups, listeners, rules, scalable targets, log groups, capacity
-    /// providers but those of AWS, Auto Scaling groups, launch templates.
+    /// providers but those of AWS, Auto Scaling groups, launch templates, records of hosted zones.
     #[must_use]
     pub fn everything(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -323,6 +324,7 @@ impl EcsWorld {
         );
         let told = self.instances("DescribeLaunchTemplates", &[]);
         add("launch template", api::values(&told, "launchTemplateName"));
+        add("record", self.all_records());
         add(
             "container",
             self.containers()

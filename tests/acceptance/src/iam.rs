@@ -5,6 +5,7 @@ mod ecs;
 mod gate;
 mod machines;
 mod policy;
+mod route53;
 
 pub use gate::Gate;
 pub use policy::Policy;

@@ -179,6 +179,7 @@ pub fn reached(url: &str) -> String {
     ecs            = "{url}"
     ecr            = "{url}"
     elbv2          = "{url}"
+    route53        = "{url}"
     cloudwatch     = "{url}"
     ec2            = "{url}"
     iam            = "{url}"

@@ -16,7 +16,7 @@ const REGISTRY: &str =
     r#"{"Statement": [{"Effect": "Allow", "Action": ["dynamodb:*", "s3:*"], "Resource": "*"}]}"#;
 
 /// What the policies of the guide are about; the others are the registry's.
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "acm:",
     "application-autoscaling:",
     "autoscaling:",
@@ -27,6 +27,7 @@ const SERVICES: [&str; 12] = [
     "elasticloadbalancing:",
     "iam:",
     "logs:",
+    "route53:",
     "servicequotas:",
     "ssm:",
 ];
@@ -61,6 +62,9 @@ struct World {
     policy: Policy,
     /// The same of instances.
     machines: Policy,
+    /// The same of names.
+    names: Policy,
+    zone: String,
     registry: Policy,
 }
 
@@ -73,18 +77,22 @@ impl World {
         // Which lies elsewhere, and is asked for there.
         let other = ecs.certificate_in_iam("other", "2100-01-01T00:00:00Z");
         ecs.add_certificate(&listener, &other);
+        let zone = ecs.zone("example.com");
         Some(Self {
             listener,
             gate: Gate::before(http::address(&ecs.part.url)),
             policy: Policy::in_guide("policy"),
             machines: Policy::in_guide("policy of instances"),
+            names: Policy::in_guide("policy of names").about("Z0123456789ABCDEFGHIJ", &zone),
+            zone,
             registry: Policy::read(REGISTRY),
             ecs,
         })
     }
 
     fn admit(&self, policy: &Policy) {
-        self.gate.admit(&[policy, &self.machines, &self.registry]);
+        self.gate
+            .admit(&[policy, &self.machines, &self.names, &self.registry]);
     }
 
     fn workspace(&self) -> Workspace {
@@ -104,8 +112,8 @@ impl World {
     /// In a cluster of its own and on instances of its own, too.
     fn on_a_rule(&self, environment: &str) -> String {
         let ingress = format!(
-            "listener_arn = \"{}\"\n    host_headers = [\"digits.example.com\"]\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
-            self.listener
+            "listener_arn = \"{}\"\n    domain_name = \"digits.example.com\"\n    zone_id = \"{}\"\n    path_patterns = [\"/v2/*\"]\n    priority_range = \"100-199\"",
+            self.listener, self.zone
         );
         let blocks = self.ecs.blocks_with_own_cluster(&ingress);
         let blocks = blocks.replacen("ecs {", &format!("ecs {{\n  {MACHINES}"), 1);
@@ -191,6 +199,7 @@ fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {
         .collect();
     let mut said = world.policy.actions();
     said.extend(world.machines.actions());
+    said.extend(world.names.actions());
     println!(
         "policy of an endpoint on ECS: {} actions, {} seen",
         said.len(),

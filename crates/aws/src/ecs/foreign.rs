@@ -115,6 +115,7 @@ pub(super) async fn read(account: &Account, id: &EndpointId) -> Result<Foreign> 
         efs: None,
         network: shape.network,
         ingress: before.found.ingress.clone(),
+        dns: None,
     };
     let spec = spec(id, ecs, task.variant, &before, scaled)?;
     let port = match before.found.front.kind {

@@ -7,6 +7,7 @@ use mlops_core::target::{RevisionName, Server};
 use mlops_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use super::dns::Named;
 use super::names;
 use crate::elb::{Front, FrontKind, Owner};
 
@@ -28,6 +29,9 @@ pub(super) struct Handle {
     pub(super) log_group: String,
     /// The region of all of it.
     pub(super) region: String,
+    /// The name that clients know it by, beside the front's own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) dns: Option<Named>,
     /// What ran here before the endpoint, if it was taken over. It stays in the handle once it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) found: Option<FoundRevision>,
@@ -51,7 +55,19 @@ impl Handle {
             FrontKind::Listener => Some(self.front.slot),
             FrontKind::Rule => None,
         };
-        Server::new(self.front.url.clone(), port, self)
+        Server::new(self.url(), port, self)
+    }
+
+    /// Where clients reach it: scheme and port are the front's, whatever the name.
+    fn url(&self) -> String {
+        let own = &self.front.url;
+        let Some((scheme, host)) = own.split_once("://").filter(|_| self.dns.is_some()) else {
+            return own.clone();
+        };
+        let port = host.rsplit_once(':').map(|(_, port)| format!(":{port}"));
+        let name = self.dns.as_ref().map(|named| named.domain_name.as_str());
+        let (name, port) = (name.unwrap_or(host), port.unwrap_or_default());
+        format!("{scheme}://{name}{port}")
     }
 
     /// Whether the server is where `spec` wants one.

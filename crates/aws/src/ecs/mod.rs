@@ -10,6 +10,7 @@
 
 mod calls;
 pub(crate) mod clusters;
+mod dns;
 mod efs;
 mod environment;
 mod foreign;
@@ -47,10 +48,11 @@ use mlops_core::rollout::query::ServerQuery;
 use mlops_core::saga::Progress;
 use mlops_core::serving::{SmokeReport, SmokeRequest, TaskArtifacts};
 use mlops_core::target::{
-    Alarm, Finding, Foreign, Observation, PreflightAsked, Probe, Provision, ProvisionRequest,
-    Revision, RevisionName, Routing, Server, Target, Watched,
+    Alarm, Announcement, Finding, Foreign, Naming, Observation, PreflightAsked, Probe, Provision,
+    ProvisionRequest, Revision, RevisionName, Routing, Server, Target, Watched,
 };
 use mlops_core::{Error, Result};
+use serde_json::Value;
 
 use self::foreign::Found;
 use self::handle::Handle;
@@ -234,6 +236,26 @@ impl Target for EcsTarget {
         steps::steps(&self.account, request)
     }
 
+    fn naming(&self, spec: &EndpointSpec, server: Option<&Server>) -> Naming {
+        dns::naming(spec, server)
+    }
+
+    async fn announce(
+        &self,
+        asked: &Announcement,
+        checkpoint: Option<&Value>,
+    ) -> Result<Progress<Server, Value>> {
+        dns::announce(&self.account, asked, checkpoint).await
+    }
+
+    async fn withdraw(&self, asked: &Announcement, has_begun: bool) -> Result<Progress<()>> {
+        dns::withdraw(&self.account, asked, has_begun).await
+    }
+
+    async fn unnamed(&self, server: &Server) -> Result<Option<String>> {
+        dns::unnamed(&self.account, &server.handle()?).await
+    }
+
     async fn ensure_revision(&self, server: &Server, revision: &Revision) -> Result<Progress<()>> {
         revision::ensure(&self.account, &server.handle()?, revision).await
     }
@@ -333,6 +355,9 @@ impl Target for EcsTarget {
     }
 
     async fn teardown(&self, server: &Server, drain_seconds: u64) -> Result<Progress<()>> {
+        if let Some(record) = dns::left(server) {
+            return dns::close(&self.account, &record).await;
+        }
         teardown::teardown(&self.account, &server.handle()?, drain_seconds).await
     }
 

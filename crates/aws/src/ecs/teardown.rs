@@ -10,6 +10,7 @@ use mlops_core::target::RevisionName;
 
 use super::Account;
 use super::clusters;
+use super::dns;
 use super::handle::Handle;
 use super::logs;
 use super::machines;
@@ -19,7 +20,7 @@ use super::tags;
 use crate::elb::Release;
 use crate::elb::names::may_be_of;
 
-/// The front first: while it stands, it takes requests that a server in its place could answer. Then every revision, the
+/// The name before anything, so that it never leads nowhere. Then the front: while it stands, it takes requests that a server in its place could answer. Then every revision, the
 /// lease, the log group, and the endpoint's own instances and cluster. A server of the same endpoint that took its place keeps what is its own,
 /// the log group and the cluster.
 pub(super) async fn teardown(
@@ -30,6 +31,11 @@ pub(super) async fn teardown(
     let owner = &handle.owner;
     let still = still_leaving(account, handle, drain_seconds).await?;
     if let pending @ Progress::Pending { .. } = still {
+        return Ok(pending);
+    }
+    if let Some(record) = handle.dns.as_ref().and_then(|named| named.record.as_ref())
+        && let pending @ Progress::Pending { .. } = dns::close(account, record).await?
+    {
         return Ok(pending);
     }
     let services = services_of_endpoint(account, handle).await?;

@@ -10,6 +10,7 @@ mod failures;
 mod kills;
 mod life;
 mod log_group;
+mod names;
 mod ownership;
 mod scaled;
 mod seen;
@@ -109,6 +110,7 @@ pub(super) fn ecs_spec() -> EcsSpec {
             load_balancer_arn: "arn:balancer".to_owned(),
             port: SlotChoice::Leased(SlotChoice::PORTS),
         },
+        dns: None,
     }
 }
 
@@ -129,6 +131,7 @@ pub(super) fn handle() -> Handle {
         cluster: spec.cluster,
         owns_cluster: false,
         log_group: "/mlops/endpoints/models/digits".to_owned(),
+        dns: None,
         found: None,
         region: "eu-west-1".to_owned(),
     }

@@ -1,11 +1,12 @@
 //! What an ingress names, and where clients find what is added to it.
 
-use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, ProtocolEnum};
+use aws_sdk_elasticloadbalancingv2::types::{IpAddressType, Listener, LoadBalancer, ProtocolEnum};
 use mlops_core::endpoint::spec::IngressSpec;
 use mlops_core::{Error, Result};
 
 use super::calls::{Blame, about, nowhere, or_missing, run};
 use super::{Balancers, Front, FrontKind};
+use crate::route53::Alias;
 
 /// A load balancer, and the listener on it that a rule is for.
 #[derive(Debug)]
@@ -85,6 +86,23 @@ impl Balancers {
                 arn,
             }),
             _ => Err(incomplete(&arn)),
+        }
+    }
+
+    /// What a name leads to that is to lead to this load balancer.
+    ///
+    /// # Errors
+    /// `Invalid` at `ingress.load_balancer_arn` for one that does not exist.
+    pub(crate) async fn alias(&self, arn: &str) -> Result<Alias> {
+        let found = self.load_balancer(arn, Blame::LoadBalancer).await?;
+        let kind = found.ip_address_type.as_ref().map(IpAddressType::as_str);
+        match (found.dns_name, found.canonical_hosted_zone_id) {
+            (Some(dns_name), Some(zone_id)) => Ok(Alias {
+                dns_name,
+                zone_id,
+                is_dual: kind.is_some_and(|kind| kind.starts_with("dualstack")),
+            }),
+            _ => Err(incomplete(arn)),
         }
     }
 

@@ -60,7 +60,10 @@ impl Preflight {
         let Some(default) = found.and_then(|found| found.certificate) else {
             return Vec::new();
         };
-        let hosts = whole(host_headers);
+        let mut hosts = whole(host_headers);
+        // The one by which most clients come, even where a pattern lets it in.
+        let name = around.ecs.dns.as_ref().map(|dns| &*dns.domain_name);
+        hosts.extend(name.filter(|name| !hosts.iter().any(|host| host.eq_ignore_ascii_case(name))));
         match self.shown(listener_arn, default).await {
             Ok(shown) => judge(
                 listener_arn,

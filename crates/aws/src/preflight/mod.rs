@@ -7,6 +7,7 @@ pub(crate) mod acm;
 mod balancer;
 mod certificate;
 mod cluster;
+mod dns;
 pub(crate) mod ec2;
 #[cfg(test)]
 mod fixtures;
@@ -49,6 +50,7 @@ use crate::elb::{Balancer, Balancers};
 use crate::images::Registries;
 use crate::once::Once;
 use crate::retry::Patience;
+use crate::route53::Zone;
 
 /// A plan waits no longer than this for a check; all of them look side by side.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -89,6 +91,7 @@ pub(crate) struct Preflight {
     taken: Once<Taken>,
     certificate_arns: Once<Vec<String>>,
     certificates: Once<Certificate>,
+    zones: Once<Zone>,
     planned: Planned,
     planned_services: PlannedServices,
     quotas: Once<Quotas>,
@@ -133,6 +136,7 @@ impl Preflight {
             taken: Once::default(),
             certificate_arns: Once::default(),
             certificates: Once::default(),
+            zones: Once::default(),
             planned: Planned::default(),
             planned_services: PlannedServices::default(),
             quotas: Once::default(),
@@ -165,6 +169,7 @@ impl Preflight {
             Check::LoadBalancer => Box::pin(self.look_at_balancer(around)),
             Check::Quotas => Box::pin(self.look_at_quotas(around)),
             Check::Certificate => Box::pin(self.look_at_certificate(around)),
+            Check::Dns => Box::pin(self.look_at_dns(around)),
             Check::Credentials => Box::pin(async { self.look_at_credentials(around) }),
         }
     }

@@ -1,5 +1,6 @@
 //! Services that are asked with forms and answer with XML: the Query protocol of AWS, for those of which a few reads are needed and whose SDK is large.
-//! Beside it, of the same make, those that are asked and answer with JSON ([`JsonService`]).
+//! Beside it, of the same make, those that are asked and answer with JSON ([`JsonService`]), and those that are asked by path and answer with XML
+//! ([`RestService`]).
 //! Why: `docs/decisions/0026-query-protocol.md`.
 //!
 //! A [`Service`] has a name, a version and a place; a call is an action and a [`Form`]; the answer is an [`Element`]. It goes by the credentials,
@@ -10,6 +11,7 @@ mod form;
 mod json;
 mod place;
 mod refusal;
+mod rest;
 mod xml;
 
 #[cfg(test)]
@@ -38,6 +40,7 @@ use mlops_core::{Error, Result};
 pub(crate) use self::form::Form;
 pub(crate) use self::json::{JsonClient, JsonService};
 use self::refusal::Refusal;
+pub(crate) use self::rest::{Asked, RestClient, RestService};
 pub(crate) use self::xml::Element;
 use crate::fault::{Call, Failure};
 use crate::retry::Retries;

@@ -19,6 +19,14 @@ impl Refusal {
         let within = answer.child("Errors").unwrap_or(&answer);
         let error = within.child("Error").unwrap_or(within);
         let of = |name: &str| error.text(name).map(str::to_owned);
+        if answer.is("InvalidChangeBatch") {
+            // Route 53 gives its reasons in a list.
+            let reasons: Vec<&str> = answer.each("Messages", "Message").collect();
+            return Self::new(
+                Some("InvalidChangeBatch".to_owned()),
+                Some(reasons.join("; ")),
+            );
+        }
         Self::new(of("Code"), of("Message"))
     }
 
@@ -62,6 +70,11 @@ mod tests {
                 "<?xml version=\"1.0\"?><Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors><RequestID>1</RequestID></Response>",
                 Some("UnauthorizedOperation"),
                 Some("no"),
+            ),
+            (
+                "<InvalidChangeBatch><Messages><Message>one</Message><Message>two</Message></Messages></InvalidChangeBatch>",
+                Some("InvalidChangeBatch"),
+                Some("one; two"),
             ),
             ("<html><body>Bad Gateway</body></html>", None, None),
             ("Bad Gateway", None, None),

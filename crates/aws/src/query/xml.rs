@@ -99,9 +99,20 @@ impl Element {
         self.listed(name, "item")
     }
 
-    fn listed(&self, name: &str, each: &'static str) -> impl Iterator<Item = &Self> {
+    /// The same of a list whose members are called `each`.
+    pub(crate) fn listed(&self, name: &str, each: &'static str) -> impl Iterator<Item = &Self> {
         let list = self.child(name).into_iter();
         list.flat_map(move |list| list.children.iter().filter(move |child| child.name == each))
+    }
+
+    /// Whether it is called so.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// What stands in the members of a list whose members are called `each`.
+    pub(crate) fn each(&self, name: &str, each: &'static str) -> impl Iterator<Item = &str> {
+        self.listed(name, each).map(|member| member.text.trim())
     }
 
     /// What stands in the members of the list of this name in it.

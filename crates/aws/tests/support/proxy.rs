@@ -146,7 +146,7 @@ impl Proxy {
         lock(&self.state).targets.clone()
     }
 
-    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, EC2, EC2 Auto Scaling, CloudWatch, CloudWatch Logs and Application Auto Scaling.
+    /// The operations that were called, in order, as IAM calls them: of ECS, Elastic Load Balancing, EC2, EC2 Auto Scaling, CloudWatch, CloudWatch Logs, Route 53 and Application Auto Scaling.
     pub fn actions(&self) -> Vec<String> {
         lock(&self.state).actions.clone()
     }
@@ -217,7 +217,10 @@ impl Route {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
         let text = String::from_utf8_lossy(&body).into_owned();
-        let is_form = named.is_none() && text.starts_with("Action=");
+        let named = named.or_else(|| of_zone(&parts).map(str::to_owned));
+        let is_zone = of_zone(&parts).is_some();
+        // Both are refused in XML.
+        let is_form = is_zone || named.is_none() && text.starts_with("Action=");
         let of_form = || text.strip_prefix("Action=")?.split('&').next();
         let operation = named
             .or_else(|| of_form().map(str::to_owned))
@@ -350,6 +353,7 @@ fn action(parts: &Parts, operation: &str) -> String {
     let target = parts.headers.get("x-amz-target");
     let target = target.and_then(|target| target.to_str().ok());
     let service = match target.and_then(|target| target.split('.').next()) {
+        None if of_zone(parts).is_some() => "route53",
         None if is_signed_for(parts, "monitoring") => "cloudwatch",
         None if is_signed_for(parts, "ec2") => "ec2",
         None if is_signed_for(parts, "autoscaling") => "autoscaling",
@@ -359,6 +363,17 @@ fn action(parts: &Parts, operation: &str) -> String {
         Some(_) => "ecs",
     };
     format!("{service}:{operation}")
+}
+
+/// The operation of Route 53, which path and method tell.
+fn of_zone(parts: &Parts) -> Option<&'static str> {
+    let path = parts.uri.path().strip_prefix("/2013-04-01/")?;
+    Some(match (parts.method.as_str(), path.split('/').nth(2)) {
+        _ if path.starts_with("change/") => "GetChange",
+        ("POST", Some("rrset")) => "ChangeResourceRecordSets",
+        (_, Some("rrset")) => "ListResourceRecordSets",
+        _ => "GetHostedZone",
+    })
 }
 
 /// Whether this service is meant; of forms nothing else tells.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::deployment::{DeploymentId, DeploymentRef};
 use super::drift::autoscaling_drift;
 use super::events::Note;
+use super::naming::{Renaming, renaming};
 use super::outcome::Outcome;
 use super::plan::{self, Action, ServerChange, VariantChange};
 use super::record::EndpointRecord;
@@ -130,6 +131,11 @@ async fn apply_under_lease(
     if takes_over {
         plan.server = ServerChange::TakeOver;
     }
+    let target = deps.target.as_ref();
+    let renaming = renaming(target, &request.spec, prior.as_ref(), plan.server).await?;
+    if plan.action == Action::None && renaming.announces {
+        plan.action = Action::Update;
+    }
     if let (Action::None, Some(record)) = (plan.action, &prior) {
         let drift = autoscaling_drift(deps.target.as_ref(), record).await?;
         if drift.is_empty() {
@@ -170,6 +176,7 @@ async fn apply_under_lease(
         by: run.by.clone(),
         smokes_at_start: deps.target.smokes_at_start(),
         aside,
+        renaming,
     };
     run.deploy(prepare::deployment(
         &request.spec,
@@ -305,6 +312,7 @@ async fn delete_under_lease(deps: &Deps, run: &Run, identity: &str) -> Result<Ou
         by: run.by.clone(),
         smokes_at_start: false,
         aside: BTreeMap::new(),
+        renaming: Renaming::default(),
     };
     run.deploy(prepare::deletion(prior, who)).await
 }

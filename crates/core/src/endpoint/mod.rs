@@ -11,6 +11,7 @@ pub mod deployment;
 mod drift;
 pub mod events;
 mod hooks;
+mod naming;
 mod outcome;
 mod percent;
 mod period;
@@ -36,6 +37,7 @@ pub use control::{
 };
 pub use deployment::{DeploymentId, DeploymentRef};
 pub use drift::autoscaling_drift;
+pub use naming::naming_drift;
 pub use outcome::{Outcome, Stopped};
 pub use percent::Percent;
 pub use period::Period;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deployment::DeploymentRef;
+use super::naming::Renaming;
 use super::plan::{EndpointPlan, ServerChange, VariantChange};
 use super::record::{EndpointRecord, Leftovers, settled};
 use super::spec::{DeletionPolicy, EndpointSpec, Strategy};
@@ -23,6 +24,8 @@ pub(super) struct Who {
     pub(super) smokes_at_start: bool,
     /// Alarms that it does not go by.
     pub(super) aside: BTreeMap<String, String>,
+    /// What becomes of the endpoint's name.
+    pub(super) renaming: Renaming,
 }
 
 pub(super) fn deployment(
@@ -126,6 +129,7 @@ pub(super) fn deployment(
     };
     old_revisions.retain(|name| !stays(name));
     retire.revisions.extend(old_revisions);
+    retire.servers.extend(who.renaming.left);
     // A server that was just brought up has nothing to be given back.
     let before = prior
         .as_ref()
@@ -157,6 +161,7 @@ pub(super) fn deployment(
         rollout,
         retire,
         aside: who.aside,
+        announces: who.renaming.announces,
         bound: Vec::new(),
         by: who.by,
     })
@@ -208,6 +213,7 @@ pub(super) fn deletion(prior: EndpointRecord, who: Who) -> DeploymentRequest {
         },
         prior: Some(prior),
         aside: BTreeMap::new(),
+        announces: false,
         bound: Vec::new(),
         by: who.by,
     }

@@ -8,14 +8,14 @@ use super::ports::EndpointPorts;
 use super::prepare::is_unseen;
 use super::state::{DeploymentKind, DeploymentRequest, EndpointState, ServerReader};
 use super::steps::{
-    Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HandOver, HandOverInput,
-    HealthInput, Hold, HoldCapacity, HoldCapacityInput, HoldInput, MakeRevisions, Prove,
-    ProveInput, Retire, RetireInput, Scaled, Standby, Teardown, TeardownInput,
+    Announce, Autoscale, AutoscaleInput, CheckHealth, EnsureInput, EnsureRevisions, HandOver,
+    HandOverInput, HealthInput, Hold, HoldCapacity, HoldCapacityInput, HoldInput, MakeRevisions,
+    Prove, ProveInput, Retire, RetireInput, Scaled, Standby, Teardown, TeardownInput,
 };
 use crate::error::{Error, Result};
 use crate::rollout::{Move, Rollout, RolloutInput};
 use crate::saga::{BoxNode, SagaId, lift, wire, wire_pivot};
-use crate::target::{Provision, RevisionName};
+use crate::target::{Announcement, Provision, RevisionName};
 
 /// The saga's name.
 pub(super) const NAME: &str = "endpoint";
@@ -70,6 +70,9 @@ pub(super) fn saga(
         if shifts {
             nodes.push(hand_over(ports, server));
         }
+        if request.announces {
+            nodes.push(announce(ports, server));
+        }
     } else {
         nodes.extend(watched(request, ports, server, shifts));
     }
@@ -113,6 +116,9 @@ fn watched(
     }
     if shifts {
         nodes.push(rollout(ports, server));
+    }
+    if request.announces {
+        nodes.push(announce(ports, server));
     }
     let stands_by = request
         .rollout
@@ -312,6 +318,24 @@ fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<
         input,
         |state| &mut state.rollout,
         |state| &state.rollout,
+    )
+}
+
+fn announce(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<EndpointState> {
+    let input = move |state: &EndpointState| {
+        let request = &state.request;
+        Ok(Announcement {
+            server: state.server(server)?,
+            target: request.spec.target.clone(),
+            previous: request.prior.as_ref().map(|prior| prior.server.clone()),
+            deployment: request.deployment.clone(),
+        })
+    };
+    wire::<_, Announce>(
+        ports.clone(),
+        input,
+        |state| &mut state.announce,
+        |state| &state.announce,
     )
 }
 

@@ -3,6 +3,7 @@
 mod autoscaling;
 mod capacity;
 mod cluster;
+mod dns;
 mod ecs;
 mod efs;
 mod gpu;
@@ -17,6 +18,7 @@ pub use autoscaling::{
 };
 pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
 pub use cluster::own_cluster;
+pub use dns::DnsSpec;
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STABILIZATION_WINDOW_ON_ECS,
     STARTUP_TIMEOUT_ON_ECS, SlotChoice, TERMINATE_AFTER_ON_ECS, default_log_retention_days,

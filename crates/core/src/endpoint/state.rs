@@ -10,8 +10,8 @@ use super::plan::ServerChange;
 use super::record::{EndpointRecord, Leftovers};
 use super::spec::EndpointSpec;
 use super::steps::{
-    Autoscale, CheckHealth, EnsureRevisions, HandOver, Hold, HoldCapacity, MakeRevisions, Prove,
-    Retire, Scaled, Teardown,
+    Announce, Autoscale, CheckHealth, EnsureRevisions, HandOver, Hold, HoldCapacity, MakeRevisions,
+    Prove, Retire, Scaled, Teardown,
 };
 use crate::error::{Error, Result};
 use crate::names::{VariantName, VersionId};
@@ -67,6 +67,9 @@ pub struct DeploymentRequest {
     /// Alarms that had gone off before anything was made, and what they said.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aside: BTreeMap<String, String>,
+    /// Whether the server gets its name, another one, or none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announces: bool,
     /// Versions that this deployment bound the endpoint to.
     pub bound: Vec<VersionId>,
     /// Who asked, for people.
@@ -104,6 +107,9 @@ pub struct EndpointState {
     /// The old ones stand by.
     #[serde(default)]
     pub hold: Slot<Hold>,
+    /// Clients find the server by its name.
+    #[serde(default)]
+    pub announce: Slot<Announce>,
     /// How many instances there are is the autoscaler's to say.
     #[serde(default)]
     pub autoscale: Slot<Autoscale>,
@@ -131,6 +137,7 @@ impl EndpointState {
             hold_capacity: Slot::default(),
             rollout: Slot::default(),
             hand_over: Slot::default(),
+            announce: Slot::default(),
             hold: Slot::default(),
             autoscale: Slot::default(),
             retire: Slot::default(),
@@ -138,8 +145,11 @@ impl EndpointState {
         }
     }
 
-    /// The server that this deployment works on: the one it brought up, else the one that ran.
+    /// The server that this deployment works on: the one it brought up, else the one that ran; as clients know it by now.
     pub(super) fn server(&self, reader: Option<ServerReader>) -> Result<Server> {
+        if let Some(named) = self.announce.output() {
+            return Ok(named.clone());
+        }
         let server = match (&self.provision, reader) {
             (Some(state), Some(reader)) => reader(state)?,
             _ => self

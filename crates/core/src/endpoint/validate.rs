@@ -5,6 +5,7 @@ mod autoscaling;
 mod capacity;
 mod change;
 mod cron;
+mod dns;
 mod ecs;
 mod efs;
 mod gpu;

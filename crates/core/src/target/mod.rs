@@ -8,6 +8,7 @@
 //! Conformance: [`crate::conformance::target`].
 
 mod foreign;
+mod naming;
 mod preflight;
 mod provision;
 pub mod slots;
@@ -19,8 +20,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use foreign::Foreign;
+pub use naming::{Announcement, Naming};
 pub use preflight::{Asked as PreflightAsked, Check, Finding, FrontChange, Verdict};
 pub use provision::{Provision, ProvisionRequest, ProvisionState};
 pub use targets::Targets;
@@ -92,6 +95,39 @@ pub trait Target: Send + Sync {
     /// The target's own steps that bring up a server for `request`, in order. Pure: nothing is
     /// started, looked up or leased here. [`Server`] is their outcome.
     fn steps(&self, request: &ProvisionRequest) -> Result<Provision>;
+
+    /// How the name that clients know `server` by differs from what `spec` asks for. Pure. A target that knows no names says nothing.
+    fn naming(&self, spec: &EndpointSpec, server: Option<&Server>) -> Naming {
+        let _ = (spec, server);
+        Naming {
+            is_same: true,
+            ..Naming::default()
+        }
+    }
+
+    /// Makes the name that is asked for lead to the server, and answers the server as clients know it then. What has the name and is not the endpoint's is
+    /// left, and a conflict. `checkpoint` is that of the last call; it is never null.
+    async fn announce(
+        &self,
+        asked: &Announcement,
+        checkpoint: Option<&Value>,
+    ) -> Result<Progress<Server, Value>> {
+        let _ = checkpoint;
+        Ok(Progress::Done(asked.server.clone()))
+    }
+
+    /// Takes back what [`Target::announce`] did for the same deployment: the name leads to where it led before. `has_begun` is whether that came beyond
+    /// looking.
+    async fn withdraw(&self, asked: &Announcement, has_begun: bool) -> Result<Progress<()>> {
+        let _ = (asked, has_begun);
+        Ok(Progress::Done(()))
+    }
+
+    /// Why clients do not find the server by its name any more; `None` while they do, and for one without a name. It only reads.
+    async fn unnamed(&self, server: &Server) -> Result<Option<String>> {
+        let _ = server;
+        Ok(None)
+    }
 
     /// Loads `revision` beside those that run, without weight. `Done` once it answers smoke
     /// requests. A revision that can never load is an error of class `Invalid` whose message is

@@ -23,6 +23,8 @@ pub enum Check {
     LoadBalancer,
     /// The certificate that it shows them.
     Certificate,
+    /// The zone that gets a record of the endpoint's name, and what has the name.
+    Dns,
     /// What the account may have of all this.
     Quotas,
     /// How long the credentials last with which all is done.
@@ -31,7 +33,7 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Roles,
         Self::Permissions,
         Self::Cluster,
@@ -39,6 +41,7 @@ impl Check {
         Self::Images,
         Self::LoadBalancer,
         Self::Certificate,
+        Self::Dns,
         Self::Quotas,
         Self::Credentials,
     ];
@@ -53,6 +56,7 @@ impl Check {
             Self::Images => "images",
             Self::LoadBalancer => "load_balancer",
             Self::Certificate => "certificate",
+            Self::Dns => "dns",
             Self::Quotas => "quotas",
             Self::Credentials => "credentials",
         }

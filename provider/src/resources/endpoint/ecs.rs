@@ -11,6 +11,7 @@ use tfplugin::{Attr, Diagnostics, validate};
 
 use super::capacity::{self, Efs, Share};
 use super::cluster;
+use super::dns;
 use super::from_record::unless;
 use super::machines::{self, Asg};
 use super::model::{parsed, refuse};
@@ -70,6 +71,10 @@ tfplugin::object! {
         pub(crate) priority: Attr<u16>,
         /// Where the priority comes from.
         pub(crate) priority_range: Attr<String>,
+        /// The name that clients know it by.
+        pub(crate) domain_name: Attr<String>,
+        /// The zone that gets a record of it.
+        pub(crate) zone_id: Attr<String>,
     }
 }
 
@@ -159,7 +164,7 @@ pub(super) fn network() -> Block {
 
 /// Declares `ingress`.
 pub(super) fn ingress() -> Block {
-    Block::new()
+    let block = Block::new()
         .describe(
             "How clients reach an endpoint on ECS: a listener of its own on a load balancer, or a rule of its own on a listener. \
              Load balancer and listener exist already and stay as they are.",
@@ -191,7 +196,8 @@ pub(super) fn ingress() -> Block {
         .attribute(
             "priority_range",
             text("The priorities to choose from. Default `20000-39999`. The priority is leased in the registry, and one that somebody else has is passed over."),
-        )
+        );
+    dns::declared(block)
 }
 
 /// What the three blocks ask for. `None` while some of it is unknown or, with a problem noted, wrong.
@@ -225,6 +231,7 @@ pub(super) fn spec(
         efs: capacity::file_system(&ecs.efs)?,
         network: network?,
         ingress: ingress?,
+        dns: dns::spec(state.ingress.known()?)?,
     })
 }
 
@@ -265,7 +272,10 @@ fn ingress_spec(ingress: &Ingress, problems: &mut Diagnostics) -> Option<Ingress
             SlotChoice::PRIORITIES,
             problems,
         )?,
-        host_headers: convert::known_list(&ingress.host_headers)?.unwrap_or_default(),
+        host_headers: dns::hosts(
+            convert::known_list(&ingress.host_headers)?,
+            dns::spec(ingress)?.as_ref(),
+        ),
         path_patterns: convert::known_list(&ingress.path_patterns)?.unwrap_or_default(),
     })
 }
@@ -306,6 +316,8 @@ pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
         path_patterns: Attr::Null,
         priority: Attr::Null,
         priority_range: Attr::Null,
+        domain_name: Attr::Null,
+        zone_id: Attr::Null,
     };
     match &spec.ingress {
         IngressSpec::Listener {
@@ -327,5 +339,6 @@ pub(super) fn imported(spec: &EcsSpec) -> (Ecs, Network, Ingress) {
             ingress.path_patterns = list(path_patterns);
         }
     }
+    dns::import(&mut ingress, spec.dns.as_ref(), &spec.ingress);
     (ecs, network, ingress)
 }

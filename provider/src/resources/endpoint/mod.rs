@@ -7,6 +7,7 @@ mod capacity;
 mod cluster;
 mod cost;
 mod deploy;
+mod dns;
 mod ecs;
 mod foreign;
 mod from_record;
@@ -205,6 +206,10 @@ impl Resource<Client> for EndpointResource {
             .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
         let mut state = from_record::state(&request.state, &record, &client.tags, serves);
         autoscaling::drifted(&mut state, &record, &drift);
+        let drift = client.naming_drift(&record).await;
+        let drift = drift
+            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
+        dns::drifted(&mut state, drift.as_ref());
         state.estimated_monthly_cost_usd = cost::of(client, &record.spec);
         state.arn = front::arn_of(client, &record);
         Ok(Some(Refreshed::new(state)))

@@ -17,6 +17,7 @@ use super::call::{self, Call};
 use super::ecs;
 use super::machines;
 use super::policy::Policy;
+use super::route53;
 use crate::part::authorization;
 
 #[derive(Debug, Default)]
@@ -140,7 +141,7 @@ enum Asked {
     Json { service: String, operation: String },
     /// Elastic Load Balancing, CloudWatch, EC2, EC2 Auto Scaling or IAM: a form.
     Form,
-    /// S3.
+    /// S3 or Route 53.
     Rest,
     /// Who one is may be asked by everybody.
     Oneself,
@@ -196,6 +197,11 @@ impl Asked {
             }
             Self::Form if is_signed_for(head, "iam") => ecs::iam(&String::from_utf8_lossy(body)),
             Self::Form => ecs::elb(&String::from_utf8_lossy(body)),
+            Self::Rest if route53::is_asked(head.uri.path()) => route53::calls(
+                head.method.as_str(),
+                head.uri.path(),
+                &String::from_utf8_lossy(body),
+            ),
             Self::Rest => call::s3(
                 head.method.as_str(),
                 head.uri.path(),

@@ -62,6 +62,16 @@ impl Policy {
         actions.cloned().collect()
     }
 
+    /// The same policy about what is `meant`, where `written` stands in its resources.
+    #[must_use]
+    pub fn about(mut self, written: &str, meant: &str) -> Self {
+        let resources = self.0.iter_mut().flat_map(|one| &mut one.resources);
+        for resource in resources {
+            *resource = resource.replace(written, meant);
+        }
+        self
+    }
+
     /// The same policy without this action.
     #[must_use]
     pub fn without(&self, action: &str) -> Self {
@@ -92,6 +102,7 @@ impl Statement {
                 "StringLike" | "ArnEquals" => (false, false),
                 "StringEquals" => (false, true),
                 "ForAllValues:StringLike" => (true, false),
+                "ForAllValues:StringEquals" => (true, true),
                 other => panic!("the condition {other} in {statement}"),
             };
             let keys = keys.as_object().expect("condition keys");

@@ -113,6 +113,8 @@ impl ProvisionState for Bringing {
             owns_cluster: self.owns_cluster,
             log_group: self.log_group.clone(),
             region,
+            // It gets its name once it serves.
+            dns: None,
             found,
         };
         // A handle of names, numbers and text is always JSON.

@@ -73,6 +73,7 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
         Some("cloudwatch") => "CloudWatch",
         Some("ec2") => "EC2",
         Some("autoscaling") => "EC2 Auto Scaling",
+        Some("route53") => "Route 53",
         _ => "Elastic Load Balancing",
     };
     let call = format!("{service} {} on ", operation(action));

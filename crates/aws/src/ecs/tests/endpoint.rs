@@ -12,9 +12,9 @@ use mlops_core::Result;
 use mlops_core::clock::{Clock, RandomIds, SystemClock};
 use mlops_core::conformance::saga::{Killed, When};
 use mlops_core::endpoint::spec::{
-    AsgSpec, Autoscaling, Capacity, Compute, Container, EndpointSpec, HealthCheck, IngressSpec,
-    NetworkSpec, PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy, TargetSpec,
-    VariantSpec, own_cluster,
+    AsgSpec, Autoscaling, Capacity, Compute, Container, DnsSpec, EndpointSpec, HealthCheck,
+    IngressSpec, NetworkSpec, PortRange, RolloutSpec, RolloutStep, SlotChoice, Strategy,
+    TargetSpec, VariantSpec, own_cluster,
 };
 use mlops_core::endpoint::{
     ApplyRequest, DeleteRequest, Deps, EndpointRecord, Outcome, Percent, Period, apply, delete,
@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use super::super::{EcsTarget, EcsTargetSettings, names};
 use super::{ecs_spec, variant};
-use crate::query::Form;
+use crate::query::{Asked, Form};
 use crate::support::part::{self, Part};
 use crate::support::proxy::Proxy;
 use crate::support::table;
@@ -57,6 +57,8 @@ pub(super) struct Endpoint {
     pub(super) is_scaled: bool,
     pub(super) load_balancer: String,
     pub(super) subnets: Vec<String>,
+    /// A hosted zone of others, in which it has a name with each version, if it has any.
+    pub(super) zone: Option<String>,
     /// Of what its tasks run.
     pub(super) image: String,
     /// How much faster its processes' time runs.
@@ -122,6 +124,7 @@ fn clients(url: &str) -> AwsClients {
             ecs: url(),
             elbv2: url(),
             logs: url(),
+            route53: url(),
             ..Endpoints::default()
         },
         ..table::settings(&url().unwrap_or_default())
@@ -141,11 +144,12 @@ impl Endpoint {
         Some(Self::new(part::ecs_paper()?, image, FASTER).await)
     }
 
-    /// On paper, with a cluster that it makes itself. `None`, and the test is skipped, where that cannot be.
+    /// On paper, with a cluster that it makes itself, and known by a name. `None`, and the test is skipped, where that cannot be.
     pub(super) async fn on_paper() -> Option<Self> {
         let mut world = Self::on_paper_among_others().await?;
         world.owns_cluster = true;
         world.cluster = own_cluster(&world.load_balancer, &world.name);
+        world.zone = Some(world.make_zone().await);
         Some(world)
     }
 
@@ -194,6 +198,7 @@ impl Endpoint {
             is_scaled: true,
             load_balancer: load_balancer.expect("an ARN").to_owned(),
             subnets,
+            zone: None,
             image,
             faster,
         };
@@ -216,6 +221,43 @@ impl Endpoint {
         let client = self.direct.cloudwatch().await.expect("a client");
         let made = client.ask(self.direct.retries(), "PutMetricAlarm", &form, ALARM);
         made.await.expect("made");
+    }
+
+    /// A zone whose domain is the endpoint's name.
+    async fn make_zone(&self) -> String {
+        let own = self.name.as_str();
+        let body = format!(
+            "<CreateHostedZoneRequest><Name>{own}.io</Name><CallerReference>{own}</CallerReference></CreateHostedZoneRequest>"
+        );
+        let asked = Asked {
+            path: "/2013-04-01/hostedzone".to_owned(),
+            body: Some(body),
+        };
+        let client = self.direct.route53().await.expect("a client");
+        let made = client.ask(self.direct.retries(), "CreateHostedZone", asked, own);
+        let made = made.await.expect("made");
+        let id = made.child("HostedZone").and_then(|zone| zone.text("Id"));
+        let id = id.expect("an id");
+        id.strip_prefix("/hostedzone/").unwrap_or(id).to_owned()
+    }
+
+    /// What is in its zone beside what every zone has, in words.
+    async fn in_zone(&self) -> Vec<String> {
+        let Some(zone) = &self.zone else {
+            return Vec::new();
+        };
+        let asked = Asked {
+            path: format!("/2013-04-01/hostedzone/{zone}/rrset"),
+            body: None,
+        };
+        let client = self.direct.route53().await.expect("a client");
+        let told = client.ask(self.direct.retries(), "ListResourceRecordSets", asked, zone);
+        let told = told.await.expect("told");
+        let sets = told.listed("ResourceRecordSets", "ResourceRecordSet");
+        let sets = sets.filter_map(|set| Some((set.text("Type")?, set.text("Name")?)));
+        let own = sets.filter(|(kind, _)| !["NS", "SOA"].contains(kind));
+        own.map(|(kind, name)| format!("record {kind} of {name}"))
+            .collect()
     }
 
     /// The versions 1 and 2 of the model `digits`.
@@ -301,6 +343,9 @@ impl Endpoint {
                 last: 20_009,
             }),
         };
+        let name = format!("v{version}.{}.io", self.name);
+        let zone = self.zone.as_deref();
+        ecs.dns = zone.map(|zone| DnsSpec::new(&name, Some(zone)));
         let step = |traffic: u8| RolloutStep {
             traffic: Percent::from(traffic),
             bake: Period::ZERO,
@@ -441,11 +486,23 @@ impl Endpoint {
         let Some(record) = self.record().await else {
             return false;
         };
-        let seen = self.target().observe(&record.server).await.expect("seen");
+        let target = self.target();
+        let seen = target.observe(&record.server).await.expect("seen");
+        let unnamed = target.unnamed(&record.server).await.expect("seen");
+        let is_named = match &self.zone {
+            // A name and what says whose it is.
+            Some(_) => {
+                let url = format!("http://v{version}.{}.io:", self.name);
+                record.server.invoke_url.starts_with(&url) && self.in_zone().await.len() == 2
+            }
+            None => true,
+        };
         let [revision] = record.running.values().collect::<Vec<_>>()[..] else {
             return false;
         };
-        revision.workload.number() == Some(version)
+        unnamed.is_none()
+            && is_named
+            && revision.workload.number() == Some(version)
             && seen.revisions.len() == 1
             && seen.serves(&revision.name)
             && seen.routing == record.routing()
@@ -590,6 +647,7 @@ impl Endpoint {
         );
         left.extend(self.scaled().await);
         left.extend(self.machines().await);
+        left.extend(self.in_zone().await);
         let leases = self.records.dump().into_iter();
         let leases = leases.filter(|item| item.key.partition.starts_with("front#"));
         left.extend(leases.map(|item| format!("lease {:?}", item.key)));

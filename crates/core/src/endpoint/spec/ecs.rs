@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Capacity, EfsSpec, GpuType, HealthCheck, PortRange};
+use super::{Capacity, DnsSpec, EfsSpec, GpuType, HealthCheck, PortRange};
 use crate::endpoint::Period;
 
 /// The blocks `ecs`, `network` and `ingress`.
@@ -35,6 +35,9 @@ pub struct EcsSpec {
     pub network: NetworkSpec,
     /// How clients reach the endpoint.
     pub ingress: IngressSpec,
+    /// By which name they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsSpec>,
 }
 
 /// The default of [`VariantSpec::startup_timeout`](super::VariantSpec::startup_timeout) on ECS: a task waits for its network

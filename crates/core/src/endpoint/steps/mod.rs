@@ -1,5 +1,6 @@
 //! The endpoint saga's steps that are not the target's own and not the rollout.
 
+mod announce;
 mod capacity;
 mod ensure;
 mod health;
@@ -10,6 +11,7 @@ mod teardown;
 mod unseen;
 mod wait;
 
+pub use announce::Announce;
 pub use capacity::{Autoscale, AutoscaleInput, HoldCapacity, HoldCapacityInput, Scaled};
 pub use ensure::{EnsureInput, EnsureRevisions};
 pub use health::{CheckHealth, HealthInput, HealthSince};

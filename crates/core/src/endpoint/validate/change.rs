@@ -37,7 +37,7 @@ pub fn validate_change(before: &EndpointSpec, after: &EndpointSpec) -> Option<Er
     (is_same_slot && is_other_rule).then(|| {
         Error::invalid(format!(
             "the rule with priority {number} of {listener_arn} serves this endpoint until one with the new conditions does, \
-             and both cannot have that priority; change ingress.priority along with host_headers or path_patterns, \
+             and both cannot have that priority; change ingress.priority along with host_headers, path_patterns or domain_name, \
              or give an ingress.priority_range"
         ))
         .at("ingress.priority")

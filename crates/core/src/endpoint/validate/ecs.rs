@@ -1,6 +1,6 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
-use super::{capacity, efs, gpu, machines, tasks};
+use super::{capacity, dns, efs, gpu, machines, tasks};
 use crate::endpoint::Percent;
 use crate::endpoint::arn::Arn;
 use crate::endpoint::spec::{
@@ -69,6 +69,7 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     problems.extend(gpu::of(spec, ecs));
     problems.extend(efs::of(spec, ecs));
     problems.extend(ingress(&ecs.ingress));
+    problems.extend(dns::of(ecs));
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(spec));
     problems.extend(variants(spec, ecs.capacity.launch_type()));
