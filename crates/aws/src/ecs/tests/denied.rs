@@ -91,7 +91,7 @@ fn check_told(message: &str, action: &str) -> Result<(), String> {
 /// One operation of which one call is denied each time, and what has to be done afterwards.
 async fn denied(doing: Doing, action: &str, on_machines: bool) -> Result<Cell, String> {
     let world = world(on_machines).await.expect("it was there before");
-    denied_in(&world, doing, action).await
+    Box::pin(denied_in(&world, doing, action)).await
 }
 
 async fn denied_in(world: &Endpoint, doing: Doing, action: &str) -> Result<Cell, String> {
@@ -234,7 +234,7 @@ async fn an_endpoint_without_autoscaling_loses_nothing_where_nobody_may_look_wha
             return;
         };
         world.is_scaled = false;
-        let cell = denied_in(&world, doing, action).await;
+        let cell = Box::pin(denied_in(&world, doing, action)).await;
         assert_eq!(cell, Ok(expected), "{doing:?}");
     }
 }
