@@ -125,7 +125,7 @@ impl Client {
     /// What runs of the endpoint at this moment.
     pub(crate) async fn observe(&self, record: &EndpointRecord) -> Result<Observation> {
         let target = self.targets.get(record.spec.target.kind())?;
-        target.observe(&record.server).await
+        target.examine(&record.server).await
     }
 
     /// The variants whose number of instances follows something else than was asked for, and what.

@@ -323,6 +323,10 @@ impl Target for EcsTarget {
         observe::observe(&self.account, &server.handle()?).await
     }
 
+    async fn examine(&self, server: &Server) -> Result<Observation> {
+        observe::examine(&self.account, &server.handle()?).await
+    }
+
     async fn watch(&self, server: &Server, revisions: &[&RevisionName]) -> Result<Watched> {
         observe::watch(&self.account, &server.handle()?, revisions).await
     }

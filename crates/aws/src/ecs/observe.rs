@@ -30,16 +30,21 @@ pub(super) async fn observe(account: &Account, handle: &Handle) -> Result<Observ
         return Ok(Observation::dead(GONE));
     };
     let (services, health) = behind(account, handle, &attached).await?;
+    Ok(seen(handle, &attached, &attached, &services, &health))
+}
+
+/// The same with what its next tasks would lack.
+pub(super) async fn examine(account: &Account, handle: &Handle) -> Result<Observation> {
+    let seen = observe(account, handle).await?;
     let log = &handle.log_group;
-    let lacks = match logs::is_there(&account.clients, log).await? {
-        true => None,
-        false => Some(format!(
+    if !seen.alive || logs::is_there(&account.clients, log).await? {
+        return Ok(seen);
+    }
+    Ok(Observation {
+        lacks: Some(format!(
             "log group {log} is gone, without which no task starts"
         )),
-    };
-    Ok(Observation {
-        lacks,
-        ..seen(handle, &attached, &attached, &services, &health)
+        ..seen
     })
 }
 

@@ -119,7 +119,7 @@ async fn apply_under_lease(
         false => stored.live,
     };
     let seen = match &prior {
-        Some(prior) if !takes_over => Some(run.observe(&prior.server).await?),
+        Some(prior) if !takes_over => Some(run.examine(&prior.server).await?),
         _ => None,
     };
     let satisfied = prior

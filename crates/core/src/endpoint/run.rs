@@ -140,11 +140,11 @@ impl Run {
     }
 
     /// What the target sees, unless the caller cancels first: nothing was begun by then.
-    pub(super) async fn observe(&self, server: &Server) -> Result<Observation> {
+    pub(super) async fn examine(&self, server: &Server) -> Result<Observation> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(self.interrupted_before()),
-            seen = self.ports.target.observe(server) => seen,
+            seen = self.ports.target.examine(server) => seen,
         }
     }
 

@@ -194,6 +194,12 @@ pub trait Target: Send + Sync {
     /// What runs, and the counters since each revision began. Reports, never acts.
     async fn observe(&self, server: &Server) -> Result<Observation>;
 
+    /// The same with what the server lacks ([`Observation::lacks`]), which may take more calls: for whoever decides what has to be done, and not for those
+    /// who look again and again.
+    async fn examine(&self, server: &Server) -> Result<Observation> {
+        self.observe(server).await
+    }
+
     /// Looks at `revisions` again, for somebody who waits: what [`Target::observe`] tells, but of no other revision. Where many
     /// endpoints are waited for at the same time, a look may wait its turn first; what it tells was asked for after that.
     async fn watch(&self, server: &Server, revisions: &[&RevisionName]) -> Result<Watched> {

@@ -20,7 +20,7 @@ async fn a_log_group_that_somebody_deleted_comes_back_with_a_rollout_of_the_same
     let logs = world.direct.logs().await.expect("a client");
     let deleted = logs.delete_log_group().log_group_name(&name).send().await;
     deleted.expect("it was there");
-    let seen = world.target().observe(&first.server).await.expect("seen");
+    let seen = world.target().examine(&first.server).await.expect("seen");
     assert!(
         seen.serves(revision) && !seen.serves_on(revision),
         "{seen:?}"
