@@ -53,7 +53,7 @@ pub(super) fn run(world: &World<'_>) -> Result<()> {
     row("`terraform apply`, start to end", median(applies));
     row("CPU of the provider in it", median(cpu));
     table.row(vec![
-        "the apply on top of what ECS needs, in pairs".to_owned(),
+        "the apply on top of what ECS needs, in pairs, without a stabilization_window".to_owned(),
         format!("{on_top:.2}"),
         ON_TOP.to_string(),
         at_most(on_top, ON_TOP).to_owned(),
