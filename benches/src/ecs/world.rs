@@ -71,7 +71,9 @@ impl<'a> World<'a> {
   s3_use_path_style           = true
   skip_credentials_validation = true
   skip_metadata_api_check     = true
+  # All that a plan asks, or it waits for AWS itself.
   endpoints {{
+    acm            = "{aws}"
     appautoscaling = "{aws}"
     cloudwatch     = "{aws}"
     ec2            = "{aws}"
@@ -79,7 +81,11 @@ impl<'a> World<'a> {
     ecs            = "{aws}"
     elbv2          = "{aws}"
     iam            = "{aws}"
+    kms            = "{aws}"
     logs           = "{aws}"
+    route53        = "{aws}"
+    secretsmanager = "{aws}"
+    servicequotas  = "{aws}"
     dynamodb       = "{registry}"
     s3             = "{registry}"
   }}
