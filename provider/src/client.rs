@@ -140,7 +140,7 @@ impl Client {
     /// Why clients do not find it by its name any more, if that is so.
     pub(crate) async fn naming_drift(&self, record: &EndpointRecord) -> Result<Option<String>> {
         let target = self.targets.get(record.spec.target.kind())?;
-        endpoint::naming_drift(target.as_ref(), record).await
+        target.unnamed(&record.server).await
     }
 
     /// Asks the registry once in a run whether it can be used, so that a plan which needs nothing else from it says
@@ -164,7 +164,7 @@ impl Client {
         };
         let expected = self.registry.expect_identity(uuid).await;
         expected.map_err(|error| {
-            diagnose::failed("The registry of this state is missing", &error).into()
+            diagnose::failed("Cannot reach the registry of this state", &error).into()
         })
     }
 

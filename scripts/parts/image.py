@@ -46,7 +46,7 @@ def layers(binary, certificates):
     base = [entry(name, 0o755) for name in ("etc", "etc/ssl", "etc/ssl/certs")]
     base.append(entry(CERTIFICATES, 0o644, certificates))
     # A volume that is mounted there takes over who owns it.
-    base.append(entry("models", 0o755, owner=USER))
+    base += [entry(name, 0o755, owner=USER) for name in ("cache", "models")]
     return [tar(base), tar([entry("mlops", 0o755, binary)])]
 
 

@@ -4,7 +4,8 @@
     images.py WORLD NAME PROGRAM            a program of this machine and the libraries that it loads, found by ldd
 
 WORLD is what the world says as JSON. The entry point is `/` and the program's name. --command is what it is started with, as JSON; --user is who
-it runs as, and owns the directories that --volume declares; --with is a file of this machine that it finds, too. Prints the image by its digest, `REGISTRY/NAME@sha256:…`, which any task of the world can pull.
+it runs as, and owns the directories of --directory, and those of --volume, which declares them as well; --with is a file of this machine that it
+finds, too. Prints the image by its digest, `REGISTRY/NAME@sha256:…`, which any task of the world can pull.
 """
 
 import argparse
@@ -52,11 +53,11 @@ def libraries(program):
     return sorted(set(re.findall(r"(/\S+) \(0x", done.stdout)))
 
 
-def root(program, user, volumes, files):
-    """A root file system as a tar archive: the program, its libraries, a /tmp, the volumes, and further files."""
+def root(program, user, directories, files):
+    """A root file system as a tar archive: the program, its libraries, a /tmp, directories of the user's, and further files."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, mode, owner in [("tmp", 0o1777, 0), *((path.lstrip("/"), 0o755, user) for path in volumes)]:
+        for name, mode, owner in [("tmp", 0o1777, 0), *((path.lstrip("/"), 0o755, user) for path in directories)]:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, mode, owner, owner
             tar.addfile(entry)
@@ -97,10 +98,10 @@ def put_blob(world, name, blob):
     return digest
 
 
-def push(world, name, program, command, user, volumes, files):
+def push(world, name, program, command, user, volumes, directories, files):
     """Puts the image into the world's registry; its reference by digest."""
     make_repository(world, name)
-    layer = root(program, user, volumes, files)
+    layer = root(program, user, [*volumes, *directories], files)
     # Not packed: it would take half a minute to pack a program that is built for tests, and is unpacked at once.
     layer_digest = put_blob(world, name, layer)
     config = {
@@ -135,11 +136,12 @@ def main():
     asked.add_argument("--command", type=json.loads, default=[])
     asked.add_argument("--user", type=int, default=0)
     asked.add_argument("--volume", action="append", default=[])
+    asked.add_argument("--directory", action="append", default=[])
     asked.add_argument("--with", action="append", default=[], dest="files")
     asked = asked.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         program = fixture(directory) if asked.program == "fixture" else stripped(asked.program, directory)
-        print(push(asked.world, asked.name, program, asked.command, asked.user, asked.volume, asked.files))
+        print(push(asked.world, asked.name, program, asked.command, asked.user, asked.volume, asked.directory, asked.files))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
         .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
     runtime.block_on(async {
         exists(&deps, place.registry.hint()).await?;
+        // What was destroyed can still be watched: how it ended is kept.
+        if !matches!(verb, Endpoint::Watch(_)) {
+            is_known(&deps, &id).await?;
+        }
         match verb {
             Endpoint::Status(_) => status::print(&deps, &id, place.json).await,
             Endpoint::Watch(_) => watch::follow(&deps, &id, place.json).await,
@@ -80,6 +84,26 @@ async fn exists(deps: &Deps, hint: &str) -> Result<()> {
             deps.registry.location()
         ))),
     }
+}
+
+/// Refuses an endpoint that the registry does not have. It has no deployment to pause or repair, either, but to say only that would hide a wrong id.
+async fn is_known(deps: &Deps, id: &EndpointId) -> Result<()> {
+    let is_known = endpoint::record(&deps.registry, id).await?.is_some()
+        || endpoint::open_deployment(&deps.registry, id)
+            .await?
+            .is_some();
+    if is_known {
+        return Ok(());
+    }
+    Err(unknown(deps, id))
+}
+
+fn unknown(deps: &Deps, id: &EndpointId) -> Error {
+    let place = deps.registry.location();
+    let name = &id.name;
+    Error::not_found(format!(
+        "there is no endpoint {id} in the registry at {place}; a name alone is that of one on this machine, and one on ECS is ecs/CLUSTER/{name}"
+    ))
 }
 
 #[derive(Serialize)]

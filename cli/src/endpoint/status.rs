@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use mlops_core::Result;
 use mlops_core::endpoint::{self, Deps, EndpointStatus, OpenDeployment, Percent};
 use mlops_core::names::EndpointId;
 use mlops_core::saga::Phase;
 use mlops_core::target::Observation;
-use mlops_core::{Error, Result};
 use serde::Serialize;
 
 use super::say;
@@ -57,13 +57,6 @@ struct Deployment {
 
 pub(super) async fn print(deps: &Deps, id: &EndpointId, json: bool) -> Result<Exit> {
     let status = endpoint::status(deps, id).await?;
-    if status.record.is_none() && status.open.is_none() {
-        return Err(Error::not_found(format!(
-            "there is no endpoint {} in the registry at {}",
-            status.identity,
-            deps.registry.location()
-        )));
-    }
     let report = report(&status);
     say(json, &report, &text(&report));
     Ok(exit(&report))

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use mlops_core::Result;
 use mlops_core::endpoint::{ClosedAs, ClosedDeployment, Deps, closed_deployments, open_deployment};
 use mlops_core::names::EndpointId;
 use mlops_core::registry::events::{Event, Subject};
 use mlops_core::saga::Phase;
-use mlops_core::{Error, Result};
 
-use super::say;
+use super::{say, unknown};
 use crate::exit::Exit;
 
 /// How often the registry is read.
@@ -25,12 +25,7 @@ pub(super) async fn follow(deps: &Deps, endpoint: &EndpointId, json: bool) -> Re
         None => last(deps, &id)
             .await?
             .map(|closed| closed.deployment)
-            .ok_or_else(|| {
-                Error::not_found(format!(
-                    "endpoint {id} was never deployed in the registry at {}",
-                    deps.registry.location()
-                ))
-            })?,
+            .ok_or_else(|| unknown(deps, endpoint))?,
     };
     let subject = Subject::Endpoint(id.clone());
     let mut position: Option<String> = None;

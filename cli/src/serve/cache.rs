@@ -3,12 +3,18 @@
 //! Whatever goes wrong here costs time and nothing else: the file is fetched from the store. A file is whole from the moment it has its name, and is
 //! verified all the same when it is read, because whoever may write there may change it.
 
+mod room;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mlops_core::artifacts::{ArtifactReader, FileEntry, Verified};
+use rustix::fs::OFlags;
+use tokio::fs::{DirEntry, File};
 use uuid::Uuid;
+
+use self::room::Sweep;
 
 /// What is in the directory's own one, so that other things have room beside it.
 const PLACE: &str = "mlops-models/sha256";
@@ -21,13 +27,17 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(super) struct Cache {
     place: PathBuf,
+    /// How much of the disk stays free, if this is all that ever cleans it. What is not on one machine's disk is left alone: nobody knows who else
+    /// needs it.
+    free_percent: Option<u8>,
 }
 
 impl Cache {
     /// Those in `directory`. Touches nothing yet.
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, free_percent: Option<u8>) -> Self {
         Self {
             place: directory.join(PLACE),
+            free_percent,
         }
     }
 
@@ -37,9 +47,29 @@ impl Cache {
 
     /// The file, if it is there: the last bytes come only if all have the right digest.
     pub(super) async fn open(&self, file: &FileEntry) -> io::Result<Option<ArtifactReader>> {
-        match tokio::fs::File::open(self.path(file)).await {
-            Ok(found) => Ok(Some(Box::new(Verified::new(found, file)))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        let found = match regular(&self.path(file)).await {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = match self.free_percent {
+            Some(_) => used_now(found).await,
+            None => found,
+        };
+        Ok(Some(Box::new(Verified::new(found, file))))
+    }
+
+    /// Makes room for the file where it is served from, which on one machine's disk is the same disk: what is kept must not be why a start finds
+    /// none. What is kept of the file itself stays.
+    pub(super) async fn make_room(&self, file: &FileEntry) -> io::Result<()> {
+        let Some(percent) = self.free_percent else {
+            return Ok(());
+        };
+        self.forget_unfinished().await;
+        match self.plan(file, percent).await {
+            Ok(sweep) => swept(sweep).await,
+            // Nothing was kept yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -47,14 +77,23 @@ impl Cache {
     /// Keeps what lies at `from`, which was verified.
     pub(super) async fn keep(&self, file: &FileEntry, from: &Path) -> io::Result<()> {
         tokio::fs::create_dir_all(&self.place).await?;
-        self.sweep().await;
+        self.forget_unfinished().await;
+        if let Some(percent) = self.free_percent {
+            let sweep = self.plan(file, percent).await?;
+            // All or nothing: one that never fits must not cost the others theirs at each start.
+            if !sweep.is_enough() {
+                return Err(sweep.refusal());
+            }
+            swept(sweep).await?;
+        }
         // Tasks write side by side; each has a file of its own until it is whole.
         let unfinished = self.place.join(format!("{UNFINISHED}{}", Uuid::new_v4()));
-        let written = write(from, &unfinished).await;
-        let kept = match written {
-            Ok(()) => tokio::fs::rename(&unfinished, self.path(file)).await,
-            Err(error) => Err(error),
-        };
+        let kept = async {
+            // Until it has its name, somebody writes it.
+            let _writer = write(from, &unfinished).await?;
+            tokio::fs::rename(&unfinished, self.path(file)).await
+        }
+        .await;
         if kept.is_err() {
             let _ = tokio::fs::remove_file(&unfinished).await;
         }
@@ -67,99 +106,85 @@ impl Cache {
         let _ = tokio::fs::remove_file(self.path(file)).await;
     }
 
+    /// What has to go so that the file fits.
+    async fn plan(&self, file: &FileEntry, percent: u8) -> io::Result<Sweep> {
+        let (place, name, size) = (self.place.clone(), file.digest.hex(), file.size);
+        let planned =
+            tokio::task::spawn_blocking(move || Sweep::plan(&place, &name, size, percent));
+        planned.await.map_err(io::Error::other)?
+    }
+
     /// Takes away what tasks left that were killed while they wrote.
-    async fn sweep(&self) {
+    async fn forget_unfinished(&self) {
         let Ok(mut entries) = tokio::fs::read_dir(&self.place).await else {
             return;
         };
         while let Ok(Some(entry)) = entries.next_entry().await {
-            if !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                continue;
-            }
-            let Ok(written) = entry.metadata().await.and_then(|about| about.modified()) else {
-                continue;
-            };
-            if written.elapsed().is_ok_and(|since| since > ABANDONED) {
+            let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            if unfinished && self.is_abandoned(&entry).await {
                 let _ = tokio::fs::remove_file(entry.path()).await;
             }
         }
     }
+
+    async fn is_abandoned(&self, unfinished: &DirEntry) -> bool {
+        if self.free_percent.is_some() {
+            // On one machine's disk a lock tells it at once: a task that is killed at each start must not leave a file each time.
+            let Ok(found) = regular(&unfinished.path()).await else {
+                return false;
+            };
+            return found.into_std().await.try_lock().is_ok();
+        }
+        let written = unfinished
+            .metadata()
+            .await
+            .and_then(|about| about.modified());
+        written.is_ok_and(|written| written.elapsed().is_ok_and(|since| since > ABANDONED))
+    }
 }
 
-/// Copies, and waits until it is on the disk: a name must not stand for bytes that a crash may lose.
-async fn write(from: &Path, to: &Path) -> io::Result<()> {
+/// Opens a file, and nothing else that may be found under its name: who opens a pipe waits for a writer.
+async fn regular(path: &Path) -> io::Result<File> {
+    let found = tokio::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path)
+        .await?;
+    if !found.metadata().await?.is_file() {
+        return Err(io::Error::other(format!("{} is no file", path.display())));
+    }
+    Ok(found)
+}
+
+/// Marks the file as used, by when it was changed: when it was read, disks seldom tell.
+async fn used_now(found: File) -> File {
+    let found = found.into_std().await;
+    // Who may not do so loses a file that is fetched again.
+    let _ = found.set_modified(SystemTime::now());
+    File::from_std(found)
+}
+
+async fn swept(sweep: Sweep) -> io::Result<()> {
+    let run = tokio::task::spawn_blocking(move || sweep.run());
+    run.await.map_err(io::Error::other)?
+}
+
+/// Copies, and waits until it is on the disk: a name must not stand for bytes that a crash may lose. What is handed out says for as long as it is
+/// open that somebody writes.
+async fn write(from: &Path, to: &Path) -> io::Result<File> {
+    let writer = tokio::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(to)
+        .await?;
+    let writer = writer.into_std().await;
+    // A file system without locks is none on which they are asked for.
+    let _ = writer.try_lock();
+    let writer = File::from_std(writer);
     tokio::fs::copy(from, to).await?;
-    tokio::fs::File::open(to).await?.sync_all().await
+    writer.sync_all().await?;
+    Ok(writer)
 }
 
 #[cfg(test)]
-mod tests {
-    use mlops_core::artifacts::Digest;
-    use tokio::io::AsyncReadExt as _;
-
-    use super::*;
-
-    fn entry(bytes: &[u8]) -> FileEntry {
-        FileEntry {
-            path: "model.onnx".to_owned(),
-            size: bytes.len() as u64,
-            digest: Digest::of(bytes),
-        }
-    }
-
-    async fn read(cache: &Cache, file: &FileEntry) -> io::Result<Option<Vec<u8>>> {
-        let Some(mut reader) = cache.open(file).await? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).await?;
-        Ok(Some(bytes))
-    }
-
-    #[tokio::test]
-    async fn what_one_task_keeps_another_finds_and_what_was_changed_is_not_handed_out() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let source = directory.path().join("source");
-        std::fs::write(&source, b"weights").expect("written");
-        let (file, cache) = (entry(b"weights"), Cache::new(directory.path()));
-        assert_eq!(read(&cache, &file).await.expect("read"), None);
-        cache.keep(&file, &source).await.expect("kept");
-        let other = Cache::new(directory.path());
-        let found = read(&other, &file).await.expect("read");
-        assert_eq!(found.as_deref(), Some(&b"weights"[..]));
-        // Again is no harm.
-        other.keep(&file, &source).await.expect("kept");
-
-        std::fs::write(cache.path(&file), b"Weights").expect("changed");
-        let error = read(&cache, &file).await.expect_err("damaged");
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        cache.forget(&file).await;
-        assert_eq!(read(&cache, &file).await.expect("read"), None);
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_kept_leaves_nothing_and_what_was_abandoned_goes() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (file, cache) = (entry(b"weights"), Cache::new(directory.path()));
-        let missing = directory.path().join("missing");
-        cache.keep(&file, &missing).await.expect_err("no such file");
-        let names = || {
-            let there = std::fs::read_dir(&cache.place).expect("there");
-            there.count()
-        };
-        assert_eq!(names(), 0);
-
-        let left = cache.place.join(format!("{UNFINISHED}1"));
-        let recent = cache.place.join(format!("{UNFINISHED}2"));
-        for path in [&left, &recent] {
-            std::fs::write(path, b"wei").expect("written");
-        }
-        let old = std::time::SystemTime::now() - 2 * ABANDONED;
-        let abandoned = std::fs::File::options().write(true).open(&left);
-        abandoned.expect("there").set_modified(old).expect("set");
-        std::fs::write(directory.path().join("source"), b"weights").expect("written");
-        let source = directory.path().join("source");
-        cache.keep(&file, &source).await.expect("kept");
-        assert!(!left.exists() && recent.exists());
-    }
-}
+mod tests;

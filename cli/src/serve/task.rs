@@ -178,15 +178,21 @@ async fn brought(
     let cache = task
         .cache
         .as_deref()
-        .map(|place| Cache::new(Path::new(place)));
+        .map(|place| Cache::new(Path::new(place), task.cache_free_percent));
     let brought = ModelFile {
         path: path.clone(),
         sha256: file.digest.hex(),
     };
-    if let Some(cache) = &cache
-        && from_cache(task, cache, file, &path).await
-    {
-        return Ok(brought);
+    if let Some(cache) = &cache {
+        if let Err(error) = cache.make_room(file).await {
+            eprintln!(
+                "mlops: cannot make room for {} among those of other tasks: {error}",
+                file.path
+            );
+        }
+        if from_cache(task, cache, file, &path).await {
+            return Ok(brought);
+        }
     }
     eprintln!(
         "mlops: fetches {} ({} bytes) of {}/{} from {}",

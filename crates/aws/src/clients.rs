@@ -26,13 +26,17 @@ use crate::settings::AwsSettings;
 use crate::transport;
 
 /// How long a connection may take to stand.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// URL and region of a service that is one for all regions of a partition: for whoever works in a region, with FIPS or without, and with a URL that was set.
+type PlaceOf = fn(&str, bool, Option<&str>) -> Result<(String, String)>;
 
 /// The services of one set of settings. Cheap to clone; clones share connections, credentials and
 /// the budget for retries.
 #[derive(Clone)]
 pub struct AwsClients {
     inner: Arc<Inner>,
+    made: Arc<Made>,
     retries: Retries,
 }
 
@@ -40,15 +44,18 @@ struct Inner {
     settings: AwsSettings,
     /// What carries calls; `None`: what the settings describe.
     http: Option<SharedHttpClient>,
-    /// As long as an attempt may take.
-    attempt: Duration,
     /// `None` where nobody names one.
     region: OnceCell<Option<Region>>,
     config: OnceCell<SdkConfig>,
+    account: OnceCell<Option<String>>,
+}
+
+/// The clients of those who wait as long.
+#[derive(Default)]
+struct Made {
     /// The same clients in regions that others than the settings name, where these name none.
     elsewhere: Mutex<BTreeMap<String, AwsClients>>,
     acm: OnceCell<JsonClient>,
-    account: OnceCell<Option<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
     elbv2: OnceCell<aws_sdk_elasticloadbalancingv2::Client>,
     ecs: OnceCell<aws_sdk_ecs::Client>,
@@ -106,29 +113,13 @@ impl AwsClients {
     fn of(settings: AwsSettings, retries: Retries, http: Option<SharedHttpClient>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                attempt: retries.patience().attempt,
                 settings,
                 http,
                 region: OnceCell::new(),
                 config: OnceCell::new(),
-                elsewhere: Mutex::default(),
-                acm: OnceCell::new(),
                 account: OnceCell::new(),
-                dynamodb: OnceCell::new(),
-                elbv2: OnceCell::new(),
-                ecs: OnceCell::new(),
-                cloudwatch: OnceCell::new(),
-                ec2: OnceCell::new(),
-                autoscaling: OnceCell::new(),
-                iam: OnceCell::new(),
-                kms: OnceCell::new(),
-                logs: OnceCell::new(),
-                scaling: OnceCell::new(),
-                quotas: OnceCell::new(),
-                route53: OnceCell::new(),
-                s3: OnceCell::new(),
-                secrets: OnceCell::new(),
             }),
+            made: Arc::default(),
             retries,
         }
     }
@@ -137,6 +128,7 @@ impl AwsClients {
     pub(crate) fn hurried(&self, patience: Patience) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            made: Arc::default(),
             retries: self.retries.with(patience),
         }
     }
@@ -174,7 +166,7 @@ impl AwsClients {
 
     /// DynamoDB, once the account is known to be right.
     pub(crate) async fn dynamodb(&self) -> Result<&aws_sdk_dynamodb::Client> {
-        let made = self.inner.dynamodb.get_or_try_init(|| async {
+        let made = self.made.dynamodb.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_dynamodb::config::Builder::from(config)
@@ -190,7 +182,7 @@ impl AwsClients {
 
     /// Elastic Load Balancing, once the account is known to be right.
     pub(crate) async fn elbv2(&self) -> Result<&aws_sdk_elasticloadbalancingv2::Client> {
-        let made = self.inner.elbv2.get_or_try_init(|| async {
+        let made = self.made.elbv2.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
@@ -208,7 +200,7 @@ impl AwsClients {
 
     /// ECS, once the account is known to be right.
     pub(crate) async fn ecs(&self) -> Result<&aws_sdk_ecs::Client> {
-        let made = self.inner.ecs.get_or_try_init(|| async {
+        let made = self.made.ecs.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_ecs::config::Builder::from(config)
@@ -225,39 +217,39 @@ impl AwsClients {
     /// CloudWatch, once the account is known to be right.
     pub(crate) async fn cloudwatch(&self) -> Result<&QueryClient> {
         let endpoint = self.inner.settings.endpoints.cloudwatch.as_deref();
-        self.query(&self.inner.cloudwatch, &cloudwatch::SERVICE, endpoint)
+        self.query(&self.made.cloudwatch, &cloudwatch::SERVICE, endpoint)
             .await
     }
 
     /// EC2, once the account is known to be right.
     pub(crate) async fn ec2(&self) -> Result<&QueryClient> {
         let endpoint = self.inner.settings.endpoints.ec2.as_deref();
-        self.query(&self.inner.ec2, &ec2::SERVICE, endpoint).await
+        self.query(&self.made.ec2, &ec2::SERVICE, endpoint).await
     }
 
     /// Certificate Manager, once the account is known to be right.
     pub(crate) async fn acm(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.acm.as_deref();
-        self.json(&self.inner.acm, &acm::SERVICE, endpoint).await
+        self.json(&self.made.acm, &acm::SERVICE, endpoint).await
     }
 
     /// KMS, once the account is known to be right.
     pub(crate) async fn kms(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.kms.as_deref();
-        self.json(&self.inner.kms, &keys::SERVICE, endpoint).await
+        self.json(&self.made.kms, &keys::SERVICE, endpoint).await
     }
 
     /// Secrets Manager, once the account is known to be right.
     pub(crate) async fn secrets(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.secretsmanager.as_deref();
-        self.json(&self.inner.secrets, &policies::SECRETS, endpoint)
+        self.json(&self.made.secrets, &policies::SECRETS, endpoint)
             .await
     }
 
     /// Service Quotas, once the account is known to be right.
     pub(crate) async fn quotas(&self) -> Result<&JsonClient> {
         let endpoint = self.inner.settings.endpoints.servicequotas.as_deref();
-        self.json(&self.inner.quotas, &service_quotas::SERVICE, endpoint)
+        self.json(&self.made.quotas, &service_quotas::SERVICE, endpoint)
             .await
     }
 
@@ -279,7 +271,7 @@ impl AwsClients {
     /// EC2 Auto Scaling, once the account is known to be right.
     pub(crate) async fn autoscaling(&self) -> Result<&QueryClient> {
         let endpoint = self.inner.settings.endpoints.autoscaling.as_deref();
-        self.query(&self.inner.autoscaling, &machines::SERVICE, endpoint)
+        self.query(&self.made.autoscaling, &machines::SERVICE, endpoint)
             .await
     }
 
@@ -318,7 +310,7 @@ impl AwsClients {
 
     /// The same clients in this region.
     fn elsewhere(&self, region: &str) -> Self {
-        let all = self.inner.elsewhere.lock();
+        let all = self.made.elsewhere.lock();
         let mut all = all.unwrap_or_else(PoisonError::into_inner);
         let there = all.entry(region.to_owned()).or_insert_with(|| {
             let settings = AwsSettings {
@@ -340,14 +332,9 @@ impl AwsClients {
 
     /// IAM, once the account is known to be right. It is one service for all regions of a partition.
     pub(crate) async fn iam(&self) -> Result<&QueryClient> {
-        let made = self.inner.iam.get_or_try_init(|| async {
-            let config = self.config().await?;
-            self.account_id().await?;
-            let settings = &self.inner.settings;
-            let region = config.region().map(ToString::to_string).unwrap_or_default();
-            let own = settings.endpoints.iam.as_deref();
-            let (url, region) = iam::place(&region, settings.use_fips_endpoint, own)?;
-            let config = config.to_builder().region(Region::new(region)).build();
+        let own = self.inner.settings.endpoints.iam.as_deref();
+        let made = self.made.iam.get_or_try_init(|| async {
+            let (config, url) = self.global(iam::place, own).await?;
             QueryClient::new(&iam::SERVICE, &config, Some(&url), self.short_calls()).await
         });
         made.await
@@ -355,22 +342,27 @@ impl AwsClients {
 
     /// Route 53, once the account is known to be right. It is one service for all regions of a partition.
     pub(crate) async fn route53(&self) -> Result<&RestClient> {
-        let made = self.inner.route53.get_or_try_init(|| async {
-            let config = self.config().await?;
-            self.account_id().await?;
-            let settings = &self.inner.settings;
-            let region = config.region().map(ToString::to_string).unwrap_or_default();
-            let own = settings.endpoints.route53.as_deref();
-            let (url, region) = route53::place(&region, settings.use_fips_endpoint, own)?;
-            let config = config.to_builder().region(Region::new(region)).build();
+        let own = self.inner.settings.endpoints.route53.as_deref();
+        let made = self.made.route53.get_or_try_init(|| async {
+            let (config, url) = self.global(route53::place, own).await?;
             RestClient::new(&route53::SERVICE, &config, &url, self.short_calls())
         });
         made.await
     }
 
+    /// With what a service is called that is one for all regions of a partition, and its URL; once the account is known to be right.
+    async fn global(&self, place: PlaceOf, own: Option<&str>) -> Result<(SdkConfig, String)> {
+        let config = self.config().await?;
+        self.account_id().await?;
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let (url, region) = place(&region, self.inner.settings.use_fips_endpoint, own)?;
+        let config = config.to_builder().region(Region::new(region)).build();
+        Ok((config, url))
+    }
+
     /// CloudWatch Logs, once the account is known to be right.
     pub(crate) async fn logs(&self) -> Result<&aws_sdk_cloudwatchlogs::Client> {
-        let made = self.inner.logs.get_or_try_init(|| async {
+        let made = self.made.logs.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_cloudwatchlogs::config::Builder::from(config)
@@ -386,7 +378,7 @@ impl AwsClients {
 
     /// Application Auto Scaling, once the account is known to be right.
     pub(crate) async fn scaling(&self) -> Result<&aws_sdk_applicationautoscaling::Client> {
-        let made = self.inner.scaling.get_or_try_init(|| async {
+        let made = self.made.scaling.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_applicationautoscaling::config::Builder::from(config)
@@ -406,14 +398,14 @@ impl AwsClients {
     fn short_calls(&self) -> TimeoutConfig {
         TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(self.inner.attempt)
+            .operation_attempt_timeout(self.retries.patience().attempt)
             .build()
     }
 
     /// S3, once the account is known to be right. A call has no time limit of its own: a part of
     /// a file takes as long as the line needs.
     pub(crate) async fn s3(&self) -> Result<&aws_sdk_s3::Client> {
-        let made = self.inner.s3.get_or_try_init(|| async {
+        let made = self.made.s3.get_or_try_init(|| async {
             let config = self.config().await?;
             self.account_id().await?;
             let mut own = aws_sdk_s3::config::Builder::from(config)

@@ -18,6 +18,9 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::settings::AwsSettings;
 
+/// Who encrypts.
+pub(crate) const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
+
 /// The client that these settings describe.
 ///
 /// # Errors
@@ -121,10 +124,7 @@ fn through(tls: TlsContext, proxy: ProxyConfig) -> SharedHttpClient {
         builder.set_connector_settings(settings.cloned());
         builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         builder.set_proxy_config(Some(proxy.clone()));
-        builder
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls.clone())
-            .build()
+        builder.tls_provider(TLS).tls_context(tls.clone()).build()
     })
 }
 

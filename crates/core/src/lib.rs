@@ -27,5 +27,6 @@ pub mod serving;
 pub mod signature;
 pub mod tags;
 pub mod target;
+pub mod wildcard;
 
 pub use error::{Class, Error, Result};

@@ -79,15 +79,15 @@ def give_containers_what_they_ask_for():
 
 def volumes_of_the_task(container, definition):
     """On Fargate an empty volume has the owner that the image gives the path, if the image declares it a volume; else it is the superuser's.
-    A directory of a file system of EFS is a volume that all tasks share which mount it, for as long as there is a dockerd."""
+    What tasks share is a volume of dockerd's by its name, for as long as there is a dockerd, which is the one instance here."""
     from docker.types import Mount
 
     there = {volume["name"]: volume for volume in definition.get("volumes", [])}
     shared, paths = [], []
     for mount in container.get("mountPoints", []):
         volume, path = there.get(mount["sourceVolume"], {"host": {"sourcePath": "?"}}), mount["containerPath"]
-        if volume.get("efsVolumeConfiguration"):
-            source = file_system(volume["efsVolumeConfiguration"])
+        source = shared_by_tasks(volume)
+        if source:
             shared.append(Mount(target=path, source=source, type="volume", read_only=bool(mount.get("readOnly"))))
         elif not (volume.get("host") or {}).get("sourcePath"):
             paths.append(path)
@@ -98,6 +98,15 @@ def volumes_of_the_task(container, definition):
         "mounts": shared + [Mount(target=path, source=None, type="volume") for path in paths if path in declared],
         "tmpfs": {path: "mode=0755" for path in paths if path not in declared},
     }
+
+
+def shared_by_tasks(volume):
+    """What dockerd calls a volume that tasks share: a directory of a file system of EFS, or what Docker itself shares on an instance, whose name is
+    that of the volume."""
+    if volume.get("efsVolumeConfiguration"):
+        return file_system(volume["efsVolumeConfiguration"])
+    of_docker = volume.get("dockerVolumeConfiguration") or {}
+    return volume["name"] if of_docker.get("scope") == "shared" else None
 
 
 def file_system(efs):

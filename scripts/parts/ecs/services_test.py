@@ -107,6 +107,14 @@ class Services(unittest.TestCase):
         seen = [(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in asked["mounts"]]
         self.assertEqual(seen, [("efs-fs-1-weights", "/a", True), ("efs-fs-1fsap-1", "/b", False)])
 
+    def test_tasks_share_a_volume_of_their_instance_by_its_name(self):
+        kept = {"name": "kept", "dockerVolumeConfiguration": {"scope": "shared", "autoprovision": True, "driver": "local"}}
+        container = {"name": "server", "image": "none", "mountPoints": [{"sourceVolume": "kept", "containerPath": "/cache"}]}
+        definition = {"family": "f", "volumes": [kept]}
+        asked = ecs._build_run_kwargs(container, definition, {}, {}, None, False, "12345678", "arn:task", None, "arn:cluster")
+        self.assertEqual([(mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in asked["mounts"]], [("kept", "/cache", False)])
+        self.assertIsNone(services.shared_by_tasks({"name": "own", "dockerVolumeConfiguration": {"scope": "task"}}))
+
     def test_the_same_token_answers_the_same_service(self):
         first = self.create(clientToken="t")[1]["service"]["serviceArn"]
         self.assertEqual(self.create(clientToken="t")[1]["service"]["serviceArn"], first)

@@ -166,6 +166,7 @@ impl EcsWorld {
             r#"--command=["serve", "--task"]"#,
             "--user=10001",
             "--volume=/models",
+            "--directory=/cache",
             // Whoever speaks to AWS needs them, over plain HTTP as well.
             "--with=/etc/ssl/certs/ca-certificates.crt",
         ];

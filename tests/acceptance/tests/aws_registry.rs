@@ -249,7 +249,7 @@ fn a_registry_that_the_same_run_makes_is_planned_as_empty_and_then_used() {
     };
     again.configure(&mut work);
     work.plan_fails(&[
-        "The registry of this state is missing",
+        "Cannot reach the registry of this state",
         "not known before apply",
         "-target",
     ]);

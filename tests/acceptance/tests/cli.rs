@@ -145,6 +145,14 @@ fn a_repair_takes_a_stopped_deployment_back_and_is_refused_where_there_is_none()
     let (code, text) = verb(&work, "repair", &[]);
     assert_eq!(code, 3, "{text}");
     assert!(text.contains("no deployment under way"), "{text}");
+    // A wrong name has none, either, but that is not what is wrong.
+    for verb in ["status", "watch", "pause", "resume", "repair"] {
+        let ended = work.mlops(["endpoint", verb, "digit"]);
+        assert_eq!(ended.status.code(), Some(3), "{verb}: {}", ended.output);
+        for said in ["no endpoint local/digit in", "ecs/CLUSTER/digit"] {
+            assert!(ended.output.contains(said), "{verb}: {}", ended.output);
+        }
+    }
 
     work.copy_model("digits-v2", "model.onnx");
     work.apply_fails(&["paused"]);

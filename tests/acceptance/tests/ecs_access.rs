@@ -9,7 +9,7 @@ use mlops_acceptance::ecs_world::{self, EcsWorld, server_image};
 use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, http, skip};
+use mlops_acceptance::{Workspace, http};
 
 /// Registry and models may be anybody's here: `aws_access.rs` is about them.
 const REGISTRY: &str =
@@ -70,7 +70,7 @@ struct World {
 
 impl World {
     fn start(test: &str) -> Option<Self> {
-        let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
+        let ecs = EcsWorld::on_paper_for(test)?;
         ecs.alarm("models");
         let certificate = ecs.certificate(&["*.example.com"], "ISSUED", "2100-01-01T00:00:00Z");
         let listener = ecs.https_listener(free_port(), &certificate);

@@ -1,13 +1,14 @@
 //! What tasks of an endpoint on ECS run on, and the file system that they share, with real containers.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use mlops_acceptance::digits::Digits;
-use mlops_acceptance::ecs_world::{self, AT_ONCE, EcsWorld};
+use mlops_acceptance::ecs_world::{self, AT_ONCE, EcsWorld, server_image};
 use mlops_acceptance::http::Client;
 use mlops_acceptance::load::Load;
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, skip};
+use mlops_acceptance::{Workspace, skip, wait};
 use serde_json::{Value, json};
 
 const SHARED: &str = r#"efs {
@@ -174,12 +175,133 @@ fn tasks_move_from_fargate_to_instances_and_share_a_file_system() {
     assert_eq!(world.ecs.everything(), Vec::<String>::new());
 }
 
+impl World {
+    /// The one task that runs, and what its log says once it listens.
+    fn listening(&self) -> (String, String) {
+        let (service, _) = self.service();
+        let [task] = &self
+            .ecs
+            .tasks(service["serviceName"].as_str().expect("a name"))[..]
+        else {
+            panic!("one task of {service}");
+        };
+        let id = task.rsplit('/').next().expect("an id");
+        let asked = json!({
+            "logGroupName": "/mlops/endpoints/models/digits", "logStreamName": format!("server/server/{id}"),
+        });
+        let said = wait::for_some("it says that it listens", Duration::from_secs(30), || {
+            let told = self.ecs.logs("GetLogEvents", &asked);
+            let events = told["events"].as_array()?.iter();
+            let lines: Vec<_> = events
+                .filter_map(|event| event["message"].as_str())
+                .collect();
+            let said = lines.join("\n");
+            said.contains("\"listening\"").then_some(said)
+        });
+        (task.clone(), said)
+    }
+}
+
+/// PAINS: kserve/kserve#4918.
+#[test]
+fn tasks_of_an_instance_fetch_a_model_once() {
+    let name = "tasks_of_an_instance_fetch_a_model_once";
+    let ecs = match EcsWorld::start() {
+        Ok(ecs) => ecs,
+        Err(reason) => return skip(name, &reason),
+    };
+    let disk = rustix::fs::statvfs(&ecs.docker).expect("dockerd's disk");
+    let used = disk.f_blocks - disk.f_bfree;
+    if disk.f_bavail < (used + disk.f_bavail) / 5 {
+        return skip(
+            name,
+            "the disk is nearly full, so that nothing is kept on it",
+        );
+    }
+    let work = ecs.workspace(&server_image(&ecs.server()));
+    work.copy_model("digits-v1", "1.onnx");
+    let mut world = World { ecs, work };
+    let serving = |world: &World, queue: u32, runs_on: &str| {
+        let variant = format!(
+            "model = mlops_model.digits.name\n model_version = mlops_model_version.first.version\n model_cache = \"node\"\n \
+             environment = {{ MLOPS_MAX_QUEUE = \"{queue}\" }}"
+        );
+        let endpoint = world.blocks(&variant, runs_on);
+        format!(
+            "resource \"mlops_model\" \"digits\" {{\n  name = \"digits\"\n}}\n\
+             resource \"mlops_model_version\" \"first\" {{\n  model = mlops_model.digits.name\n  source = \"1.onnx\"\n}}\n{endpoint}"
+        )
+    };
+    let ec2 = "launch_type = \"EC2\"";
+
+    let on_fargate = serving(&world, 8, "");
+    world.work.config(&on_fargate);
+    let at = "At fault is variants[\"main\"].model_cache.";
+    world.work.plan_fails(&["needs instances", at]);
+
+    let first = serving(&world, 8, ec2);
+    world.work.config(&first);
+    world.work.apply();
+    let (_, said) = world.listening();
+    assert!(said.contains("fetches model.onnx"), "{said}");
+    assert!(!said.contains("cannot "), "{said}");
+    let (_, definition) = world.service();
+    let volumes = definition["volumes"].as_array().expect("volumes");
+    let [_, shared] = &volumes[..] else {
+        panic!("two volumes: {definition}");
+    };
+    let of_docker = json!({ "scope": "shared", "autoprovision": true, "driver": "local" });
+    assert_eq!(shared["dockerVolumeConfiguration"], of_docker);
+
+    // The volume became the user's whom the server runs as, who has no rights and a root that cannot be written.
+    let place = world.ecs.volume("mlops-models").join("mlops-models/sha256");
+    let kept = || {
+        let entries = std::fs::read_dir(&place).expect("the volume's own");
+        entries
+            .map(|entry| entry.expect("a file"))
+            .collect::<Vec<_>>()
+    };
+    let [model] = &kept()[..] else {
+        panic!("one model: {:?}", kept());
+    };
+    assert_eq!(model.metadata().expect("there").uid(), 10001);
+
+    // A task of another revision finds it.
+    let second = serving(&world, 9, ec2);
+    world.work.config(&second);
+    assert_eq!(world.work.apply().actions(ENDPOINT), ["update"]);
+    let (task, said) = world.listening();
+    assert!(said.contains("finds model.onnx"), "{said}");
+    assert!(!said.contains("fetches model.onnx"), "{said}");
+    let container = world.ecs.inspect_container(&task);
+    assert_eq!(container["Config"]["User"], "10001:10001");
+    assert_eq!(container["HostConfig"]["ReadonlyRootfs"], true);
+
+    let mut importer = world.ecs.workspace("");
+    importer.config(&world.blocks("image = \"x\"", ""));
+    importer.import(ENDPOINT, "ecs/models/digits");
+    let imported = importer.state();
+    assert_eq!(
+        imported.object(ENDPOINT).text("/variants/main/model_cache"),
+        "node"
+    );
+
+    // Another place is another revision; the volume stays with its node.
+    let without = second.replace("model_cache = \"node\"\n", "");
+    world.work.config(&without);
+    assert_eq!(world.work.apply().actions(ENDPOINT), ["update"]);
+    let (_, said) = world.listening();
+    assert!(said.contains("fetches model.onnx"), "{said}");
+    world.work.destroy();
+    assert_eq!(world.ecs.everything(), Vec::<String>::new());
+    assert_eq!(kept().len(), 1);
+}
+
 #[test]
 fn a_cluster_of_its_own_is_made_found_again_and_deleted_last() {
     let name = "a_cluster_of_its_own_is_made_found_again_and_deleted_last";
-    let ecs = match EcsWorld::on_paper() {
-        Ok(ecs) => ecs,
-        Err(reason) => return skip(name, &reason),
+    let Some(ecs) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let mut work = ecs.workspace("");
     let blocks = ecs.blocks_with_own_cluster(&ecs.own_listener());

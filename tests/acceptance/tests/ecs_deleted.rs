@@ -225,7 +225,10 @@ fn kinds(world: &World) -> Vec<String> {
             .0
             .to_owned()
     };
-    all.iter().map(kind).collect()
+    let mut kinds: Vec<_> = all.iter().map(kind).collect();
+    // In the order of the names a task stands before or behind the task definitions, as its identifier falls.
+    kinds.sort_unstable();
+    kinds
 }
 
 /// The capacity provider of a service on instances of its endpoint's own.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use mlops_acceptance::Workspace;
 use mlops_acceptance::ecs_world::EcsWorld;
 use mlops_acceptance::workspace::free_port;
-use mlops_acceptance::{Workspace, skip};
 
 const PROCESSES: usize = 8;
 /// Of each process.
@@ -58,9 +58,8 @@ fn rules(world: &EcsWorld) -> BTreeSet<u16> {
 #[ignore = "long: two hundred endpoints take minutes"]
 fn two_hundred_endpoints_of_eight_processes_share_one_listener() {
     let name = "two_hundred_endpoints_of_eight_processes_share_one_listener";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(reason) => return skip(name, &reason),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let listener = world.listener(free_port());
     for priority in FOREIGN {

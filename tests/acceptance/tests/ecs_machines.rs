@@ -229,7 +229,7 @@ fn instances_that_cannot_be_are_errors_of_the_plan() {
     for (from, to, said) in [
         (
             "create_cluster     = true",
-            format!("cluster_arn = \"{}\"", world.ecs.cluster),
+            format!("cluster_arn = \"{}\"", world.ecs.cluster_arn()),
             &["ecs.create_cluster = true", "ecs.capacity_providers"][..],
         ),
         (

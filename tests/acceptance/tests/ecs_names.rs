@@ -1,8 +1,8 @@
 //! Endpoints on ECS that clients know by a name: a record in a hosted zone, from its making to its end.
 
+use mlops_acceptance::Workspace;
 use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld, endpoint};
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, skip};
 use serde_json::json;
 
 struct World {
@@ -12,7 +12,7 @@ struct World {
 
 impl World {
     fn start(test: &str) -> Option<Self> {
-        let ecs = EcsWorld::on_paper().map_err(|why| skip(test, &why)).ok()?;
+        let ecs = EcsWorld::on_paper_for(test)?;
         let zone = ecs.zone("example.com");
         Some(Self { ecs, zone })
     }

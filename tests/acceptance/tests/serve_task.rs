@@ -84,6 +84,21 @@ impl World {
         self.work.start_mlops(["serve", "--task"])
     }
 
+    /// Starts a task, asks it for a prediction, and ends it; what it said.
+    fn serves(&mut self, task: &Value) -> String {
+        let _ = std::fs::remove_dir_all(self.work.path("models"));
+        let running = self.start(task);
+        let port = listens(&running);
+        let mut client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let answer = client.post(
+            &digits::infer_path("shop"),
+            &Digits::committed().request(0).body,
+        );
+        assert!(digits::label(&answer.expect("an answer")).is_some());
+        terminate(&running);
+        running.wait(SOON).output
+    }
+
     /// Runs a task that is to fail; its exit status, and the line that says why.
     fn fails(&mut self, task: &Value) -> (i32, String) {
         let ended = self.start(task).wait(SOON);
@@ -254,24 +269,10 @@ fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
     let shared = world.work.path("shared");
     let mut task = world.task();
     task["cache"] = shared.display().to_string().into();
-    // What it said until it served.
-    let serves = |world: &mut World, task: &Value| {
-        let _ = std::fs::remove_dir_all(world.work.path("models"));
-        let running = world.start(task);
-        let port = listens(&running);
-        let mut client = Client::new(&format!("http://127.0.0.1:{port}"));
-        let answer = client.post(
-            &digits::infer_path("shop"),
-            &Digits::committed().request(0).body,
-        );
-        assert!(digits::label(&answer.expect("an answer")).is_some());
-        terminate(&running);
-        running.wait(SOON).output
-    };
     let fetched = "fetches model.onnx";
     let found = "finds model.onnx";
 
-    let said = serves(&mut world, &task);
+    let said = world.serves(&task);
     assert!(said.contains(fetched) && !said.contains(found), "{said}");
     let place = shared.join("mlops-models/sha256");
     let kept = files(&place);
@@ -280,7 +281,7 @@ fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
     // Of the artifact the next one may read no more than what it consists of.
     let manifests = READS.replace("sha256/*", "sha256/*/manifest");
     world.gate.admit(&[&Policy::read(&manifests)]);
-    let said = serves(&mut world, &task);
+    let said = world.serves(&task);
     assert!(said.contains(found) && !said.contains(fetched), "{said}");
     assert_eq!(files(&place), kept);
 
@@ -295,7 +296,7 @@ fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
     assert!(!ended.output.contains("listening"), "{}", ended.output);
     world.gate.admit(&[&Policy::read(READS)]);
     std::fs::write(&model, &other).expect("written");
-    let said = serves(&mut world, &task);
+    let said = world.serves(&task);
     assert!(
         said.contains("model.onnx is fetched anew") && said.contains(fetched),
         "{said}"
@@ -305,7 +306,7 @@ fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
     // Where nothing can be kept, the bucket has everything.
     let file = world.work.write("a-file", b"").display().to_string();
     task["cache"] = file.into();
-    let said = serves(&mut world, &task);
+    let said = world.serves(&task);
     for part in [
         "cannot look for model.onnx",
         fetched,
@@ -313,6 +314,46 @@ fn a_model_that_one_task_fetched_is_found_by_the_next_and_verified() {
     ] {
         assert!(said.contains(part), "no {part} in {said}");
     }
+}
+
+/// PAINS: kserve/kserve#2529.
+#[test]
+fn a_disk_keeps_models_as_long_as_enough_of_it_is_free() {
+    let name = "a_disk_keeps_models_as_long_as_enough_of_it_is_free";
+    let Some(mut world) = World::new(name) else {
+        return;
+    };
+    let disk = world.work.path("disk");
+    let mut task = world.task();
+    task["cache"] = disk.display().to_string().into();
+    task["cache_free_percent"] = 0.into();
+    let said = world.serves(&task);
+    assert!(said.contains("fetches model.onnx"), "{said}");
+    let place = disk.join("mlops-models/sha256");
+    let kept = files(&place);
+    assert_eq!(kept.len(), 2, "the model and its reference: {kept:?}");
+
+    // What a task left that was killed while it kept something goes with the next start.
+    std::fs::write(place.join(".unfinished-1"), b"half").expect("written");
+    let said = world.serves(&task);
+    assert!(said.contains("finds model.onnx"), "{said}");
+    assert!(!said.contains("fetches "), "{said}");
+    assert_eq!(files(&place), kept);
+
+    // As long as a file is on it, no disk is free as a whole: models serve, and none is kept.
+    task["cache_free_percent"] = 100.into();
+    let said = world.serves(&task);
+    for part in [
+        "takes away 1 files",
+        "finds model.onnx",
+        "fetches mlops-reference.json",
+        "cannot keep mlops-reference.json for other tasks: less than 100 % of the disk would be free",
+    ] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert_eq!(files(&place), Vec::<String>::new());
+    let said = world.serves(&task);
+    assert!(said.contains("cannot keep model.onnx"), "{said}");
 }
 
 #[test]

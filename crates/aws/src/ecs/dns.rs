@@ -132,31 +132,32 @@ pub(super) async fn announce(
     let mut handle: Handle = asked.server.handle()?;
     let mut at = At::read(checkpoint)?;
     let dns = ecs(asked)?.dns.as_ref();
-    let zone_id = dns.and_then(|dns| dns.zone_id.as_ref());
-    let (Some(dns), Some(zone_id)) = (dns, zone_id) else {
+    let Some((name, zone_id)) = dns.and_then(DnsSpec::record) else {
         handle.dns = dns.map(|dns| Named {
             domain_name: dns.domain_name.clone(),
             record: None,
         });
         return Ok(Progress::Done(handle.server()?));
     };
+    let clients = &account.clients;
+    if let Some(change) = &at.change
+        && !at.is_known
+        && !route53::in_sync(clients, change).await?
+    {
+        at.looks += 1;
+        return at.pending(at.pause());
+    }
     let balancer = &handle.front.load_balancer_arn;
     let record = Record {
-        zone_id: zone_id.clone(),
-        name: dns.domain_name.clone(),
+        zone_id: zone_id.to_owned(),
+        name: name.to_owned(),
         alias: account.balancers.alias(balancer).await?,
         owner: announcer(&handle, asked),
     };
     let moves = before(asked)
         .filter(|before| before.is_at(&record.zone_id, &record.name))
         .is_some_and(|before| before.alias.dns_name != record.alias.dns_name);
-    let clients = &account.clients;
-    if let Some(change) = &at.change {
-        if !at.is_known && !route53::in_sync(clients, change).await? {
-            at.looks += 1;
-            return at.pending(at.pause());
-        }
-    } else {
+    if at.change.is_none() {
         let seen = look(account, &record).await?.ok_or_else(|| gone(&record))?;
         if seen.check(&record)? {
             if at.sent == 0 {
@@ -197,9 +198,7 @@ pub(super) async fn withdraw(
     has_begun: bool,
 ) -> Result<Progress<()>> {
     let handle: Handle = asked.server.handle()?;
-    let dns = ecs(asked)?.dns.as_ref();
-    let Some((name, zone_id)) = dns.and_then(|dns| Some((&dns.domain_name, dns.zone_id.as_ref()?)))
-    else {
+    let Some((name, zone_id)) = ecs(asked)?.dns.as_ref().and_then(DnsSpec::record) else {
         return Ok(Progress::Done(()));
     };
     let seen = match route53::look(&account.clients, zone_id, name).await {

@@ -61,13 +61,15 @@ impl Handle {
     /// Where clients reach it: scheme and port are the front's, whatever the name.
     fn url(&self) -> String {
         let own = &self.front.url;
-        let Some((scheme, host)) = own.split_once("://").filter(|_| self.dns.is_some()) else {
+        let (Some(named), Some((scheme, host))) = (&self.dns, own.split_once("://")) else {
             return own.clone();
         };
         let port = host.rsplit_once(':').map(|(_, port)| format!(":{port}"));
-        let name = self.dns.as_ref().map(|named| named.domain_name.as_str());
-        let (name, port) = (name.unwrap_or(host), port.unwrap_or_default());
-        format!("{scheme}://{name}{port}")
+        format!(
+            "{scheme}://{}{}",
+            named.domain_name,
+            port.unwrap_or_default()
+        )
     }
 
     /// Whether the server is where `spec` wants one.

@@ -19,6 +19,7 @@ mod handle;
 mod logs;
 pub(crate) mod machines;
 pub(crate) mod names;
+mod node;
 mod observe;
 mod revision;
 mod rounds;

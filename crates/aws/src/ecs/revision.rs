@@ -75,7 +75,7 @@ enum Next {
 }
 
 async fn next(account: &Account, handle: &Handle, revision: &Revision) -> Result<Next> {
-    let again = Progress::again(Duration::ZERO, limit(revision));
+    let again = Progress::again(Duration::ZERO, revision.patience().duration());
     let placement = revision.placement.as_deref().ok_or_else(|| {
         Error::bug(format!(
             "revision {} was made for another target",
@@ -185,7 +185,7 @@ async fn look(
     let mut told = service.clone();
     told.events
         .retain(|event| !machines || !verdict::is_about_place(event));
-    let limit = limit(revision);
+    let limit = revision.patience().duration();
     let mut seen = Seen {
         service: &told,
         family: &name,
@@ -243,11 +243,6 @@ async fn look(
         revision.name
     ))
     .at(format!("variants.{}", revision.variant)))
-}
-
-/// How long a revision may take to start, and what it runs on before it.
-fn limit(revision: &Revision) -> Duration {
-    revision.patience().duration()
 }
 
 async fn health_of(account: &Account, group: &str) -> Result<Option<GroupHealth>> {

@@ -12,7 +12,7 @@ use aws_sdk_ecs::types::{
     MountPoint, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret, TransportProtocol,
     Volume,
 };
-use mlops_core::endpoint::spec::{Architecture, LaunchType, Placement};
+use mlops_core::endpoint::spec::{Architecture, LaunchType, ModelCache, Placement};
 use mlops_core::serving::{TASK_MODELS, TaskArtifacts};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
@@ -22,6 +22,7 @@ use self::variables::variables;
 use super::efs;
 use super::gpu;
 use super::names;
+use super::node;
 use super::tags;
 use crate::elb::Owner;
 
@@ -68,8 +69,14 @@ pub(super) fn document(
     let served = revision.workload.served();
     let models = served.map(|_| Volume::builder().name(MODELS).build());
     let shared = placement.efs.as_ref().map(efs::volume).transpose()?;
-    let volumes: Vec<Volume> = models.into_iter().chain(shared).collect();
+    let node = keeps_on_node(revision).then(node::volume);
+    let volumes: Vec<Volume> = models.into_iter().chain(shared).chain(node).collect();
     Ok(definition.set_volumes((!volumes.is_empty()).then_some(volumes)))
+}
+
+/// Whether its tasks keep their model on the instance that they run on.
+fn keeps_on_node(revision: &Revision) -> bool {
+    revision.container.model_cache == ModelCache::Node
 }
 
 fn platform(architecture: Architecture) -> RuntimePlatform {
@@ -109,7 +116,8 @@ fn container(
             .build()
     });
     let shared = placement.efs.as_ref().map(efs::mount);
-    let mounts: Vec<MountPoint> = models.into_iter().chain(shared).collect();
+    let node = keeps_on_node(revision).then(node::mount);
+    let mounts: Vec<MountPoint> = models.into_iter().chain(shared).chain(node).collect();
     let stop = (placement.drain_seconds + STOP_MARGIN).min(LONGEST_STOP);
     let container = ContainerDefinition::builder()
         .name(names::CONTAINER)

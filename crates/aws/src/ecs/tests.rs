@@ -8,6 +8,7 @@ mod denied;
 mod endpoint;
 mod failures;
 mod kills;
+mod left;
 mod life;
 mod log_group;
 mod names;

@@ -1,6 +1,7 @@
 //! Whether a hosted zone can have the record of an endpoint's name.
 
 use mlops_core::Error;
+use mlops_core::endpoint::spec::DnsSpec;
 use mlops_core::target::{Check, Finding};
 
 use super::{Around, Preflight};
@@ -11,10 +12,7 @@ const NAME: &str = "ingress.domain_name";
 
 impl Preflight {
     pub(super) async fn look_at_dns(&self, around: &Around<'_>) -> Vec<Finding> {
-        let dns = around.ecs.dns.as_ref();
-        let Some((name, zone_id)) =
-            dns.and_then(|dns| Some((&dns.domain_name, dns.zone_id.as_ref()?)))
-        else {
+        let Some((name, zone_id)) = around.ecs.dns.as_ref().and_then(DnsSpec::record) else {
             return Vec::new();
         };
         let clients = &self.clients;

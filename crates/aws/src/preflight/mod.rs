@@ -26,6 +26,8 @@ mod room;
 pub(crate) mod service_quotas;
 mod simulate;
 mod subnets;
+#[cfg(test)]
+mod unreached;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +44,7 @@ use self::roles::Role;
 use self::service_quotas::Quotas;
 use self::simulate::Decision;
 use self::subnets::Subnet;
-use crate::clients::AwsClients;
+use crate::clients::{AwsClients, CONNECT_TIMEOUT};
 use crate::ecs::EcsTargetSettings;
 use crate::ecs::clusters::Found;
 use crate::elb::room::{Limits, Taken};
@@ -55,10 +57,10 @@ use crate::route53::Zone;
 /// A plan waits no longer than this for a check; all of them look side by side.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// So that a call which fails says why before the time is up.
+/// So that a call which fails says why before the time is up. Where nothing answers at all, as without a way to a service, there is one try.
 const PATIENCE: Patience = Patience {
     total: Duration::from_secs(8),
-    unreachable: Duration::from_secs(3),
+    unreachable: CONNECT_TIMEOUT,
     attempt: Duration::from_secs(8),
 };
 

@@ -2,11 +2,11 @@
 //!
 //! How many vCPUs of Fargate an account uses nobody tells but by all of its tasks, so the endpoint's alone are held against the quota.
 
-use mlops_core::Error;
 use mlops_core::endpoint::cost::{Footprint, Tasks};
 use mlops_core::endpoint::spec::{EndpointSpec, LaunchType};
 use mlops_core::names::cluster_name;
 use mlops_core::target::{Check, Finding, FrontChange, PreflightAsked};
+use mlops_core::{Class, Error, Result};
 
 use super::service_quotas::{self, Quotas};
 use super::{Around, Preflight};
@@ -39,19 +39,33 @@ impl Preflight {
             self.quotas("ecs"),
             self.quotas("fargate")
         );
+        let (of_ecs, unseen) = unless_unseen(of_ecs);
+        let (of_fargate, also) = unless_unseen(of_fargate);
         let seen = Seen {
             services: found.ok().flatten().map(|found| found.services),
             others: (self.planned_services).note(cluster, &spec.name, asked.revisions),
             ecs: of_ecs,
             fargate: of_fargate,
         };
-        judge(spec, cluster_name(cluster), &seen, asked)
+        let mut findings = judge(spec, cluster_name(cluster), &seen, asked);
+        findings.extend(unseen.or(also));
+        findings
     }
 
-    /// `None` if they cannot be read: whoever may not is held against AWS's own.
-    async fn quotas(&self, service: &str) -> Option<Quotas> {
+    async fn quotas(&self, service: &str) -> Result<Quotas> {
         let quotas = service_quotas::quotas(&self.clients, service);
-        self.quotas.get(service, quotas).await.ok()
+        self.quotas.get(service, quotas).await
+    }
+}
+
+/// What was read, if anything was: what is not is held against AWS's own. Whoever may not read it knows that; that nobody answered is told.
+fn unless_unseen(read: Result<Quotas>) -> (Option<Quotas>, Option<Finding>) {
+    match read {
+        Ok(quotas) => (Some(quotas), None),
+        Err(error) if error.class() == Class::Unavailable => {
+            (None, Some(Finding::possible(Check::Quotas, error)))
+        }
+        Err(_) => (None, None),
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 use super::{Sent, place, post, signed};
-use crate::fault::{Call, Failure};
+use crate::fault::Failure;
 use crate::retry::Retries;
 
 /// A service that speaks the protocol.
@@ -57,7 +57,7 @@ impl JsonClient {
         let sent = calls.serializer(request).deserializer(read).build();
         Ok(Self {
             service,
-            sent: Sent(sent),
+            sent: Sent::new(service.name, sent),
         })
     }
 
@@ -69,16 +69,11 @@ impl JsonClient {
         body: &Value,
         resource: impl Into<String>,
     ) -> std::result::Result<Value, Failure> {
-        let call = Call {
-            service: self.service.name,
-            operation,
-            resource: resource.into(),
-        };
         let asked = Asked {
             target: format!("{}.{operation}", self.service.target),
             body: body.to_string(),
         };
-        self.sent.ask(retries, &call, asked).await
+        self.sent.ask(retries, operation, asked, resource).await
     }
 }
 

@@ -82,7 +82,7 @@ impl QueryClient {
         let sent = calls.serializer(request).deserializer(read).build();
         Ok(Self {
             service,
-            sent: Sent(sent),
+            sent: Sent::new(service.name, sent),
         })
     }
 
@@ -94,35 +94,44 @@ impl QueryClient {
         form: &Form,
         resource: impl Into<String>,
     ) -> std::result::Result<Element, Failure> {
-        let call = Call {
-            service: self.service.name,
-            operation,
-            resource: resource.into(),
-        };
         let body = form.body(operation, self.service.version);
-        self.sent.ask(retries, &call, body).await
+        self.sent.ask(retries, operation, body, resource).await
     }
 }
 
 /// Calls of one service, whatever its protocol.
 #[derive(Debug)]
-struct Sent<Asked, Told>(Operation<Asked, Told, Refusal>);
+struct Sent<Asked, Told> {
+    /// Its name, for messages.
+    service: &'static str,
+    operation: Operation<Asked, Told, Refusal>,
+}
 
 impl<Asked, Told> Sent<Asked, Told>
 where
     Asked: Clone + fmt::Debug + Send + Sync + 'static,
     Told: fmt::Debug + Send + Sync + 'static,
 {
-    /// Asks until there is an answer, it is refused for good, or time is up.
+    fn new(service: &'static str, operation: Operation<Asked, Told, Refusal>) -> Self {
+        Self { service, operation }
+    }
+
+    /// Asks until there is an answer, it is refused for good, or time is up. `resource` is what it is about, for messages.
     async fn ask(
         &self,
         retries: &Retries,
-        call: &Call,
+        operation: &'static str,
         asked: Asked,
+        resource: impl Into<String>,
     ) -> std::result::Result<Told, Failure> {
+        let call = &Call {
+            service: self.service,
+            operation,
+            resource: resource.into(),
+        };
         retries
             .run(|| {
-                let sent = self.0.invoke(asked.clone());
+                let sent = self.operation.invoke(asked.clone());
                 Box::pin(async move { sent.await.map_err(|error| Failure::of(call, error)) })
             })
             .await

@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use mlops_core::Result;
 
 use super::{Element, Sent, USER_AGENT, read, signed};
-use crate::fault::{Call, Failure};
+use crate::fault::Failure;
 use crate::retry::Retries;
 
 /// A service that speaks the protocol.
@@ -32,10 +32,7 @@ pub(crate) struct Asked {
 
 /// Calls one service.
 #[derive(Debug)]
-pub(crate) struct RestClient {
-    service: &'static RestService,
-    sent: Sent<Asked, Element>,
-}
+pub(crate) struct RestClient(Sent<Asked, Element>);
 
 impl RestClient {
     /// A client with the region and credentials of `config`, of a service at `url`. Calls nothing yet.
@@ -47,10 +44,7 @@ impl RestClient {
     ) -> Result<Self> {
         let calls = signed(config, service.name, service.signer, url, limits)?;
         let sent = calls.serializer(request).deserializer(read).build();
-        Ok(Self {
-            service,
-            sent: Sent(sent),
-        })
+        Ok(Self(Sent::new(service.name, sent)))
     }
 
     /// Asks until there is an answer, it is refused for good, or time is up. `resource` is what it is about, for messages.
@@ -61,12 +55,7 @@ impl RestClient {
         asked: Asked,
         resource: impl Into<String>,
     ) -> std::result::Result<Element, Failure> {
-        let call = Call {
-            service: self.service.name,
-            operation,
-            resource: resource.into(),
-        };
-        self.sent.ask(retries, &call, asked).await
+        self.0.ask(retries, operation, asked, resource).await
     }
 }
 

@@ -37,7 +37,6 @@ pub use control::{
 };
 pub use deployment::{DeploymentId, DeploymentRef};
 pub use drift::autoscaling_drift;
-pub use naming::naming_drift;
 pub use outcome::{Outcome, Stopped};
 pub use percent::Percent;
 pub use period::Period;

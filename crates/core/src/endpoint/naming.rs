@@ -35,8 +35,3 @@ pub(super) async fn renaming(
         left: naming.left.filter(|_| stays),
     })
 }
-
-/// Why clients do not find the endpoint by its name any more, if that is so.
-pub async fn naming_drift(target: &dyn Target, record: &EndpointRecord) -> Result<Option<String>> {
-    target.unnamed(&record.server).await
-}

@@ -84,8 +84,8 @@ pub fn plan(
     seen: Option<(&Observation, Timestamp)>,
     satisfied: bool,
 ) -> EndpointPlan {
-    let now = seen.map(|(_, now)| now);
-    let seen = seen.map(|(seen, _)| seen);
+    let looked = seen;
+    let seen = looked.map(|(seen, _)| seen);
     let alive = seen.is_none_or(|seen| seen.alive);
     let server = match record {
         None => ServerChange::Start,
@@ -97,13 +97,12 @@ pub fn plan(
         let record = record.filter(|_| server == ServerChange::Keep);
         let serves = |one: &&Revision| seen.is_none_or(|seen| seen.serves(&one.name));
         // What nobody waits for is not started twice, either.
-        let starts = |one: &Revision| match (record, seen, now) {
-            (Some(record), Some(seen), Some(now)) => {
+        let starts = |one: &Revision| {
+            record.zip(looked).is_some_and(|(record, (seen, now))| {
                 !spec.wait_for_steady_state
                     && is_same(one, variant, spec)
                     && record.may_start(seen, one, now)
-            }
-            _ => false,
+            })
         };
         let running = record.and_then(|record| record.running.get(name));
         let running = running.filter(|one| serves(one) || starts(one));

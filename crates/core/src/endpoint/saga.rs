@@ -63,18 +63,24 @@ pub(super) fn saga(
     nodes.extend(own.into_iter().map(provisioned));
     let shifts =
         request.rollout.before != request.rollout.after || request.server != ServerChange::Keep;
-    if is_unseen(&request.spec, request.server) {
+    let unseen = is_unseen(&request.spec, request.server);
+    if unseen {
         if !request.start.is_empty() {
             nodes.push(make(ports, server));
         }
         if shifts {
             nodes.push(hand_over(ports, server));
         }
-        if request.announces {
-            nodes.push(announce(ports, server));
-        }
     } else {
         nodes.extend(watched(request, ports, server, shifts));
+    }
+    if request.announces {
+        nodes.push(announce(ports, server));
+    }
+    let mut moves = request.rollout.moves.iter();
+    let stands_by = moves.any(|change| change.old.is_some());
+    if !unseen && stands_by && !request.spec.rollout.terminate_after.is_zero() {
+        nodes.push(hold(ports, server));
     }
     if !request.scaled_after().is_empty() {
         nodes.push(autoscale(ports, server));
@@ -89,7 +95,7 @@ pub(super) fn saga(
     })
 }
 
-/// What leads to what shall run, each step once the one before has proved something.
+/// What leads traffic to what shall run, each step once the one before has proved something.
 fn watched(
     request: &DeploymentRequest,
     ports: &Arc<EndpointPorts>,
@@ -116,17 +122,6 @@ fn watched(
     }
     if shifts {
         nodes.push(rollout(ports, server));
-    }
-    if request.announces {
-        nodes.push(announce(ports, server));
-    }
-    let stands_by = request
-        .rollout
-        .moves
-        .iter()
-        .any(|change| change.old.is_some());
-    if stands_by && !request.spec.rollout.terminate_after.is_zero() {
-        nodes.push(hold(ports, server));
     }
     nodes
 }

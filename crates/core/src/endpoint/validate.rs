@@ -10,6 +10,7 @@ mod ecs;
 mod efs;
 mod gpu;
 mod machines;
+mod model_cache;
 mod steady;
 mod tasks;
 

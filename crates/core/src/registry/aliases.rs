@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::bindings::bindable;
 use super::documents::{self, Document};
 use super::events::NewEvent;
 use super::hash::spec_hash;
 use super::models::{busy, changed};
 use super::sessions::object;
-use super::versions::{bindable, subject};
+use super::versions::subject;
 use super::{Alias, ApprovalStatus, Lineage, Model, Registry, SetAlias, Version, keys};
 use crate::error::{Error, Result};
 use crate::gates::{Baseline, Candidate, Gate, GateReport, check_gates};

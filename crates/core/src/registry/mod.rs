@@ -30,6 +30,7 @@
 //! the same to its model.
 
 mod aliases;
+mod bindings;
 mod compatibility;
 pub mod documents;
 pub mod events;
@@ -63,13 +64,13 @@ use crate::names::ModelName;
 use crate::records::{Identity, Records};
 
 pub use aliases::{AliasMove, promotion_rules};
+pub use bindings::bindable;
 pub use pending::{NewPending, PendingUpdate, PendingVersion};
 pub use pulse::Heartbeat;
 pub use retention::Retention;
 pub use retry::RetryBudget;
 pub use sweep::{InUse, Sweep, SweepReport, Unnamed};
 pub use types::*;
-pub use versions::bindable;
 
 /// The registry. Cheap to clone; clones share sessions, queues and budgets.
 #[derive(Clone)]

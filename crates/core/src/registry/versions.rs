@@ -1,4 +1,4 @@
-//! Versions of models, and the endpoints bound to them.
+//! Versions of models.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -14,12 +14,12 @@ use super::models::{Counter, busy, few, merge};
 use super::retry::Pace;
 use super::sessions::object;
 use super::{
-    Alias, Approval, ApprovalStatus, ApprovalUpdate, Binding, Goal, NewVersion, Registry, Select,
-    Version, VersionStatus, VersionUpdate, keys,
+    Approval, ApprovalStatus, ApprovalUpdate, Goal, NewVersion, Registry, Select, Version,
+    VersionStatus, VersionUpdate, keys,
 };
 use crate::error::{Error, Result};
 use crate::names::{ModelName, VersionId};
-use crate::records::{CommitError, Item, Range, Write};
+use crate::records::{CommitError, Range, Write};
 use crate::signature::Signature;
 
 /// Where the registrations of one model by this process wait for each other, and what the last one did.
@@ -425,73 +425,6 @@ impl Registry {
         }
     }
 
-    /// Aliases and endpoints that refer to a version, as people read them.
-    pub async fn users_of(&self, id: &VersionId) -> Result<Vec<String>> {
-        let partition = keys::model_partition(&id.model);
-        let aliases = self
-            .all_documents::<Alias>(&partition, keys::ALIASES)
-            .await?;
-        let bindings = self
-            .all_documents::<Binding>(&partition, &keys::bindings_of(id.version))
-            .await?;
-        let aliases = aliases
-            .into_iter()
-            .filter(|alias| alias.body.version == Some(id.version))
-            .map(|alias| format!("alias {}", alias.body.id()));
-        let endpoints = bindings
-            .into_iter()
-            .map(|binding| format!("endpoint {}", binding.body.endpoint));
-        Ok(aliases.chain(endpoints).collect())
-    }
-
-    /// The endpoints that are bound to versions of a model.
-    pub async fn bindings(&self, model: &ModelName) -> Result<Vec<Binding>> {
-        let all = self
-            .all_documents::<Binding>(&keys::model_partition(model), keys::BINDINGS)
-            .await?;
-        Ok(all.into_iter().map(|binding| binding.body).collect())
-    }
-
-    /// The writes that bind an endpoint to a version, to ride in the commit that records the
-    /// endpoint's intent; empty if it is bound. Refused for a version that does not exist, is
-    /// archived or rejected, naming the way out. The commit fails if that changes before it.
-    pub async fn bind_writes(&self, id: &VersionId, endpoint: &str) -> Result<Vec<Write>> {
-        let items = self
-            .inner
-            .records
-            .get(&[keys::version(id), keys::binding(id, endpoint)])
-            .await?;
-        let mut items = items.into_iter();
-        let version = items.next().flatten().map(Document::read).transpose()?;
-        let Some(version) = version else {
-            return Err(self.absent(id).await?);
-        };
-        if items.next().flatten().is_some() {
-            return Ok(Vec::new());
-        }
-        bindable(&version.body, &format!("endpoint {endpoint}"))?;
-        let binding = Binding {
-            version: id.clone(),
-            endpoint: endpoint.to_owned(),
-            at: self.inner.clock.now(),
-        };
-        Ok(vec![
-            version.write()?,
-            documents::create(keys::binding(id, endpoint), &binding)?,
-        ])
-    }
-
-    /// The writes that unbind an endpoint from a version; empty if it is not bound.
-    pub async fn unbind_writes(&self, id: &VersionId, endpoint: &str) -> Result<Vec<Write>> {
-        let key = keys::binding(id, endpoint);
-        let found: Vec<Option<Item>> = self.inner.records.get(&[key]).await?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .map(|item| documents::delete(item.key, item.revision))
-            .collect())
-    }
-
     pub(super) async fn version_document(
         &self,
         id: &VersionId,
@@ -523,24 +456,6 @@ pub(super) fn missing(id: &VersionId) -> Error {
         "version {id} does not exist; register it first, or correct the number"
     ))
     .at("version")
-}
-
-/// Refuses new bindings to versions that are archived or rejected. Pure: plans ask too.
-pub fn bindable(version: &Version, to: &str) -> Result<()> {
-    let id = &version.id;
-    if version.is_archived() {
-        return Err(Error::invalid(format!(
-            "version {id} is archived and cannot be bound to {to}; choose an active version, or register the model again"
-        ))
-        .at("version"));
-    }
-    if version.is_rejected() {
-        return Err(Error::invalid(format!(
-            "version {id} was rejected and cannot be bound to {to}; choose another version, or approve it"
-        ))
-        .at("version"));
-    }
-    Ok(())
 }
 
 /// The approval after one more word.

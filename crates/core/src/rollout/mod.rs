@@ -43,5 +43,6 @@ pub use meter::{Answer, Dialect, Meter, NoMeter, Question};
 pub use moves::{Move, RolloutPlan};
 pub use source::{HttpSource, Source};
 pub use stages::{Stage, stages};
+pub(crate) use step::give_back;
 pub use step::{Checkpoint, Rollout, RolloutInput};
 pub use template::{Subject, Template};

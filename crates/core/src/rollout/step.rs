@@ -20,7 +20,7 @@ use crate::endpoint::{DeploymentRef, Period};
 use crate::error::{Error, Result};
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::serving::MetricsSnapshot;
-use crate::target::{Observation, Server, Watched};
+use crate::target::{Observation, Routing, Server, Watched};
 
 /// Shifts traffic, watches, and gives it back.
 #[derive(Debug)]
@@ -140,15 +140,8 @@ impl Step for Rollout {
         _: Option<Exposure>,
         _: Option<Checkpoint>,
     ) -> Result<Progress<(), Checkpoint>, UndoError> {
-        match ports
-            .target
-            .set_weights(&input.server, &input.plan.before)
-            .await
-        {
-            Ok(()) => Ok(Progress::Done(())),
-            Err(error) if error.is_not_found() => Ok(Progress::Done(())),
-            Err(error) => Err(error.into()),
-        }
+        give_back(ports, &input.server, &input.plan.before).await?;
+        Ok(Progress::Done(()))
     }
 
     fn resume(checkpoint: Checkpoint) -> Checkpoint {
@@ -158,6 +151,18 @@ impl Step for Rollout {
             phase: StagePhase::Shift,
             ..checkpoint
         }
+    }
+}
+
+/// Gives traffic back to who had it before. What is gone serves nobody anyhow.
+pub(crate) async fn give_back(
+    ports: &EndpointPorts,
+    server: &Server,
+    before: &Routing,
+) -> Result<()> {
+    match ports.target.set_weights(server, before).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,9 @@ pub const TASK_VARIABLE: &str = "MLOPS_TASK";
 /// The directory of the container that models are brought to; a volume, because the root is read-only.
 pub const TASK_MODELS: &str = "/models";
 
+/// The directory of the container where it finds the volume of its node. The image gives it to the server's user, whose the volume becomes by that.
+pub const TASK_CACHE: &str = "/cache";
+
 /// The environment variable that names another directory than [`TASK_MODELS`], for a task that is no container.
 pub const TASK_MODELS_VARIABLE: &str = "MLOPS_TASK_MODELS";
 
@@ -65,6 +68,9 @@ pub struct TaskConfig {
     /// A directory that tasks share, in which they keep files of models for one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<String>,
+    /// How much of that directory's disk stays free: what was not used for longest goes for what comes. Without it nothing is ever taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_free_percent: Option<u8>,
     /// What the model must answer before the server listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoke: Option<SmokeRequest>,
@@ -114,6 +120,14 @@ impl TaskConfig {
             .is_some_and(|cache| !cache.starts_with('/'))
         {
             return Err(Error::invalid("cache is not a path from the root").at("cache"));
+        }
+        if self.cache_free_percent.is_some_and(|percent| percent > 100)
+            || self.cache.is_none() && self.cache_free_percent.is_some()
+        {
+            return Err(Error::invalid(
+                "cache_free_percent is a share of the disk of cache, from 0 to 100",
+            )
+            .at("cache_free_percent"));
         }
         if self.drain_seconds > LONGEST_DRAIN {
             return Err(Error::invalid(format!(
@@ -187,6 +201,11 @@ mod tests {
             ("limits", json!({"timeout_ms": 0}), "limits.timeout_ms"),
             ("drain_seconds", json!(90_000), "it is at most 86400"),
             ("cache", json!("mnt"), "cache is not a path"),
+            (
+                "cache_free_percent",
+                json!(15),
+                "a share of the disk of cache",
+            ),
             ("port", json!(70_000), "70000"),
             ("nonsense", json!(1), "unknown field `nonsense`"),
         ] {

@@ -257,11 +257,6 @@ impl Observation {
         }
     }
 
-    /// Whether `revision` takes requests, and would be replaced by its like if it ended.
-    pub fn serves_on(&self, revision: &RevisionName) -> bool {
-        self.lacks.is_none() && self.serves(revision)
-    }
-
     /// Whether `revision` is loaded and takes requests.
     pub fn serves(&self, revision: &RevisionName) -> bool {
         self.alive

@@ -5,10 +5,10 @@
 
 use tfplugin_proto::tfplugin6 as pb;
 
-use super::{ProviderServer, unknown_type, wire};
+use super::offer::Offer;
+use super::wire;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::path::{Path, Step};
-use crate::provider::Provider;
 use crate::schema::{Block, Schema};
 use crate::types::Type;
 use crate::value::Value;
@@ -21,55 +21,15 @@ pub(super) struct Place<'a> {
     config: Option<pb::DynamicValue>,
 }
 
-impl<P: Provider> ProviderServer<P> {
-    /// The provider's own block.
-    pub(super) fn own_place(&self, config: &Option<pb::DynamicValue>) -> Place<'_> {
-        Place {
-            schema: self.shared.config.schema().ok(),
+impl<'a> Place<'a> {
+    /// The configuration of what is offered.
+    pub(super) fn of<T>(offer: Option<&'a Offer<T>>, config: &Option<pb::DynamicValue>) -> Self {
+        Self {
+            schema: offer.and_then(|offer| offer.schema().ok()),
             config: config.clone(),
         }
     }
 
-    pub(super) fn resource_place(
-        &self,
-        type_name: &str,
-        config: &Option<pb::DynamicValue>,
-    ) -> Place<'_> {
-        let offer = self.resource(type_name);
-        Place {
-            schema: offer.and_then(|offer| offer.schema()).ok(),
-            config: config.clone(),
-        }
-    }
-
-    pub(super) fn source_place(
-        &self,
-        type_name: &str,
-        config: &Option<pb::DynamicValue>,
-    ) -> Place<'_> {
-        let offer = self.shared.data_sources.get(type_name);
-        let offer = offer.ok_or_else(|| unknown_type("data source", type_name));
-        Place {
-            schema: offer.and_then(|offer| offer.schema()).ok(),
-            config: config.clone(),
-        }
-    }
-
-    pub(super) fn ephemeral_place(
-        &self,
-        type_name: &str,
-        config: &Option<pb::DynamicValue>,
-    ) -> Place<'_> {
-        let offer = self.shared.ephemerals.get(type_name);
-        let offer = offer.ok_or_else(|| unknown_type("ephemeral resource", type_name));
-        Place {
-            schema: offer.and_then(|offer| offer.schema()).ok(),
-            config: config.clone(),
-        }
-    }
-}
-
-impl Place<'_> {
     /// The same, each at a path that Terraform finds.
     pub(super) fn show(&self, diagnostics: Diagnostics) -> Diagnostics {
         let Some(schema) = self.schema else {

@@ -64,35 +64,35 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::validate_provider_config::Request>,
     ) -> Answer<pb::validate_provider_config::Response> {
-        answer!(self.validate_provider(request) => validate_provider_config, in self.own_place(&request.config))
+        answer!(self.validate_provider(request) => validate_provider_config, in Place::of(Some(&self.shared.config), &request.config))
     }
 
     async fn validate_resource_config(
         &self,
         request: Request<pb::validate_resource_config::Request>,
     ) -> Answer<pb::validate_resource_config::Response> {
-        answer!(self.validate_resource(request) => validate_resource_config, in self.resource_place(&request.type_name, &request.config))
+        answer!(self.validate_resource(request) => validate_resource_config, in Place::of(self.shared.resources.get(request.type_name.as_str()), &request.config))
     }
 
     async fn validate_data_resource_config(
         &self,
         request: Request<pb::validate_data_resource_config::Request>,
     ) -> Answer<pb::validate_data_resource_config::Response> {
-        answer!(self.validate_data_source(request) => validate_data_resource_config, in self.source_place(&request.type_name, &request.config))
+        answer!(self.validate_data_source(request) => validate_data_resource_config, in Place::of(self.shared.data_sources.get(request.type_name.as_str()), &request.config))
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
         request: Request<pb::validate_ephemeral_resource_config::Request>,
     ) -> Answer<pb::validate_ephemeral_resource_config::Response> {
-        answer!(self.validate_ephemeral(request) => validate_ephemeral_resource_config, in self.ephemeral_place(&request.type_name, &request.config))
+        answer!(self.validate_ephemeral(request) => validate_ephemeral_resource_config, in Place::of(self.shared.ephemerals.get(request.type_name.as_str()), &request.config))
     }
 
     async fn configure_provider(
         &self,
         request: Request<pb::configure_provider::Request>,
     ) -> Answer<pb::configure_provider::Response> {
-        answer!(self.configure(request) => configure_provider, in self.own_place(&request.config))
+        answer!(self.configure(request) => configure_provider, in Place::of(Some(&self.shared.config), &request.config))
     }
 
     async fn upgrade_resource_state(
@@ -113,21 +113,21 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::read_resource::Request>,
     ) -> Answer<pb::read_resource::Response> {
-        answer!(self.read(request) => read_resource, in self.resource_place(&request.type_name, &None))
+        answer!(self.read(request) => read_resource, in Place::of(self.shared.resources.get(request.type_name.as_str()), &None))
     }
 
     async fn plan_resource_change(
         &self,
         request: Request<pb::plan_resource_change::Request>,
     ) -> Answer<pb::plan_resource_change::Response> {
-        answer!(self.plan(request) => plan_resource_change, in self.resource_place(&request.type_name, &request.config))
+        answer!(self.plan(request) => plan_resource_change, in Place::of(self.shared.resources.get(request.type_name.as_str()), &request.config))
     }
 
     async fn apply_resource_change(
         &self,
         request: Request<pb::apply_resource_change::Request>,
     ) -> Answer<pb::apply_resource_change::Response> {
-        answer!(self.apply(request) => apply_resource_change, in self.resource_place(&request.type_name, &request.config))
+        answer!(self.apply(request) => apply_resource_change, in Place::of(self.shared.resources.get(request.type_name.as_str()), &request.config))
     }
 
     async fn import_resource_state(
@@ -148,14 +148,14 @@ impl<P: Provider> provider_server::Provider for ProviderServer<P> {
         &self,
         request: Request<pb::read_data_source::Request>,
     ) -> Answer<pb::read_data_source::Response> {
-        answer!(self.read_source(request) => read_data_source, in self.source_place(&request.type_name, &request.config))
+        answer!(self.read_source(request) => read_data_source, in Place::of(self.shared.data_sources.get(request.type_name.as_str()), &request.config))
     }
 
     async fn open_ephemeral_resource(
         &self,
         request: Request<pb::open_ephemeral_resource::Request>,
     ) -> Answer<pb::open_ephemeral_resource::Response> {
-        answer!(self.open(request) => open_ephemeral_resource, in self.ephemeral_place(&request.type_name, &request.config))
+        answer!(self.open(request) => open_ephemeral_resource, in Place::of(self.shared.ephemerals.get(request.type_name.as_str()), &request.config))
     }
 
     async fn renew_ephemeral_resource(

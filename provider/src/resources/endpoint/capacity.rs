@@ -99,10 +99,12 @@ pub(super) fn gpu() -> Attribute {
 pub(super) fn model_cache() -> Attribute {
     Attribute::string()
         .optional()
-        .validate(validate::one_of(["none", "efs"]))
+        .validate(validate::one_of(["none", "efs", "node"]))
         .describe(
             "On ECS, where tasks keep the files of their model for one another: `none` (default), so that each task fetches them from the registry's \
-             bucket; or `efs`, in the file system of `ecs.efs`, so that the first one does. Whatever is kept is verified before it is served.",
+             bucket; `efs`, in the file system of `ecs.efs`, so that the first one does; or `node`, on the disk of the instance that they run on, so \
+             that the first one there does. Whatever is kept is verified before it is served. On Fargate there is no `node`, and on instances models \
+             leave 15 % of the disk free: those that were not used for longest go. Changing it is a new revision, which rolls out.",
         )
 }
 
@@ -122,7 +124,7 @@ pub(super) fn efs() -> Block {
             "iam",
             flag("Whether tasks prove who they are by `task_role_arn`, as a policy of the file system may ask. Default `false`."),
         )
-        .attribute("container_path", Attribute::string().required().describe("Where containers find it, such as `/mnt/weights`. `/models` is the model server's own."))
+        .attribute("container_path", Attribute::string().required().describe("Where containers find it, such as `/mnt/weights`. `/models` is the model server's own, and `/cache` with `model_cache = \"node\"`."))
         .attribute("read_only", flag("Whether containers may only read it. Default `false`."))
 }
 

@@ -196,19 +196,14 @@ impl Resource<Client> for EndpointResource {
         let Some(record) = recorded(client, &id).await? else {
             return foreign::read(client, &id, request.state, &request.private).await;
         };
-        let seen = client.observe(&record).await;
-        let seen = seen
-            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
+        let failed = |error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error);
+        let seen = client.observe(&record).await.map_err(failed)?;
         let now = client.registry.clock().now();
         let serves = |variant: &_| seen.lacks.is_none() && record.answers(&seen, variant, now);
-        let drift = client.autoscaling_drift(&record).await;
-        let drift = drift
-            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
+        let drift = client.autoscaling_drift(&record).await.map_err(failed)?;
         let mut state = from_record::state(&request.state, &record, &client.tags, serves);
         autoscaling::drifted(&mut state, &record, &drift);
-        let drift = client.naming_drift(&record).await;
-        let drift = drift
-            .map_err(|error| diagnose::failed(format!("Cannot look at endpoint {id}"), &error))?;
+        let drift = client.naming_drift(&record).await.map_err(failed)?;
         dns::drifted(&mut state, drift.as_ref());
         state.estimated_monthly_cost_usd = cost::of(client, &record.spec);
         state.arn = front::arn_of(client, &record);

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -38,16 +39,41 @@ impl EcsWorld {
             .collect()
     }
 
+    /// What dockerd says of the container of a task.
+    ///
+    /// # Panics
+    /// If none runs.
+    #[must_use]
+    pub fn inspect_container(&self, task: &str) -> Value {
+        let container = self.container_of(task);
+        let told = self.docker("GET", &format!("/containers/{}/json", container.id));
+        serde_json::from_str(&told).expect("dockerd answers JSON")
+    }
+
     /// Kills the container of a task, as a crash would.
     ///
     /// # Panics
     /// If none runs.
     pub fn kill_container(&self, task: &str) {
+        let container = self.container_of(task);
+        self.docker("POST", &format!("/containers/{}/kill", container.id));
+    }
+
+    fn container_of(&self, task: &str) -> Container {
         let containers = self.containers();
         let container = containers.iter().find(|container| container.task == task);
-        let container =
-            container.unwrap_or_else(|| panic!("no container runs for {task}: {containers:?}"));
-        self.docker("POST", &format!("/containers/{}/kill", container.id));
+        (container.cloned())
+            .unwrap_or_else(|| panic!("no container runs for {task}: {containers:?}"))
+    }
+
+    /// Where this machine finds what is in a volume of dockerd's: its data lies beside its socket (`scripts/parts/run_dockerd.py`).
+    ///
+    /// # Panics
+    /// On paper, where there is no dockerd.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> PathBuf {
+        let beside = self.docker.parent().expect("a dockerd");
+        beside.join("data/volumes").join(name).join("_data")
     }
 
     /// The body of an answer.

@@ -30,11 +30,20 @@ impl EcsWorld {
         )
     }
 
+    /// Its cluster as an endpoint names it.
+    #[must_use]
+    pub fn cluster_arn(&self) -> String {
+        format!(
+            "arn:aws:ecs:eu-west-1:000000000000:cluster/{}",
+            self.cluster
+        )
+    }
+
     /// The blocks of an endpoint in this world, with this `ingress`: `ecs`, `network`, `ingress`, and a quick `health_check`.
     #[must_use]
     pub fn blocks(&self, ingress: &str) -> String {
+        let cluster = self.cluster_arn();
         let Self {
-            cluster,
             subnets,
             security_group,
             execution_role,
@@ -67,7 +76,7 @@ impl EcsWorld {
     /// The same with a cluster that the endpoint makes itself.
     #[must_use]
     pub fn blocks_with_own_cluster(&self, ingress: &str) -> String {
-        let named = format!("cluster_arn        = \"{}\"", self.cluster);
+        let named = format!("cluster_arn        = \"{}\"", self.cluster_arn());
         let blocks = self.blocks(ingress);
         assert!(blocks.contains(&named), "{blocks}");
         blocks.replace(&named, "create_cluster     = true")

@@ -1,9 +1,9 @@
 //! The check `certificate`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::http;
 use mlops_acceptance::iam::Gate;
 use mlops_acceptance::part::registry;
-use mlops_acceptance::{http, skip};
 
 use super::{endpoint, looks, provider, warnings};
 
@@ -27,9 +27,8 @@ fn on_a_rule(world: &EcsWorld, listener: &str, hosts: &[&str]) -> String {
 #[test]
 fn a_certificate_that_clients_refuse_is_told_at_plan() {
     let name = "a_certificate_that_clients_refuse_is_told_at_plan";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let good = world.certificate(&["*.example.com"], "ISSUED", LATER);
     let listener = world.https_listener(8443, &good);
@@ -80,9 +79,8 @@ fn a_certificate_that_clients_refuse_is_told_at_plan() {
 #[test]
 fn a_certificate_that_is_kept_in_iam_is_looked_at_too() {
     let name = "a_certificate_that_is_kept_in_iam_is_looked_at_too";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let hosts = &["digits.example.com"];
     let mut work = world.workspace(&provider(&world, ""));
@@ -106,9 +104,8 @@ fn a_certificate_that_is_kept_in_iam_is_looked_at_too() {
 #[test]
 fn a_certificate_that_may_not_be_looked_at_is_one_warning() {
     let name = "a_certificate_that_may_not_be_looked_at_is_one_warning";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let good = world.certificate(&["digits.example.com"], "ISSUED", LATER);
     let listener = world.https_listener(8443, &good);

@@ -1,16 +1,14 @@
 //! The check `cluster`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::skip;
 
 use super::{endpoint, warnings, workspace};
 
 #[test]
 fn a_cluster_has_the_capacity_providers_that_tasks_run_on() {
     let name = "a_cluster_has_the_capacity_providers_that_tasks_run_on";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let before = world.everything();
     let spot = endpoint(&world, "").replacen(

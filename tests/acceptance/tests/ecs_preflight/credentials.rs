@@ -3,7 +3,7 @@
 use mlops_acceptance::ecs_world::EcsWorld;
 use mlops_acceptance::part::registry;
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, part, skip};
+use mlops_acceptance::{Workspace, part};
 
 use super::{endpoint, provider};
 
@@ -11,9 +11,8 @@ use super::{endpoint, provider};
 fn credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_the_apply() {
     let name =
         "credentials_that_run_out_before_the_rollout_ends_are_told_at_plan_and_fail_the_apply";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let mut work = Workspace::new();
     let (table, bucket) = (registry::TABLE, registry::BUCKET);

@@ -1,16 +1,14 @@
 //! The check `load_balancer`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::skip;
 
 use super::{endpoint, provider, warnings};
 
 #[test]
 fn a_load_balancer_without_room_is_an_error_with_its_numbers() {
     let name = "a_load_balancer_without_room_is_an_error_with_its_numbers";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let shared = world.listener(8000);
     let taken = world.listener(8001);

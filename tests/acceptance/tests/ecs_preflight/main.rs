@@ -12,7 +12,7 @@ use mlops_acceptance::ecs_world::{EcsWorld, server_image};
 use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::stack::ENDPOINT;
-use mlops_acceptance::{Workspace, http, part, skip};
+use mlops_acceptance::{Workspace, http, part};
 
 const SERVICE: &str = "does not let ecs-tasks.amazonaws.com take it on";
 
@@ -39,8 +39,14 @@ const LOOKS: [&str; 17] = [
 
 /// A policy that allows it.
 fn looks() -> Policy {
+    looks_and(&[])
+}
+
+/// A policy that allows it and these.
+fn looks_and(more: &[&str]) -> Policy {
+    let actions = [&LOOKS[..], more].concat();
     let all = format!(
-        r#"{{"Statement": [{{"Effect": "Allow", "Action": {LOOKS:?}, "Resource": "*"}}]}}"#
+        r#"{{"Statement": [{{"Effect": "Allow", "Action": {actions:?}, "Resource": "*"}}]}}"#
     );
     Policy::read(&all)
 }
@@ -88,9 +94,8 @@ fn warnings(work: &mut Workspace) -> String {
 fn what_an_apply_cannot_succeed_with_is_an_error_of_the_plan_unless_the_block_says_otherwise() {
     let name =
         "what_an_apply_cannot_succeed_with_is_an_error_of_the_plan_unless_the_block_says_otherwise";
-    let mut world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(mut world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     assert_eq!(
         warnings(&mut workspace(&world, "")),
@@ -139,9 +144,8 @@ fn what_an_apply_cannot_succeed_with_is_an_error_of_the_plan_unless_the_block_sa
 #[test]
 fn the_block_of_an_endpoint_stands_above_the_providers() {
     let name = "the_block_of_an_endpoint_stands_above_the_providers";
-    let mut world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(mut world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     world.task_role = world.role("function", "lambda.amazonaws.com");
     let mut work = world.workspace(&provider(&world, "preflight { mode = \"off\" }"));
@@ -215,9 +219,8 @@ resource "mlops_endpoint" "digits" {
 #[test]
 fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
     let name = "what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply";
-    let mut world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(mut world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     world.execution_role = world.execution_role.replace("execution", "mock");
     world.subnets.push("subnet-0123456789abcdef0".to_owned());
@@ -228,7 +231,7 @@ fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
         "role/mock does not exist; make it before the apply",
         "there is no subnet subnet-0123456789abcdef0",
         "/mock/",
-        "cluster mock does not exist",
+        "cluster/mock does not exist",
     ] {
         assert!(told.contains(said), "{said} is not in {told}");
     }
@@ -237,9 +240,8 @@ fn what_does_not_exist_is_a_warning_since_it_may_be_made_before_the_apply() {
 #[test]
 fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
     let name = "what_a_plan_may_not_look_at_is_one_warning_that_names_the_call";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let gate = Gate::before(http::address(&world.part.url));
     let all = looks();
@@ -280,40 +282,49 @@ fn what_a_plan_may_not_look_at_is_one_warning_that_names_the_call() {
     }
 }
 
-/// The port is nobody's: connections are refused, as where there is no route.
-const NO_IAM: &str = "iam = \"http://127.0.0.1:1\"";
-
 #[test]
 fn a_plan_that_does_not_reach_a_service_is_made_with_one_warning() {
     let name = "a_plan_that_does_not_reach_a_service_is_made_with_one_warning";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let (table, bucket) = (registry::TABLE, registry::BUCKET);
     let lies = format!("table = {table:?}\n    bucket = {bucket:?}");
     let url = &world.part.url;
     let reached = part::provider(url, &lies);
-    let unreached = reached.replace(&format!("iam            = \"{url}\""), NO_IAM);
-    assert_ne!(reached, unreached);
-    let mut work = Workspace::new();
-    work.provider(&format!("{unreached}\n  {}", provider(&world, "")));
-    work.config(&endpoint(&world, ""));
-    let plan = work.plan();
-    assert_eq!(plan.actions(ENDPOINT), ["create"]);
-    let told = plan.warnings();
-    assert_eq!(told.len(), 1, "{told:?}");
-    for said in ["IAM GetRole", "no connection could be made"] {
-        assert!(told[0].contains(said), "{said} is not in {told:?}");
+    // The port is nobody's: connections are refused, as where there is no route.
+    for (from, to, call) in [
+        (
+            format!("iam            = \"{url}\""),
+            "iam = \"http://127.0.0.1:1\"",
+            "IAM GetRole",
+        ),
+        (
+            format!("servicequotas  = \"{url}\""),
+            "servicequotas = \"http://127.0.0.1:1\"",
+            "ServiceQuotas ListServiceQuotas",
+        ),
+    ] {
+        let unreached = reached.replace(&from, to);
+        assert_ne!(reached, unreached);
+        let mut work = Workspace::new();
+        work.provider(&format!("{unreached}\n  {}", provider(&world, "")));
+        work.config(&endpoint(&world, ""));
+        let plan = work.plan();
+        assert_eq!(plan.actions(ENDPOINT), ["create"]);
+        let told = plan.warnings();
+        assert_eq!(told.len(), 1, "{told:?}");
+        for said in [call, "no connection could be made"] {
+            assert!(told[0].contains(said), "{said} is not in {told:?}");
+        }
     }
 }
 
 #[test]
 fn what_a_plan_left_open_fails_the_apply_before_its_first_write() {
     let name = "what_a_plan_left_open_fails_the_apply_before_its_first_write";
-    let mut world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(mut world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let before = world.everything();
     let fails = |work: &mut Workspace, said: &[&str]| {

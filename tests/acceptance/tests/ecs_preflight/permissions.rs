@@ -1,23 +1,27 @@
 //! The check `permissions`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::iam::{Gate, Policy};
+use mlops_acceptance::iam::Gate;
 use mlops_acceptance::part::registry;
-use mlops_acceptance::{Workspace, http, skip};
+use mlops_acceptance::{Workspace, http};
 use serde_json::json;
 
-use super::{LOOKS, endpoint, provider, warnings, workspace};
+use super::{endpoint, looks_and, provider, warnings, workspace};
+
+/// An endpoint whose container has this secret as `TOKEN`.
+fn with_secret(world: &EcsWorld, secret: &str) -> String {
+    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
+    endpoint(world, "").replace("traffic = 100", &secrets)
+}
 
 #[test]
 fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
     let name = "what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let secret = world.secret("token", "hush");
-    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
-    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let with = with_secret(&world, &secret);
     let mut work = world.workspace(&provider(&world, ""));
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let but = |action: &str| json!([all, {"Effect": "Deny", "Action": action, "Resource": "*"}]);
@@ -74,9 +78,8 @@ fn what_a_role_may_not_do_is_an_error_that_names_role_action_and_resource() {
 #[test]
 fn a_task_that_cannot_read_the_registrys_bucket_is_an_error_where_it_runs_a_model() {
     let name = "a_task_that_cannot_read_the_registrys_bucket_is_an_error_where_it_runs_a_model";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let objects = |bucket: &str| {
         let resource = format!("arn:aws:s3:::{bucket}/*");
@@ -127,13 +130,11 @@ resource "mlops_model_version" "digits" {
 #[test]
 fn a_policy_of_the_other_side_allows_what_the_roles_do_not() {
     let name = "a_policy_of_the_other_side_allows_what_the_roles_do_not";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let secret = world.secret("token", "hush");
-    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
-    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let with = with_secret(&world, &secret);
     let rest = ["logs:*", "ecr:GetAuthorizationToken"];
     world.may(
         "execution",
@@ -144,11 +145,7 @@ fn a_policy_of_the_other_side_allows_what_the_roles_do_not() {
         "ecr:GetRepositoryPolicy",
         "secretsmanager:GetResourcePolicy",
     ];
-    let actions: Vec<&str> = LOOKS.into_iter().chain(policies).collect();
-    let all = format!(
-        r#"{{"Statement": [{{"Effect": "Allow", "Action": {actions:?}, "Resource": "*"}}]}}"#
-    );
-    let all = Policy::read(&all);
+    let all = looks_and(&policies);
     gate.admit(&[&all]);
     let mut work = registry::workspace(&gate.url, &provider(&world, ""));
     work.config(&with);
@@ -199,21 +196,15 @@ fn a_policy_of_the_other_side_allows_what_the_roles_do_not() {
 #[test]
 fn a_key_that_a_role_may_not_use_is_told_where_its_policy_can_be_read() {
     let name = "a_key_that_a_role_may_not_use_is_told_where_its_policy_can_be_read";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let key = world.key();
     let secret = world.secret_under("token", "hush", &key);
-    let secrets = format!("traffic = 100\n      secrets = {{ TOKEN = {secret:?} }}");
-    let with = endpoint(&world, "").replace("traffic = 100", &secrets);
+    let with = with_secret(&world, &secret);
     let gate = Gate::before(http::address(&world.part.url));
     let reads = ["kms:GetKeyPolicy", "secretsmanager:DescribeSecret"];
-    let actions: Vec<&str> = LOOKS.into_iter().chain(reads).collect();
-    let all = format!(
-        r#"{{"Statement": [{{"Effect": "Allow", "Action": {actions:?}, "Resource": "*"}}]}}"#
-    );
-    let all = Policy::read(&all);
+    let all = looks_and(&reads);
     gate.admit(&[&all]);
     let mut work = registry::workspace(&gate.url, &provider(&world, ""));
     work.config(&with);

@@ -1,18 +1,17 @@
 //! The check `quotas`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
+use mlops_acceptance::http;
 use mlops_acceptance::iam::Gate;
 use mlops_acceptance::part::registry;
-use mlops_acceptance::{http, skip};
 
 use super::{endpoint, looks, provider, warnings};
 
 #[test]
 fn what_the_account_may_not_have_is_told_with_its_numbers() {
     let name = "what_the_account_may_not_have_is_told_with_its_numbers";
-    let world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     let mut work = world.workspace(&provider(&world, ""));
     let policies = "{ cpu = { metric = \"cpu\", target = 60 } }";

@@ -1,16 +1,14 @@
 //! The check `subnets`.
 
 use mlops_acceptance::ecs_world::EcsWorld;
-use mlops_acceptance::skip;
 
 use super::{endpoint, provider, warnings};
 
 #[test]
 fn as_many_addresses_have_to_be_free_as_tasks_start() {
     let name = "as_many_addresses_have_to_be_free_as_tasks_start";
-    let mut world = match EcsWorld::on_paper() {
-        Ok(world) => world,
-        Err(why) => return skip(name, &why),
+    let Some(mut world) = EcsWorld::on_paper_for(name) else {
+        return;
     };
     // 256 addresses, five of which are AWS's.
     world.subnets.truncate(1);

@@ -118,17 +118,17 @@ pub(super) async fn open(
         wanted.name = name(&handle.owner, asg, &placement.network, number)?;
         let group = group::find(clients, &wanted.name).await?;
         let provider = provider::find(clients, &wanted.name).await?;
-        let leads = |group: &group::Found, provider: &provider::Found| group.arn == provider.group;
-        let is_stranded = (provider.as_ref()).is_some_and(|provider| {
-            !(provider.is_leaving || group.as_ref().is_some_and(|group| leads(group, provider)))
-        });
-        if let Some(provider) = provider.as_ref().filter(|_| is_stranded) {
-            check_ours(&wanted, "capacity provider", &provider.tags)?;
-            number += 1;
-            continue;
+        let leads_to = group.as_ref().map(|group| &group.arn);
+        match &provider {
+            Some(stays) if !stays.is_leaving && leads_to != Some(&stays.group) => {
+                check_ours(&wanted, "capacity provider", &stays.tags)?;
+                number += 1;
+            }
+            _ => {
+                let opened = make(clients, &wanted, group, provider).await?;
+                return Ok((wanted.name, opened));
+            }
         }
-        let opened = make(clients, &wanted, group, provider).await?;
-        return Ok((wanted.name, opened));
     }
 }
 

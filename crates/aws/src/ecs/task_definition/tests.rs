@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption, ResourceType};
+use aws_sdk_ecs::types::{EfsAuthorizationConfigIam, EfsTransitEncryption, ResourceType, Scope};
 use mlops_core::endpoint::spec::{Capacity, EfsSpec, GpuType, ModelCache, ProviderShare};
 use mlops_core::serving::{SmokeRequest, TASK_VARIABLE, TaskConfig};
 use serde_json::{Value, json};
@@ -194,10 +194,11 @@ fn a_file_system_is_a_volume_of_its_own_beside_that_of_models() {
         revision.container.model_cache = model_cache;
         let document = registered(&revision, &place(&efs)).expect("legal");
         let task = TaskConfig::read(variables(&document)[TASK_VARIABLE]).expect("JSON");
-        task.cache
+        (task.cache, task.cache_free_percent)
     };
-    assert_eq!(kept(ModelCache::Efs).as_deref(), Some("/mnt/weights"));
-    assert_eq!(kept(ModelCache::None), None);
+    let in_efs = (Some("/mnt/weights".to_owned()), None);
+    assert_eq!(kept(ModelCache::Efs), in_efs, "where nothing is swept");
+    assert_eq!(kept(ModelCache::None), (None, None));
 
     efs.root_directory = None;
     efs.access_point_id = Some("fsap-0123456789abcdef0".to_owned());
@@ -214,6 +215,48 @@ fn a_file_system_is_a_volume_of_its_own_beside_that_of_models() {
     assert_eq!(access.access_point_id(), Some("fsap-0123456789abcdef0"));
     assert_eq!(access.iam(), Some(&EfsAuthorizationConfigIam::Enabled));
     assert_eq!(server(&document).mount_points().len(), 1);
+}
+
+#[test]
+fn tasks_of_an_instance_share_one_volume_whichever_endpoint_they_are_of() {
+    let place = Placement {
+        capacity: Capacity::on(LaunchType::Ec2),
+        ..placement()
+    };
+    let mut revision = revision();
+    let unkept = registered(&revision, &place).expect("legal");
+    assert_eq!(
+        (unkept.volumes().len(), server(&unkept).mount_points().len()),
+        (1, 1)
+    );
+
+    revision.container.model_cache = ModelCache::Node;
+    let document = registered(&revision, &place).expect("legal");
+    let [models, shared] = document.volumes() else {
+        panic!("two volumes: {document:?}");
+    };
+    assert_eq!(models.name(), Some(MODELS));
+    assert_eq!(shared.name(), Some("mlops-models"));
+    let volume = shared.docker_volume_configuration().expect("set");
+    assert_eq!(
+        (volume.scope(), volume.autoprovision(), volume.driver()),
+        (Some(&Scope::Shared), Some(true), Some("local"))
+    );
+    assert_eq!((&volume.labels, &volume.driver_opts), (&None, &None));
+    let [_, mount] = server(&document).mount_points() else {
+        panic!("two places: {document:?}");
+    };
+    assert_eq!(mount.source_volume(), shared.name());
+    assert_eq!(
+        (mount.container_path(), mount.read_only()),
+        (Some("/cache"), Some(false))
+    );
+    assert_eq!(server(&document).readonly_root_filesystem(), Some(true));
+    let task = TaskConfig::read(variables(&document)[TASK_VARIABLE]).expect("JSON");
+    assert_eq!(
+        (task.cache.as_deref(), task.cache_free_percent),
+        (Some("/cache"), Some(15))
+    );
 }
 
 #[test]

@@ -4,22 +4,26 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ecs::types::KeyValuePair;
 use mlops_core::endpoint::spec::{BoundVersion, ModelCache, Placement};
-use mlops_core::serving::{TASK_VARIABLE, TaskConfig};
+use mlops_core::serving::{TASK_CACHE, TASK_VARIABLE, TaskConfig};
 use mlops_core::target::Revision;
 use mlops_core::{Error, Result};
 
 use super::{Surroundings, pair};
-use crate::ecs::environment;
+use crate::ecs::{environment, node};
 
 /// The longest [`TaskConfig`], as text. A task definition may have 64 KiB in all; the longest part of this is the
 /// golden request.
 pub(super) const LONGEST_CONFIG: usize = 24 * 1024;
 
-/// Where the model server keeps its model for other tasks.
-fn cache(revision: &Revision, placement: &Placement) -> Option<String> {
+/// Where the model server keeps its model for other tasks, and how much of the disk there stays free if it is to see to that.
+fn cache(revision: &Revision, placement: &Placement) -> (Option<String>, Option<u8>) {
     match revision.container.model_cache {
-        ModelCache::None => None,
-        ModelCache::Efs => placement.efs.as_ref().map(|efs| efs.container_path.clone()),
+        ModelCache::None => (None, None),
+        ModelCache::Efs => {
+            let path = placement.efs.as_ref().map(|efs| efs.container_path.clone());
+            (path, None)
+        }
+        ModelCache::Node => (Some(TASK_CACHE.to_owned()), Some(node::FREE_PERCENT)),
     }
 }
 
@@ -32,6 +36,7 @@ pub(super) fn variables(
     let attribute = || format!("variants.{}.environment", revision.variant);
     let limits =
         environment::limits(&revision.environment).map_err(|error| error.at(attribute()))?;
+    let (cache, cache_free_percent) = cache(revision, placement);
     let config = TaskConfig {
         endpoint: around.owner.name.to_string(),
         variant: revision.variant.to_string(),
@@ -43,7 +48,8 @@ pub(super) fn variables(
         port: revision.container.port,
         limits,
         drain_seconds: placement.drain_seconds,
-        cache: cache(revision, placement),
+        cache,
+        cache_free_percent,
         smoke: revision.smoke.clone(),
     };
     let config = serde_json::to_string(&config)

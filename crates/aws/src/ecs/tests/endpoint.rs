@@ -1,12 +1,13 @@
 //! An endpoint of a registry of its own: whole deployments, in a world where ECS keeps books and runs no container, in little time; or in one with
 //! containers.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod left;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use jiff::Timestamp;
 use mlops_core::Result;
 use mlops_core::clock::{Clock, RandomIds, SystemClock};
@@ -30,7 +31,7 @@ use mlops_core::target::Target as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::{EcsTarget, EcsTargetSettings, names};
+use super::super::{EcsTarget, EcsTargetSettings};
 use super::{ecs_spec, variant};
 use crate::query::{Asked, Form};
 use crate::support::part::{self, Part};
@@ -239,25 +240,6 @@ impl Endpoint {
         let id = made.child("HostedZone").and_then(|zone| zone.text("Id"));
         let id = id.expect("an id");
         id.strip_prefix("/hostedzone/").unwrap_or(id).to_owned()
-    }
-
-    /// What is in its zone beside what every zone has, in words.
-    async fn in_zone(&self) -> Vec<String> {
-        let Some(zone) = &self.zone else {
-            return Vec::new();
-        };
-        let asked = Asked {
-            path: format!("/2013-04-01/hostedzone/{zone}/rrset"),
-            body: None,
-        };
-        let client = self.direct.route53().await.expect("a client");
-        let told = client.ask(self.direct.retries(), "ListResourceRecordSets", asked, zone);
-        let told = told.await.expect("told");
-        let sets = told.listed("ResourceRecordSets", "ResourceRecordSet");
-        let sets = sets.filter_map(|set| Some((set.text("Type")?, set.text("Name")?)));
-        let own = sets.filter(|(kind, _)| !["NS", "SOA"].contains(kind));
-        own.map(|(kind, name)| format!("record {kind} of {name}"))
-            .collect()
     }
 
     /// The versions 1 and 2 of the model `digits`.
@@ -506,152 +488,6 @@ impl Endpoint {
             && seen.revisions.len() == 1
             && seen.serves(&revision.name)
             && seen.routing == record.routing()
-    }
-
-    /// The same once it is `wanted`, or after a while: tasks of a service that is gone end by and by.
-    pub(super) async fn until_left(&self, wanted: &BTreeSet<String>) -> BTreeSet<String> {
-        let clock = SystemClock::default();
-        loop {
-            let left = self.left().await;
-            if left == *wanted || clock.elapsed() > Duration::from_secs(30) {
-                return left;
-            }
-            clock.sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// What its instances are made of, in words.
-    async fn machines(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        let own = format!("mlops-{}-", self.name);
-        let (retries, all_of_them) = (self.direct.retries(), Form::default());
-        let ec2 = self.direct.ec2().await.expect("a client");
-        let told = ec2.ask(retries, "DescribeLaunchTemplates", &all_of_them, "all");
-        let told = told.await.expect("told");
-        let names = told.items("launchTemplates");
-        let names = names.filter_map(|one| one.text("launchTemplateName"));
-        all.extend(names.map(|name| format!("launch template {name}")));
-        let groups = self.direct.autoscaling().await.expect("a client");
-        let told = groups.ask(retries, "DescribeAutoScalingGroups", &all_of_them, "all");
-        let told = told.await.expect("told");
-        let result = told.child("DescribeAutoScalingGroupsResult").into_iter();
-        let names = result.flat_map(|result| result.members("AutoScalingGroups"));
-        let names = names.filter_map(|one| one.text("AutoScalingGroupName"));
-        all.extend(names.map(|name| format!("group {name}")));
-        let ecs = self.direct.ecs().await.expect("a client");
-        let told = ecs
-            .describe_capacity_providers()
-            .send()
-            .await
-            .expect("told");
-        let names = told
-            .capacity_providers()
-            .iter()
-            .filter_map(|one| one.name());
-        all.extend(names.map(|name| format!("provider {name}")));
-        all.retain(|one| one.contains(&own));
-        all
-    }
-
-    /// What scales services of the cluster, in words.
-    async fn scaled(&self) -> Vec<String> {
-        let client = self.direct.scaling().await.expect("a client");
-        let targets = client
-            .describe_scalable_targets()
-            .service_namespace(ServiceNamespace::Ecs);
-        let targets = targets.send().await.expect("told").scalable_targets;
-        let own = format!("service/{}/", names::cluster(&self.cluster));
-        let mut scaled = Vec::new();
-        for target in targets.unwrap_or_default() {
-            let resource = target.resource_id();
-            if !resource.starts_with(&own) {
-                continue;
-            }
-            let suspended = target.suspended_state();
-            let held = suspended.and_then(|state| state.dynamic_scaling_in_suspended());
-            scaled.push(format!(
-                "scalable target {resource}: {} to {}{}",
-                target.min_capacity(),
-                target.max_capacity(),
-                if held == Some(true) { ", held" } else { "" }
-            ));
-            let policies = client
-                .describe_scaling_policies()
-                .service_namespace(ServiceNamespace::Ecs)
-                .resource_id(resource);
-            let policies = policies.send().await.expect("told");
-            let policies = policies.scaling_policies().iter();
-            scaled
-                .extend(policies.map(|one| format!("policy {} of {resource}", one.policy_name())));
-            let actions = client
-                .describe_scheduled_actions()
-                .service_namespace(ServiceNamespace::Ecs)
-                .resource_id(resource);
-            let actions = actions.send().await.expect("told");
-            let actions = actions.scheduled_actions().iter();
-            scaled.extend(
-                actions
-                    .map(|one| format!("schedule {} of {resource}", one.scheduled_action_name())),
-            );
-        }
-        scaled
-    }
-
-    /// Everything of the endpoint's that AWS knows, in words, and its leases of ports.
-    pub(super) async fn left(&self) -> BTreeSet<String> {
-        let mut left = BTreeSet::new();
-        let ecs = self.direct.ecs().await.expect("a client");
-        if self.owns_cluster {
-            let found = ecs.describe_clusters().clusters(&self.cluster).send().await;
-            let found = found.expect("told").clusters.unwrap_or_default();
-            left.extend(
-                found
-                    .iter()
-                    .filter_map(|found| Some(format!("cluster {}", found.cluster_name()?))),
-            );
-        }
-        let services = ecs.list_services().cluster(&self.cluster).send().await;
-        let services = services.expect("told").service_arns.unwrap_or_default();
-        left.extend(services.into_iter().map(|arn| format!("service {arn}")));
-        let tasks = ecs.list_tasks().cluster(&self.cluster).send().await;
-        let tasks = tasks.expect("told").task_arns.unwrap_or_default();
-        left.extend(tasks.into_iter().map(|arn| format!("task {arn}")));
-        for status in ["ACTIVE", "INACTIVE"] {
-            let definitions = ecs.list_task_definitions().status(status.into());
-            let definitions = definitions.send().await.expect("told").task_definition_arns;
-            let definitions = definitions.unwrap_or_default().into_iter();
-            let ours = definitions.filter(|arn| arn.contains(self.name.as_str()));
-            left.extend(ours.map(|arn| format!("task definition {arn}")));
-        }
-        let elb = self.direct.elbv2().await.expect("a client");
-        let listeners = elb
-            .describe_listeners()
-            .load_balancer_arn(&self.load_balancer);
-        let listeners = listeners.send().await.expect("told").listeners;
-        let listeners = listeners.unwrap_or_default().into_iter();
-        left.extend(listeners.map(|found| format!("listener {:?}", found.port)));
-        let groups = elb.describe_target_groups().send().await.expect("told");
-        left.extend(
-            (groups.target_groups().iter())
-                .filter_map(|group| group.target_group_name())
-                .filter(|name| name.starts_with(self.name.as_str()))
-                .map(|name| format!("target group {name}")),
-        );
-        let logs = self.direct.logs().await.expect("a client");
-        let groups = logs.describe_log_groups().send().await.expect("told");
-        left.extend(
-            (groups.log_groups().iter())
-                .filter_map(|group| group.log_group_name())
-                .filter(|name| name.contains(names::cluster(&self.cluster)))
-                .map(|name| format!("log group {name}")),
-        );
-        left.extend(self.scaled().await);
-        left.extend(self.machines().await);
-        left.extend(self.in_zone().await);
-        let leases = self.records.dump().into_iter();
-        let leases = leases.filter(|item| item.key.partition.starts_with("front#"));
-        left.extend(leases.map(|item| format!("lease {:?}", item.key)));
-        left
     }
 }
 

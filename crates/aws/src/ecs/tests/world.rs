@@ -26,6 +26,7 @@ use mlops_core::target::{
 use uuid::Uuid;
 
 use super::super::{EcsTarget, EcsTargetSettings, names, task_definition};
+use super::left::listed;
 use super::{deployment, ecs_spec, revision};
 use crate::elb::{Balancers, Owner};
 use crate::support::part::{self, Part};
@@ -296,46 +297,8 @@ impl World {
     /// Everything that an endpoint could leave behind, in words.
     pub(super) async fn left(&self) -> BTreeSet<String> {
         let mine = self.names.lock().expect("whole").clone();
-        let mut left = BTreeSet::new();
-        let ecs = self.clients.ecs().await.expect("a client");
-        let services = ecs.list_services().cluster(&self.cluster).send().await;
-        let services = services.expect("told").service_arns.unwrap_or_default();
-        left.extend(services.into_iter().map(|arn| format!("service {arn}")));
-        let tasks = ecs.list_tasks().cluster(&self.cluster).send().await;
-        let tasks = tasks.expect("told").task_arns.unwrap_or_default();
-        left.extend(tasks.into_iter().map(|arn| format!("task {arn}")));
-        for status in ["ACTIVE", "INACTIVE"] {
-            let definitions = ecs.list_task_definitions().status(status.into());
-            let definitions = definitions.send().await.expect("told").task_definition_arns;
-            let definitions = definitions.unwrap_or_default().into_iter();
-            let ours = definitions.filter(|arn| mine.iter().any(|name| arn.contains(name)));
-            left.extend(ours.map(|arn| format!("task definition {arn}")));
-        }
-        let elb = self.clients.elbv2().await.expect("a client");
-        let listeners = elb
-            .describe_listeners()
-            .load_balancer_arn(&self.load_balancer);
-        let listeners = listeners.send().await.expect("told").listeners;
-        left.extend(
-            (listeners.unwrap_or_default().into_iter())
-                .map(|found| format!("listener {:?}", found.port)),
-        );
-        let groups = elb.describe_target_groups().send().await.expect("told");
-        left.extend(
-            (groups.target_groups().iter())
-                .filter_map(|group| group.target_group_name())
-                .filter(|name| mine.contains(*name))
-                .map(|name| format!("target group {name}")),
-        );
-        let logs = self.clients.logs().await.expect("a client");
-        let groups = logs.describe_log_groups().send().await.expect("told");
-        let own = names::cluster(&self.cluster);
-        left.extend(
-            (groups.log_groups().iter())
-                .filter_map(|group| group.log_group_name())
-                .filter(|name| name.contains(own))
-                .map(|name| format!("log group {name}")),
-        );
+        let is_own = |text: &str| mine.iter().any(|name| text.contains(name));
+        let mut left = listed(&self.clients, &self.cluster, &self.load_balancer, is_own).await;
         let leases = self.records.dump();
         left.extend(leases.iter().map(|item| format!("record {:?}", item.key)));
         left

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use super::calls::{Fault, World};
 use super::world::{
-    Behaviour, Handle, Lack, Loaded, RevisionView, Scaled, ServerView, Tallied, WorldView,
-    version_of,
+    Behaviour, Handle, Lack, Loaded, RevisionView, Scaled, ServerView, WorldView, version_of,
 };
 use crate::clock::Clock;
 use crate::endpoint::spec::{Autoscaling, EndpointSpec, TargetSpec};
@@ -237,15 +236,8 @@ impl Target for MemoryTarget {
                     .revisions
                     .entry(revision.name.clone())
                     .or_insert_with(|| Loaded {
-                        revision: revision.clone(),
-                        loading: 2,
-                        lapses: 0,
-                        draining: false,
-                        unseen: false,
                         instances: if needs_scaling { 0 } else { revision.instances },
-                        scaled: None,
-                        live: Tallied::default(),
-                        shadow: Tallied::default(),
+                        ..Loaded::new(revision, 2)
                     });
                 if loaded.loading == 0 && loaded.lapses < behaviour.lapses {
                     loaded.lapses += 1;
@@ -271,15 +263,8 @@ impl Target for MemoryTarget {
                     .revisions
                     .entry(revision.name.clone())
                     .or_insert_with(|| Loaded {
-                        revision: revision.clone(),
-                        loading: 3,
-                        draining: false,
                         unseen: true,
-                        lapses: 0,
-                        instances: revision.instances,
-                        scaled: None,
-                        live: Tallied::default(),
-                        shadow: Tallied::default(),
+                        ..Loaded::new(revision, 3)
                     });
                 Ok(Progress::Done(()))
             })

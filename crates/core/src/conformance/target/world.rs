@@ -99,6 +99,23 @@ pub(super) struct Loaded {
     pub(super) shadow: Tallied,
 }
 
+impl Loaded {
+    /// One that somebody waits for, and that is ready after so many looks.
+    pub(super) fn new(revision: &Revision, loading: u32) -> Self {
+        Self {
+            revision: revision.clone(),
+            loading,
+            lapses: 0,
+            draining: false,
+            unseen: false,
+            instances: revision.instances,
+            scaled: None,
+            live: Tallied::default(),
+            shadow: Tallied::default(),
+        }
+    }
+}
+
 /// When a version has an instance too few.
 #[derive(Debug, Clone)]
 pub(super) struct Lack {

@@ -22,6 +22,12 @@ impl DnsSpec {
             zone_id: zone_id.map(bare),
         }
     }
+
+    /// Which record the endpoint makes: its name, and the zone that it is in. `None`: somebody else makes it.
+    pub fn record(&self) -> Option<(&str, &str)> {
+        let zone_id = self.zone_id.as_deref()?;
+        Some((&self.domain_name, zone_id))
+    }
 }
 
 #[cfg(test)]
@@ -32,6 +38,9 @@ mod tests {
     fn a_name_is_the_same_however_it_is_written() {
         let one = DnsSpec::new("Fraud.Example.COM.", Some("/hostedzone/Z1"));
         assert_eq!(one, DnsSpec::new("fraud.example.com", Some("Z1")));
-        assert_ne!(one, DnsSpec::new("fraud.example.com", None));
+        let without = DnsSpec::new("fraud.example.com", None);
+        assert_ne!(one, without);
+        assert_eq!(one.record(), Some(("fraud.example.com", "Z1")));
+        assert_eq!(without.record(), None);
     }
 }

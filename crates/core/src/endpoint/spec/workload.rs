@@ -181,6 +181,8 @@ pub enum ModelCache {
     None,
     /// In the endpoint's file system, [`EcsSpec::efs`](super::EcsSpec::efs).
     Efs,
+    /// On the disk of the instance that they run on, in a volume that all tasks there share.
+    Node,
 }
 
 impl ModelCache {

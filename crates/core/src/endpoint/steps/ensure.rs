@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::retire::take_away;
 use super::wait::Wait;
 use crate::endpoint::Period;
 use crate::endpoint::ports::EndpointPorts;
@@ -52,6 +53,12 @@ impl EnsureInput {
         let longest = self.revisions.iter().map(Revision::patience).max();
         longest.unwrap_or(Period::ZERO).duration() + self.window.duration() + SLACK
     }
+
+    /// Takes back what was made of it. By now no weight is on the revisions, but requests may still be inside.
+    pub(super) async fn take_back(&self, ports: &EndpointPorts) -> Result<Progress<()>, UndoError> {
+        let names: Vec<_> = self.revisions.iter().map(|r| r.name.clone()).collect();
+        Ok(take_away(ports, &self.server, &names, self.drain_seconds).await?)
+    }
 }
 
 #[async_trait]
@@ -94,16 +101,13 @@ impl Step for EnsureRevisions {
         })
     }
 
-    /// By now no weight is on them, but requests may still be inside.
     async fn undo(
         ports: &EndpointPorts,
         input: EnsureInput,
         _: Option<()>,
         _: Option<Ready>,
     ) -> Result<Progress<(), Ready>, UndoError> {
-        let names: Vec<_> = input.revisions.iter().map(|r| r.name.clone()).collect();
-        let taken = super::retire::take_away(ports, &input.server, &names, input.drain_seconds);
-        Ok(taken.await?.noting(Ready::default()))
+        Ok(input.take_back(ports).await?.noting(Ready::default()))
     }
 
     /// What was seen before the pause says nothing about the revisions of now.

@@ -4,11 +4,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::ensure::EnsureInput;
-use super::retire::take_away;
 use super::wait::Wait;
 use crate::endpoint::events::Note;
 use crate::endpoint::ports::EndpointPorts;
-use crate::rollout::Move;
+use crate::rollout::{Move, give_back};
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::target::{Routing, Server};
 
@@ -47,8 +46,7 @@ impl Step for MakeRevisions {
         _: Option<()>,
         _: Option<()>,
     ) -> Result<Progress<()>, UndoError> {
-        let names: Vec<_> = input.revisions.iter().map(|r| r.name.clone()).collect();
-        Ok(take_away(ports, &input.server, &names, input.drain_seconds).await?)
+        input.take_back(ports).await
     }
 }
 
@@ -106,11 +104,7 @@ impl Step for HandOver {
         _: Option<()>,
         _: Option<()>,
     ) -> Result<Progress<()>, UndoError> {
-        match ports.target.set_weights(&input.server, &input.before).await {
-            Ok(()) => Ok(Progress::Done(())),
-            // What is gone serves nobody anyhow.
-            Err(error) if error.is_not_found() => Ok(Progress::Done(())),
-            Err(error) => Err(error.into()),
-        }
+        give_back(ports, &input.server, &input.before).await?;
+        Ok(Progress::Done(()))
     }
 }

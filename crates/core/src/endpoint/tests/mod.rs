@@ -93,6 +93,17 @@ fn succeeded(outcome: Outcome) -> EndpointRecord {
     }
 }
 
+/// The apply found everything as it was asked for.
+#[track_caller]
+fn deployed_nothing(outcome: Outcome) {
+    let Outcome::Succeeded {
+        deployed: false, ..
+    } = outcome
+    else {
+        panic!("{outcome}")
+    };
+}
+
 async fn recorded(registry: &Registry) -> Option<EndpointRecord> {
     record(registry, &endpoint_id().unwrap()).await.unwrap()
 }

@@ -139,15 +139,11 @@ pub(super) fn size(compute: Compute, on: LaunchType) -> Option<(&'static str, St
         );
         return Some(("gpu", message));
     }
-    let attribute = match compute.memory_mb {
-        Some(_) => "memory_mb",
-        None => "cpu",
-    };
-    fargate(compute).map(|problem| (attribute, problem))
+    fargate(compute)
 }
 
-/// What Fargate has to say against a task's size (`RegisterTaskDefinition`, task size).
-fn fargate(compute: Compute) -> Option<String> {
+/// What Fargate has to say against a task's size (`RegisterTaskDefinition`, task size), with the attribute.
+fn fargate(compute: Compute) -> Option<(&'static str, String)> {
     const GB: u32 = 1024;
     let (cpu, memory) = (compute.cpu(), compute.memory_mb());
     let (first, last, step) = match cpu {
@@ -160,33 +156,33 @@ fn fargate(compute: Compute) -> Option<String> {
         8192 => (16 * GB, 60 * GB, 4 * GB),
         16384 => (32 * GB, 120 * GB, 8 * GB),
         _ => {
-            return Some(format!(
-                "Fargate has no task of {cpu} CPU units; it has 256, 512, 1024, 2048, 4096, 8192 and 16384"
-            ));
+            let has = "256, 512, 1024, 2048, 4096, 8192 and 16384";
+            let message = format!("Fargate has no task of {cpu} CPU units; it has {has}");
+            return Some(("cpu", message));
         }
     };
     let fits = (first..=last).contains(&memory) && (memory - first).is_multiple_of(step);
     (!fits).then(|| {
-        format!(
+        // CPU units decide which memory there is; they are at fault only where no memory is named.
+        let attribute = compute.memory_mb.map_or("cpu", |_| "memory_mb");
+        let message = format!(
             "Fargate gives a task of {cpu} CPU units {first} to {last} MiB of memory in steps of {step}, not {memory}"
-        )
+        );
+        (attribute, message)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::validate::tests::messages;
 
     fn problems(shares: &[(&str, u32, u32)]) -> Vec<(String, String)> {
         let share = |&(name, base, weight): &(&str, u32, u32)| {
             (name.to_owned(), ProviderShare { base, weight })
         };
         let found = providers(&shares.iter().map(share).collect());
-        let told = |error: &Error| {
-            let attribute = error.attribute().unwrap_or_default().to_owned();
-            (attribute, error.to_string())
-        };
-        found.iter().map(told).collect()
+        messages(&found)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::endpoint::spec::{DnsSpec, EcsSpec, IngressSpec};
 use crate::error::Error;
+use crate::wildcard;
 
 /// The longest name, so that the one beside it that says whose it is (`_mlops.` and the name) is a name too: those end at 253.
 const LONGEST: usize = 246;
@@ -84,38 +85,19 @@ fn unreached(dns: &DnsSpec, ingress: &IngressSpec) -> Option<Error> {
     Some(Error::invalid(text).at("ingress.host_headers"))
 }
 
-/// Whether a host header of a rule, in which `*` stands for any characters and `?` for one, is for this name.
+/// Whether a host header of a rule is for this name.
 fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_ascii_lowercase(), name.as_bytes());
-    // Which beginnings of the name the pattern so far is for.
-    let mut reached = vec![false; name.len() + 1];
-    reached[0] = true;
-    for one in pattern.bytes() {
-        let mut next = vec![false; name.len() + 1];
-        for at in 0..=name.len() {
-            next[at] = match one {
-                b'*' => reached[at] || (at > 0 && next[at - 1]),
-                b'?' => at > 0 && reached[at - 1],
-                exact => at > 0 && reached[at - 1] && name[at - 1] == exact,
-            };
-        }
-        reached = next;
-    }
-    reached[name.len()]
+    wildcard::matches(&pattern.to_ascii_lowercase(), name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::endpoint::spec::SlotChoice;
+    use crate::endpoint::validate::tests::{messages, on_ecs};
 
     fn problems(name: &str, zone: Option<&str>, hosts: &[&str]) -> Vec<(String, String)> {
-        let target = serde_json::json!({
-            "cluster": "prod", "launch_type": "FARGATE", "execution_role_arn": "e", "task_role_arn": "t", "image": "",
-            "network": {"subnets": ["a"]},
-            "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
-        });
-        let mut ecs: EcsSpec = serde_json::from_value(target).expect("a target");
+        let mut ecs: EcsSpec = serde_json::from_value(on_ecs()).expect("a target");
         ecs.dns = Some(DnsSpec::new(name, zone));
         if !hosts.is_empty() {
             ecs.ingress = IngressSpec::Rule {
@@ -125,12 +107,7 @@ mod tests {
                 path_patterns: Vec::new(),
             };
         }
-        let told = of(&ecs).into_iter();
-        told.map(|error| {
-            let at = error.attribute().unwrap_or_default().to_owned();
-            (at, error.to_string())
-        })
-        .collect()
+        messages(&of(&ecs))
     }
 
     #[test]

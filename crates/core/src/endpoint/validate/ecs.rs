@@ -1,6 +1,6 @@
 //! What can be wrong with an endpoint on ECS. Limits are those of the services' API references.
 
-use super::{capacity, dns, efs, gpu, machines, tasks};
+use super::{capacity, dns, efs, gpu, machines, model_cache, tasks};
 use crate::endpoint::Percent;
 use crate::endpoint::arn::Arn;
 use crate::endpoint::spec::{
@@ -27,8 +27,14 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     let mut refuse = |attribute: &str, message: String| {
         problems.push(Error::invalid(message).at(attribute));
     };
-    if ecs.cluster.is_empty() {
-        refuse("ecs.cluster_arn", "name the cluster by its ARN".to_owned());
+    if !ecs.creates_cluster && !is_cluster(&ecs.cluster) {
+        refuse(
+            "ecs.cluster_arn",
+            format!(
+                "{:?} is not a cluster's ARN, such as arn:aws:ecs:eu-west-1:111122223333:cluster/models",
+                ecs.cluster
+            ),
+        );
     }
     for (attribute, arn) in [
         ("ecs.execution_role_arn", &ecs.execution_role_arn),
@@ -67,6 +73,7 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     problems.extend(capacity::of(ecs));
     problems.extend(machines::of(spec, ecs));
     problems.extend(gpu::of(spec, ecs));
+    problems.extend(model_cache::of(spec, ecs));
     problems.extend(efs::of(spec, ecs));
     problems.extend(ingress(&ecs.ingress));
     problems.extend(dns::of(ecs));
@@ -86,6 +93,16 @@ fn server_image(image: &str) -> Option<String> {
     }
     (!tasks::has_digest(image)).then(|| {
         format!("the provider's server_image {image:?} names no digest, and a tag may move: {HOW}")
+    })
+}
+
+fn is_cluster(arn: &str) -> bool {
+    Arn::read(arn).is_some_and(|arn| {
+        arn.partition.starts_with("aws")
+            && arn.service == "ecs"
+            && !arn.region.is_empty()
+            && arn.account.len() == 12
+            && arn.resource.starts_with("cluster/")
     })
 }
 

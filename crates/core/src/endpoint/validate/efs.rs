@@ -1,50 +1,30 @@
 //! What can be wrong with the file system of an endpoint on ECS. Forms are those of the EFS API reference.
 
-use crate::endpoint::spec::{EcsSpec, EfsSpec, EndpointSpec, ModelCache, VariantSpec};
+use crate::endpoint::spec::{EcsSpec, EfsSpec, EndpointSpec, ModelCache};
 use crate::error::Error;
-use crate::serving::TASK_MODELS;
+use crate::serving::{TASK_CACHE, TASK_MODELS};
 
-/// Every problem of the file system, if there is one, and of variants that want to keep models there.
+/// Every problem of the file system, if there is one.
 pub(super) fn of(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
-    let cached = spec.variants.iter().filter_map(|(name, variant)| {
-        let problem = cache(variant, ecs.efs.as_ref())?;
-        Some(Error::invalid(problem).at(format!("variants.{name}.model_cache")))
-    });
-    cached.chain(file_system(spec, ecs)).collect()
-}
-
-/// What is wrong with where the variant keeps its model.
-fn cache(variant: &VariantSpec, efs: Option<&EfsSpec>) -> Option<&'static str> {
-    if variant.container.model_cache == ModelCache::None {
-        return None;
-    }
-    if variant.workload.own_image().is_some() {
-        return Some("an image has no model that the endpoint knows of; leave model_cache out");
-    }
-    match efs {
-        None => Some(
-            "model_cache = \"efs\" needs a file system to keep models in; add a block ecs { efs { … } }",
-        ),
-        Some(efs) if efs.read_only => Some(
-            "tasks may only read the file system and cannot keep models there; leave ecs.efs.read_only out",
-        ),
-        Some(_) => None,
-    }
-}
-
-fn file_system(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     let Some(efs) = &ecs.efs else {
         return Vec::new();
     };
-    let runs_server =
-        (spec.variants.values()).any(|variant| variant.workload.own_image().is_none());
-    let found = problems(efs, runs_server).into_iter();
+    let found = problems(efs, &of_server(spec)).into_iter();
     found
         .map(|(attribute, message)| Error::invalid(message).at(format!("ecs.efs.{attribute}")))
         .collect()
 }
 
-fn problems(efs: &EfsSpec, runs_server: bool) -> Vec<(&'static str, String)> {
+/// The places in which the model server keeps models, if the endpoint runs it.
+fn of_server(spec: &EndpointSpec) -> Vec<&'static str> {
+    let served =
+        || (spec.variants.values()).filter(|variant| variant.workload.own_image().is_none());
+    let models = served().next().map(|_| TASK_MODELS);
+    let node = served().find(|variant| variant.container.model_cache == ModelCache::Node);
+    models.into_iter().chain(node.map(|_| TASK_CACHE)).collect()
+}
+
+fn problems(efs: &EfsSpec, of_server: &[&str]) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     let mut refuse = |attribute: &'static str, message: String| {
         problems.push((attribute, message));
@@ -94,12 +74,12 @@ fn problems(efs: &EfsSpec, runs_server: bool) -> Vec<(&'static str, String)> {
             "container_path",
             format!("{path:?} is not a path below the root of a container, such as /mnt/weights"),
         );
-    } else if runs_server && (is_within(path, TASK_MODELS) || is_within(TASK_MODELS, path)) {
+    } else if let Some(taken) =
+        (of_server.iter()).find(|taken| is_within(path, taken) || is_within(taken, path))
+    {
         refuse(
             "container_path",
-            format!(
-                "the model server keeps its model in {TASK_MODELS}; mount the file system elsewhere"
-            ),
+            format!("the model server keeps models in {taken}; mount the file system elsewhere"),
         );
     }
     problems
@@ -128,11 +108,11 @@ fn is_within(path: &str, place: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn found(json: serde_json::Value, runs_server: bool) -> Vec<(&'static str, String)> {
+    fn found(json: serde_json::Value, of_server: &[&str]) -> Vec<(&'static str, String)> {
         let mut efs = serde_json::json!({ "file_system_id": "fs-0123456789abcdef0", "container_path": "/mnt/weights" });
         let fields = json.as_object().expect("an object").clone();
         efs.as_object_mut().expect("an object").extend(fields);
-        problems(&serde_json::from_value(efs).expect("a block"), runs_server)
+        problems(&serde_json::from_value(efs).expect("a block"), of_server)
     }
 
     #[test]
@@ -142,35 +122,12 @@ mod tests {
             serde_json::json!({ "root_directory": "/weights", "read_only": true }),
             serde_json::json!({ "root_directory": "/", "access_point_id": "fsap-0123456789abcdef0", "iam": true }),
             serde_json::json!({ "container_path": "/models-of-mine" }),
+            serde_json::json!({ "container_path": "/cache" }),
         ] {
-            assert_eq!(found(fine.clone(), true), [], "{fine}");
+            assert_eq!(found(fine.clone(), &[TASK_MODELS]), [], "{fine}");
         }
         let own = serde_json::json!({ "container_path": "/models" });
-        assert_eq!(found(own, false), [], "an image has no such directory");
-    }
-
-    #[test]
-    fn a_model_is_kept_where_there_is_a_file_system_to_write_to() {
-        let model = serde_json::json!({
-            "model": "digits", "version": 1, "artifact_digest": "sha256:aa", "traffic": 100.0, "container": { "model_cache": "efs" },
-        });
-        let image = serde_json::json!({ "image": "i", "traffic": 100.0, "container": { "model_cache": "efs" } });
-        let efs = |read_only: bool| EfsSpec {
-            file_system_id: "fs-0123456789abcdef0".to_owned(),
-            access_point_id: None,
-            root_directory: None,
-            iam: false,
-            container_path: "/mnt/weights".to_owned(),
-            read_only,
-        };
-        let judged = |variant: &serde_json::Value, efs: Option<&EfsSpec>| {
-            let variant = serde_json::from_value(variant.clone()).expect("a variant");
-            cache(&variant, efs).unwrap_or_default()
-        };
-        assert_eq!(judged(&model, Some(&efs(false))), "");
-        assert!(judged(&model, Some(&efs(true))).contains("may only read"));
-        assert!(judged(&model, None).contains("needs a file system"));
-        assert!(judged(&image, Some(&efs(false))).contains("has no model"));
+        assert_eq!(found(own, &[]), [], "an image has no such directory");
     }
 
     #[test]
@@ -209,10 +166,15 @@ mod tests {
             (
                 serde_json::json!({ "container_path": "/models/mine" }),
                 "container_path",
-                "keeps its model in /models",
+                "keeps models in /models",
+            ),
+            (
+                serde_json::json!({ "container_path": "/cache" }),
+                "container_path",
+                "keeps models in /cache",
             ),
         ] {
-            let told = found(wrong.clone(), true);
+            let told = found(wrong.clone(), &[TASK_MODELS, TASK_CACHE]);
             assert_eq!(told.len(), 1, "{wrong}: {told:?}");
             assert_eq!(told[0].0, attribute, "{wrong}");
             assert!(told[0].1.contains(said), "{wrong}: {}", told[0].1);

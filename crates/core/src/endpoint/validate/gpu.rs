@@ -79,13 +79,10 @@ mod tests {
 
     use super::*;
     use crate::endpoint::spec::TargetSpec;
+    use crate::endpoint::validate::tests::{messages, on_ecs};
 
     fn told(compute: Value, capacity: Value, container: Value) -> Vec<(String, String)> {
-        let mut ecs = json!({
-            "cluster": "prod", "execution_role_arn": "e", "task_role_arn": "t", "image": "",
-            "network": {"subnets": ["a"]},
-            "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
-        });
+        let mut ecs = on_ecs();
         let capacity = capacity.as_object().expect("an object").clone();
         ecs.as_object_mut().expect("an object").extend(capacity);
         let spec = json!({
@@ -99,12 +96,7 @@ mod tests {
         let TargetSpec::Ecs(ecs) = &spec.target else {
             panic!("not on ECS")
         };
-        let found = of(&spec, ecs);
-        let told = |error: &Error| {
-            let attribute = error.attribute().unwrap_or_default().to_owned();
-            (attribute, error.to_string())
-        };
-        found.iter().map(told).collect()
+        messages(&of(&spec, ecs))
     }
 
     fn group(instance_type: &str) -> Value {

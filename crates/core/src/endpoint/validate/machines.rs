@@ -210,32 +210,26 @@ mod tests {
 
     use super::*;
     use crate::endpoint::spec::TargetSpec;
+    use crate::endpoint::validate::tests::{messages, on_ecs};
 
     const AMI: &str = "ami-0123456789abcdef0";
 
     fn told(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
+        let mut ecs = on_ecs();
+        ecs["cluster"] = "mlops-digits".into();
+        ecs["creates_cluster"] = true.into();
+        ecs["asg"] = json!({"instance_type": "m7i.large", "instance_profile": "ecs", "min_size": 0, "max_size": 2});
         let mut spec = json!({
             "name": "digits",
             "variants": {"main": {"image": "example.com/a@sha256:1", "traffic": 100.0}},
-            "target": {"ecs": {
-                "cluster": "mlops-digits", "creates_cluster": true,
-                "asg": {"instance_type": "m7i.large", "instance_profile": "ecs", "min_size": 0, "max_size": 2},
-                "execution_role_arn": "e", "task_role_arn": "t", "image": "",
-                "network": {"subnets": ["a"]},
-                "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
-            }},
+            "target": {"ecs": ecs},
         });
         change(&mut spec);
         let spec: EndpointSpec = serde_json::from_value(spec).expect("a specification");
         let TargetSpec::Ecs(ecs) = &spec.target else {
             panic!("not on ECS")
         };
-        let found = of(&spec, ecs);
-        let told = |error: &Error| {
-            let attribute = error.attribute().unwrap_or_default().to_owned();
-            (attribute, error.to_string())
-        };
-        found.iter().map(told).collect()
+        messages(&of(&spec, ecs))
     }
 
     #[test]

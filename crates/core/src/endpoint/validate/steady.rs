@@ -107,6 +107,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::endpoint::validate::tests::{messages, on_ecs};
 
     fn told(change: impl FnOnce(&mut Value)) -> Vec<(String, String)> {
         let variant = json!({"image": "example.com/a@sha256:1", "traffic": 100.0});
@@ -114,20 +115,11 @@ mod tests {
             "name": "digits", "wait_for_steady_state": false,
             "variants": {"main": variant},
             "rollout": {},
-            "target": {"ecs": {
-                "cluster": "prod", "execution_role_arn": "e", "task_role_arn": "t", "image": "",
-                "network": {"subnets": ["a"]},
-                "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
-            }},
+            "target": {"ecs": on_ecs()},
         });
         change(&mut spec);
         let spec: EndpointSpec = serde_json::from_value(spec).expect("a specification");
-        let found = steady(&spec);
-        let told = |error: &Error| {
-            let attribute = error.attribute().unwrap_or_default().to_owned();
-            (attribute, error.to_string())
-        };
-        found.iter().map(told).collect()
+        messages(&steady(&spec))
     }
 
     #[test]

@@ -16,7 +16,17 @@ fn endpoint(variants: serde_json::Value) -> EndpointSpec {
     spec(serde_json::json!({ "name": "digits", "variants": variants, "target": { "local": {} } }))
 }
 
-fn messages(problems: &[Error]) -> Vec<(String, String)> {
+/// A target on ECS with what it cannot do without.
+pub(super) fn on_ecs() -> serde_json::Value {
+    serde_json::json!({
+        "cluster": "prod", "execution_role_arn": "e", "task_role_arn": "t", "image": "",
+        "network": {"subnets": ["a"]},
+        "ingress": {"listener": {"load_balancer_arn": "alb", "port": {"fixed": 80}}},
+    })
+}
+
+/// Attributes and texts.
+pub(super) fn messages(problems: &[Error]) -> Vec<(String, String)> {
     problems
         .iter()
         .map(|p| (p.attribute().unwrap_or_default().to_owned(), p.to_string()))

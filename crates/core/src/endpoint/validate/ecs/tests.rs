@@ -64,9 +64,15 @@ fn what_aws_would_refuse_is_refused_before_with_its_attribute() {
     for (pointer, value, attribute, said) in [
         (
             "/target/ecs/cluster",
-            "".into(),
+            "models".into(),
             "ecs.cluster_arn",
-            "name the cluster",
+            "\"models\" is not a cluster's ARN",
+        ),
+        (
+            "/target/ecs/cluster",
+            "arn:aws:iam::111122223333:role/models".into(),
+            "ecs.cluster_arn",
+            "is not a cluster's ARN",
         ),
         (
             "/target/ecs/task_role_arn",
@@ -180,8 +186,16 @@ fn what_aws_would_refuse_is_refused_before_with_its_attribute() {
         (
             "/variants/main",
             variant(300, 1024),
-            "variants.main.memory_mb",
+            "variants.main.cpu",
             "no task of 300 CPU units",
+        ),
+        (
+            "/variants/main",
+            serde_json::json!({
+                "model": "digits", "version": 1, "artifact_digest": "sha256:aa", "traffic": 100.0, "compute": { "cpu": 4096 },
+            }),
+            "variants.main.cpu",
+            "8192 to 30720 MiB of memory in steps of 1024, not 1024",
         ),
         (
             "/variants/main",
@@ -262,6 +276,100 @@ fn capacity_and_file_system_are_judged_where_they_stand() {
     target["ecs"]["efs"] = serde_json::json!({ "file_system_id": "fs-0123456789abcdef0", "container_path": "/models" });
     let (at, _) = refused("/target", target);
     assert_eq!(at, "ecs.efs.container_path");
+}
+
+#[test]
+fn a_model_is_kept_where_its_tasks_find_it_again() {
+    let on = |runs_on: serde_json::Value| {
+        let mut target = target();
+        let fields = runs_on.as_object().unwrap().clone();
+        target["ecs"].as_object_mut().unwrap().extend(fields);
+        target
+    };
+    let efs = |path: &str, read_only: bool| {
+        serde_json::json!({ "efs": {
+            "file_system_id": "fs-0123456789abcdef0", "container_path": path, "read_only": read_only,
+        } })
+    };
+    let provider = |name: &str| serde_json::json!({ "capacity_providers": { name: { "base": 0, "weight": 1 } } });
+    let ec2 = serde_json::json!({ "launch_type": "EC2" });
+    let mut both = ec2.clone();
+    both["efs"] = efs("/cache/mine", false)["efs"].clone();
+    let image = serde_json::json!({ "image": format!("own@sha256:{}", "0".repeat(64)) });
+    let model =
+        serde_json::json!({ "model": "digits", "version": 1, "artifact_digest": "sha256:aa" });
+    let judged = |place: &str, runs: &serde_json::Value, target: serde_json::Value| {
+        let mut variant = variant(512, 1024);
+        variant["container"] = serde_json::json!({ "model_cache": place });
+        let spec = |variant: serde_json::Value| {
+            let mut spec = with("/variants/main", variant);
+            spec.target = serde_json::from_value(target.clone()).unwrap();
+            spec
+        };
+        for name in ["model", "version", "artifact_digest"] {
+            variant.as_object_mut().unwrap().remove(name);
+        }
+        let fields = runs.as_object().unwrap().clone();
+        variant.as_object_mut().unwrap().extend(fields);
+        let problems = validate(&spec(variant));
+        let told = |problem: &Error| {
+            (
+                problem.attribute().unwrap_or_default().to_owned(),
+                problem.to_string(),
+            )
+        };
+        problems.iter().map(told).collect::<Vec<_>>()
+    };
+    for (place, target) in [
+        ("none", target()),
+        ("efs", on(efs("/mnt/weights", false))),
+        ("efs", on(efs("/cache", false))),
+        ("node", on(ec2.clone())),
+        ("node", on(provider("gpu"))),
+    ] {
+        assert_eq!(judged(place, &model, target), [], "{place}");
+    }
+    let at = "variants.main.model_cache";
+    for (place, runs, target, attribute, said) in [
+        ("efs", &model, target(), at, "needs a file system"),
+        (
+            "efs",
+            &model,
+            on(efs("/mnt/weights", true)),
+            at,
+            "may only read",
+        ),
+        (
+            "efs",
+            &image,
+            on(efs("/mnt/weights", false)),
+            at,
+            "has no model",
+        ),
+        ("node", &image, on(ec2), at, "has no model"),
+        ("node", &model, target(), at, "needs instances"),
+        (
+            "node",
+            &model,
+            on(provider("FARGATE_SPOT")),
+            at,
+            "needs instances",
+        ),
+        (
+            "node",
+            &model,
+            on(both),
+            "ecs.efs.container_path",
+            "keeps models in /cache",
+        ),
+    ] {
+        let problems = judged(place, runs, target);
+        let [(found, message)] = &problems[..] else {
+            panic!("{said}: {problems:?}");
+        };
+        assert_eq!(found, attribute, "{message}");
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 fn ecs_of(spec: &mut EndpointSpec) -> &mut EcsSpec {
