@@ -1,8 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream::{StreamExt as _, TryStreamExt as _};
-use mlops_core::memory::{ManualClock, MemoryRecords};
+use mlops_core::clock::RandomIds;
+use mlops_core::memory::{ManualClock, MemoryArtifacts, MemoryRecords};
+use mlops_core::names::{ModelName, VersionId};
 use mlops_core::records::{Change, Expect};
+use mlops_core::registry::{
+    ModelSpec, NewVersion, Registry, VersionDeletionPolicy, VersionSpec, VersionUpdate,
+};
 use serde_json::{Map, json};
 use tokio::sync::Semaphore;
 
@@ -302,4 +307,64 @@ mod conformance {
         }
     }
     mlops_core::records_conformance!(World);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_version_by_now_is_told_what_another_process_wrote() {
+    let store = Counted::new();
+    let (records, clock) = ahead(&store);
+    let artifacts = Arc::new(MemoryArtifacts::default());
+    let registry = |records: Arc<dyn Records>| {
+        Registry::new(
+            records,
+            artifacts.clone(),
+            clock.clone(),
+            Arc::new(RandomIds),
+        )
+    };
+    let (ours, others) = (registry(Arc::new(records)), registry(store.clone()));
+    let model = ModelName::new("fraud").unwrap();
+    others
+        .create_model(&model, ModelSpec::default())
+        .await
+        .unwrap();
+    let id = |version| VersionId {
+        model: model.clone(),
+        version,
+    };
+    let spec = VersionSpec {
+        artifact: artifacts.put_bytes("model.onnx", b"model").unwrap(),
+        framework: "onnx".to_owned(),
+        image: None,
+        signature: None,
+        params: Default::default(),
+        lineage: None,
+        smoke: None,
+    };
+    for _ in 1..=8 {
+        let new = NewVersion {
+            model: model.clone(),
+            spec: spec.clone(),
+            metrics: Default::default(),
+            tags: Default::default(),
+            approval: None,
+            deletion_policy: VersionDeletionPolicy::default(),
+            nonce: None,
+        };
+        others.register_version(new).await.unwrap();
+    }
+    for number in 1..=7 {
+        assert!(ours.version(&id(number)).await.unwrap().is_some());
+    }
+    let update = VersionUpdate {
+        metrics: [("accuracy".to_owned(), Some(0.95))].into(),
+        ..VersionUpdate::default()
+    };
+    others.update_version(&id(8), update).await.unwrap();
+    let ahead = ours.version(&id(8)).await.unwrap().unwrap();
+    assert!(ahead.metrics.is_empty(), "it was not read ahead");
+    let by_now = ours.version_by_now(&id(8)).await.unwrap().unwrap();
+    assert_eq!(by_now.metrics["accuracy"], 0.95);
+    assert_eq!(by_now.id, id(8));
+    assert!(ours.version_by_now(&id(9)).await.unwrap().is_none());
 }

@@ -6,9 +6,10 @@ use super::deployment::DeploymentRef;
 use super::events::Notes;
 use super::store;
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::names::VersionId;
 use crate::registry::Registry;
-use crate::rollout::{LastLook, Meter};
+use crate::rollout::{Answer, LastLook, Meter, MetricName};
 use crate::target::Target;
 
 /// The ports of one endpoint's steps.
@@ -45,6 +46,26 @@ impl EndpointPorts {
     /// The endpoint's name: its id without what it runs on.
     pub fn name(&self) -> &str {
         (self.identity.rsplit('/').next()).unwrap_or(&self.identity)
+    }
+
+    /// What the registry has by now of this metric of a version.
+    pub(crate) async fn measured(
+        &self,
+        version: &VersionId,
+        metric: &MetricName,
+    ) -> Result<Answer> {
+        let found = self.registry.version_by_now(version).await;
+        let Some(found) = found.map_err(|error| error.at("source"))? else {
+            let message = format!("version {version} is not in the registry any more");
+            return Err(Error::not_found(message).at("source"));
+        };
+        Ok(match found.metrics.get(metric.as_str()) {
+            Some(value) => Answer::Number(*value),
+            None => Answer::Nothing(format!(
+                "version {version} has no metric {:?} in the registry yet",
+                metric.as_str()
+            )),
+        })
     }
 
     /// Whether somebody asked this deployment to pause.

@@ -302,6 +302,7 @@ fn rollout(ports: &Arc<EndpointPorts>, server: Option<ServerReader>) -> BoxNode<
             deployment: state.request.deployment.clone(),
             plan,
             analysis: state.request.spec.rollout.analysis.clone(),
+            versions: state.request.judged_versions(),
             alarms: state.request.spec.rollout.alarms.clone(),
             aside: state.request.aside.keys().cloned().collect(),
             on_failure: state.request.spec.rollout.on_failure,

@@ -15,7 +15,7 @@ use super::steps::{
 };
 use crate::error::{Error, Result};
 use crate::names::{VariantName, VersionId};
-use crate::rollout::{Rollout, RolloutPlan};
+use crate::rollout::{Rollout, RolloutPlan, Source};
 use crate::saga::Slot;
 use crate::serving::SmokeRequest;
 use crate::target::{ProvisionRequest, Revision, RevisionName, Server};
@@ -165,6 +165,18 @@ impl EndpointState {
 }
 
 impl DeploymentRequest {
+    /// What is compared with one another, by revision, where an analysis asks the registry about it.
+    pub(super) fn judged_versions(&self) -> BTreeMap<RevisionName, VersionId> {
+        let mut analyses = self.spec.rollout.analysis.values();
+        if !analyses.any(|analysis| matches!(analysis.source, Source::Registry { .. })) {
+            return BTreeMap::new();
+        }
+        let old = self.prior.iter().flat_map(|prior| prior.running.values());
+        old.chain(&self.start)
+            .filter_map(|revision| Some((revision.name.clone(), revision.workload.version_id()?)))
+            .collect()
+    }
+
     /// What the instances of everything that shall run follow, where that is anything, or was.
     pub(super) fn scaled_after(&self) -> Vec<Scaled> {
         let all = self.running.iter().map(|(variant, revision)| Scaled {

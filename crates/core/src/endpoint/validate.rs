@@ -11,6 +11,7 @@ mod efs;
 mod gpu;
 mod machines;
 mod model_cache;
+mod registry;
 mod steady;
 mod tasks;
 
@@ -34,6 +35,7 @@ pub fn validate(spec: &EndpointSpec) -> Vec<Error> {
     let mut problems = variants(spec);
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(&spec.rollout));
+    problems.extend(registry::versions(spec));
     problems.extend(steady::steady(spec));
     match &spec.target {
         TargetSpec::Local(target) => {

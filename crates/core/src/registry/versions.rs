@@ -232,6 +232,19 @@ impl Registry {
         Ok(self.version_document(id).await?.map(sealed))
     }
 
+    /// The same, as it is in the store by now: what was read ahead of it may be seconds old.
+    pub async fn version_by_now(&self, id: &VersionId) -> Result<Option<Version>> {
+        let range = Range {
+            prefix: keys::version_sort(id.version),
+            limit: Some(1),
+            ..Range::default()
+        };
+        let page = self
+            .query_documents::<Version>(&keys::model_partition(&id.model), range)
+            .await?;
+        Ok(page.documents.into_iter().next().map(sealed))
+    }
+
     /// The versions of these ids, in their order, in one batch.
     pub async fn versions(&self, ids: &[VersionId]) -> Result<Vec<Option<Version>>> {
         let keys: Vec<_> = ids.iter().map(keys::version).collect();

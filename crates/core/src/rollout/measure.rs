@@ -1,16 +1,21 @@
 //! One measurement of one analysis: every changed variant's candidate, and the old revision where the condition needs it.
 
+use std::collections::BTreeMap;
+
 use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::analysis::Tally;
 use super::meter::{Answer, Meter, Question};
+use super::metric::MetricName;
 use super::query::ServerQuery;
 use super::source::Source;
 use super::template::Subject;
 use super::{Move, RolloutPlan, Stage};
+use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::spec::Analysis;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::names::VersionId;
 use crate::serving::{MetricsSnapshot, Window};
 use crate::target::{RevisionName, Server, Target};
 
@@ -83,6 +88,13 @@ pub(super) enum Asked<'b> {
         since: Timestamp,
         now: Timestamp,
     },
+    /// The registry that holds the versions.
+    Registry {
+        ports: &'b EndpointPorts,
+        /// What the revisions run.
+        versions: &'b BTreeMap<RevisionName, VersionId>,
+        metric: &'b MetricName,
+    },
 }
 
 impl Asked<'_> {
@@ -110,6 +122,17 @@ impl Asked<'_> {
                 since,
                 now,
             } => target.measure(server, revision, *query, *since, *now).await,
+            Self::Registry {
+                ports,
+                versions,
+                metric,
+            } => match versions.get(revision) {
+                Some(version) => ports.measured(version, metric).await,
+                None => Err(Error::invalid(format!(
+                    "revision {revision} runs an image, of which the registry has no version and no metric"
+                ))
+                .at("source")),
+            },
         }
     }
 

@@ -34,7 +34,9 @@ impl Question {
         let dialect = match source {
             Source::Prometheus(_) => Dialect::Prometheus,
             Source::Http(_) => Dialect::Json,
-            Source::Server { .. } | Source::Cloudwatch { .. } => return None,
+            Source::Server { .. } | Source::Cloudwatch { .. } | Source::Registry { .. } => {
+                return None;
+            }
         };
         let HttpSource {
             query,

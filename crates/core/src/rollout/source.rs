@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::metric::MetricName;
 use super::query::ServerQuery;
 use super::template::Template;
 use crate::endpoint::Period;
@@ -28,6 +29,11 @@ pub enum Source {
     Prometheus(HttpSource),
     /// Anything that answers with JSON.
     Http(HttpSource),
+    /// The registry that holds the versions: what was measured of the one that a revision runs.
+    Registry {
+        /// Which of its metrics.
+        query: MetricName,
+    },
 }
 
 /// A source that is asked over HTTP from the process that deploys.
@@ -50,6 +56,7 @@ impl Source {
             Self::Cloudwatch { .. } => "cloudwatch",
             Self::Prometheus(_) => "prometheus",
             Self::Http(_) => "http",
+            Self::Registry { .. } => "registry",
         }
     }
 
@@ -57,7 +64,7 @@ impl Source {
     pub fn over_http(&self) -> Option<&HttpSource> {
         match self {
             Self::Prometheus(source) | Self::Http(source) => Some(source),
-            Self::Server { .. } | Self::Cloudwatch { .. } => None,
+            Self::Server { .. } | Self::Cloudwatch { .. } | Self::Registry { .. } => None,
         }
     }
 
@@ -71,7 +78,7 @@ impl Source {
     pub fn default_interval(&self) -> Period {
         match self {
             Self::Server { .. } => Period::seconds(1),
-            Self::Prometheus(_) | Self::Http(_) => Period::seconds(10),
+            Self::Prometheus(_) | Self::Http(_) | Self::Registry { .. } => Period::seconds(10),
             // Its numbers are of whole minutes.
             Self::Cloudwatch { .. } => Period::seconds(30),
         }
@@ -82,6 +89,7 @@ impl Source {
         match self {
             Self::Server { query } | Self::Cloudwatch { query } => query.to_string(),
             Self::Prometheus(source) | Self::Http(source) => source.query.to_string(),
+            Self::Registry { query } => query.to_string(),
         }
     }
 

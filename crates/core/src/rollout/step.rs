@@ -18,9 +18,10 @@ use crate::endpoint::ports::EndpointPorts;
 use crate::endpoint::spec::{Analysis, OnFailure};
 use crate::endpoint::{DeploymentRef, Period};
 use crate::error::{Error, Result};
+use crate::names::VersionId;
 use crate::saga::{Progress, Step, StepError, UndoError};
 use crate::serving::MetricsSnapshot;
-use crate::target::{Observation, Routing, Server, Watched};
+use crate::target::{Observation, RevisionName, Routing, Server, Watched};
 
 /// Shifts traffic, watches, and gives it back.
 #[derive(Debug)]
@@ -37,6 +38,9 @@ pub struct RolloutInput {
     pub plan: RolloutPlan,
     /// What must hold.
     pub analysis: BTreeMap<String, Analysis>,
+    /// What the revisions run, where the registry is asked about them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<RevisionName, VersionId>,
     /// What must not go off.
     #[serde(default)]
     pub alarms: BTreeSet<String>,

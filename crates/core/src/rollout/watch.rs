@@ -175,6 +175,14 @@ impl<'a> Look<'a> {
                 };
                 Ok(Some(asked.each(plan, stage, analysis).await?))
             }
+            Source::Registry { query } => {
+                let asked = Asked::Registry {
+                    ports: self.ports,
+                    versions: &self.input.versions,
+                    metric: query,
+                };
+                Ok(Some(asked.each(plan, stage, analysis).await?))
+            }
             Source::Prometheus(_) | Source::Http(_) => {
                 let asked = Asked::OverHttp {
                     meter: self.ports.meter.as_ref(),

@@ -357,7 +357,7 @@ fn analyses(
 fn source(name: &str, analysis: &schema::Analysis, problems: &mut Diagnostics) -> Option<Source> {
     let at = |field: &str| format!("rollout.analysis.{name}.{field}");
     let kind = convert::known(&analysis.source)??;
-    if kind == "server" || kind == "cloudwatch" {
+    if matches!(kind.as_str(), "server" | "cloudwatch" | "registry") {
         for (field, attribute) in [
             ("address", &analysis.address),
             ("bearer_token_env", &analysis.bearer_token_env),
@@ -366,6 +366,10 @@ fn source(name: &str, analysis: &schema::Analysis, problems: &mut Diagnostics) -
                 let detail = format!("The source {kind:?} has no {field}; leave it out.");
                 refuse_of_analysis(name, field, detail, problems);
             }
+        }
+        if kind == "registry" {
+            let query = parsed(&analysis.query, &at("query"), problems)??;
+            return Some(Source::Registry { query });
         }
         let query = parsed(&analysis.query, &at("query"), problems)??;
         return Some(match kind.as_str() {

@@ -544,16 +544,18 @@ fn analysis() -> Nested {
             "source",
             Attribute::string()
                 .required()
-                .validate(validate::one_of(["server", "cloudwatch", "prometheus", "http"]))
+                .validate(validate::one_of(["server", "cloudwatch", "prometheus", "http", "registry"]))
                 .describe(
                     "Where the numbers come from: `server`, the model server's own (on this machine); `cloudwatch`, the load balancer's (on \
-                     ECS); `prometheus`; or `http`, anything that answers with JSON. The last two are asked from where Terraform runs.",
+                     ECS); `prometheus`; `http`, anything that answers with JSON; or `registry`, the metrics of the model versions. `prometheus` and \
+                     `http` are asked from where Terraform runs.",
                 ),
         )
         .attribute("query", Attribute::string().required().describe(
             "The number. Of `server` and `cloudwatch`: `error_rate`, `request_rate`, `latency_mean`, `latency_p50`, `latency_p90` or `latency_p99` (seconds), of \
              the candidate. Of `prometheus`: PromQL whose answer is one number. Of `http`: a JSON Pointer into the answer, such as `/data/error_rate`. \
-             In the latter two `{{revision}}`, `{{variant}}` and `{{endpoint}}` stand for whom it is about.",
+             In these two `{{revision}}`, `{{variant}}` and `{{endpoint}}` stand for whom it is about. Of `registry`: the name of a metric, such as \
+             `accuracy`, of the candidate's version; `baseline` is that of the version that serves.",
         ))
         .attribute("address", Attribute::string().optional().describe(
             "The URL of a `prometheus`, without `/api/v1/query`, or what `http` asks for with `GET`, in which `{{revision}}` and the others may stand, \

@@ -6,7 +6,7 @@ use crate::names::EndpointId;
 use crate::target::Target as _;
 
 /// An image of this digit only.
-fn image(digit: char) -> Workload {
+pub(super) fn image(digit: char) -> Workload {
     let digest = digit.to_string().repeat(64);
     Workload::image(format!("example.com/server@sha256:{digest}"))
 }

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod autoscaling;
+mod by_registry;
 mod crowds;
 mod drills;
 mod health;

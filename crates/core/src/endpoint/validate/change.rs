@@ -1,5 +1,6 @@
 //! What an endpoint that serves cannot become in one apply. Pure.
 
+use super::registry;
 use crate::endpoint::spec::{EcsSpec, EndpointSpec, IngressSpec, SlotChoice, TargetSpec};
 use crate::error::Error;
 use crate::names::cluster_name;
@@ -9,6 +10,9 @@ use crate::names::cluster_name;
 /// A cluster is the endpoint's own from its first deployment to its last, or never: it goes with what runs in it. And a rule with other conditions is another front, and the present one keeps its priority until the new one serves: requests would
 /// be lost in between.
 pub fn validate_change(before: &EndpointSpec, after: &EndpointSpec) -> Option<Error> {
+    if let Some(problem) = registry::baseline(before, after) {
+        return Some(problem);
+    }
     let (TargetSpec::Ecs(before), TargetSpec::Ecs(after)) = (&before.target, &after.target) else {
         return None;
     };

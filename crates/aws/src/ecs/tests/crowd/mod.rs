@@ -154,6 +154,7 @@ impl Endpoint {
                 ],
             },
             analysis: BTreeMap::new(),
+            versions: BTreeMap::new(),
             alarms: Default::default(),
             aside: Default::default(),
             on_failure: OnFailure::Rollback,
