@@ -55,7 +55,7 @@ pub(crate) enum Endpoint {
 /// Which endpoint, where, and how to answer.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The endpoint's id, local/digits or ecs/CLUSTER/digits. A name alone, digits, is one on this machine.
+    /// The endpoint's id, local/digits or ecs/CLUSTER/digits, and ecs/REGION/CLUSTER/digits in another region than the registry's. A name alone, digits, is one on this machine.
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) registry: RegistryPlace,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::endpoint::cost::Prices;
-use mlops_core::endpoint::spec::Autoscaling;
+use mlops_core::endpoint::spec::{self, Autoscaling};
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::images::Images;
-use mlops_core::names::VariantName;
+use mlops_core::names::{EndpointId, EndpointName, VariantName};
 use mlops_core::registry::Registry;
 use mlops_core::rollout::Meter;
 use mlops_core::target::{Observation, Targets};
@@ -122,9 +122,25 @@ impl Client {
         }
     }
 
+    /// The id of a new endpoint in this cluster, which is given by name or by ARN: it names the cluster's region where that is not the registry's.
+    pub(crate) async fn id_on_ecs(
+        &self,
+        cluster: &str,
+        name: EndpointName,
+    ) -> Result<EndpointId, Diagnostics> {
+        let region = spec::cluster_region(cluster);
+        let home = match region {
+            Some(_) => self.targets.home_region("ecs").await,
+            None => Ok(None),
+        };
+        let home = home.map_err(|error| diagnose::failed("Cannot reach AWS", &error))?;
+        let elsewhere = region.filter(|region| home.is_some_and(|home| home != *region));
+        Ok(EndpointId::on_ecs(elsewhere, cluster, name))
+    }
+
     /// What runs of the endpoint at this moment.
     pub(crate) async fn observe(&self, record: &EndpointRecord) -> Result<Observation> {
-        let target = self.targets.get(record.spec.target.kind())?;
+        let target = self.targets.of(&record.spec.target)?;
         target.examine(&record.server).await
     }
 
@@ -133,13 +149,13 @@ impl Client {
         &self,
         record: &EndpointRecord,
     ) -> Result<BTreeMap<VariantName, Option<Autoscaling>>> {
-        let target = self.targets.get(record.spec.target.kind())?;
+        let target = self.targets.of(&record.spec.target)?;
         endpoint::autoscaling_drift(target.as_ref(), record).await
     }
 
     /// Why clients do not find it by its name any more, if that is so.
     pub(crate) async fn naming_drift(&self, record: &EndpointRecord) -> Result<Option<String>> {
-        let target = self.targets.get(record.spec.target.kind())?;
+        let target = self.targets.of(&record.spec.target)?;
         target.unnamed(&record.server).await
     }
 

@@ -132,7 +132,7 @@ impl Looks {
         spec: &EndpointSpec,
         record: Option<&EndpointRecord>,
     ) -> Result<Vec<Finding>, Diagnostics> {
-        let target = client.targets.get(spec.target.kind());
+        let target = client.targets.of(&spec.target);
         let target = target.map_err(|error| diagnose::failed("Invalid endpoint", &error))?;
         let checks = self.checks.clone();
         Ok(endpoint::preflight(&client.registry, target.as_ref(), spec, record, checks).await)

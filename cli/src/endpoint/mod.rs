@@ -25,14 +25,14 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
     // Endpoint verbs write no artifact, so no key is asked for.
     let id = id(place)?;
     let opened = place.registry.open(open, None)?;
-    let target = opened.targets.get(id.target())?;
-    let deps = Deps::new(opened.registry, target).with_meter(opened.meter);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
     runtime.block_on(async {
+        let target = endpoint::target(&opened.registry, &opened.targets, &id).await?;
+        let deps = Deps::new(opened.registry, target).with_meter(opened.meter);
         exists(&deps, place.registry.hint()).await?;
         // What was destroyed can still be watched: how it ended is kept.
         if !matches!(verb, Endpoint::Watch(_)) {
@@ -102,7 +102,7 @@ fn unknown(deps: &Deps, id: &EndpointId) -> Error {
     let place = deps.registry.location();
     let name = &id.name;
     Error::not_found(format!(
-        "there is no endpoint {id} in the registry at {place}; a name alone is that of one on this machine, and one on ECS is ecs/CLUSTER/{name}"
+        "there is no endpoint {id} in the registry at {place}; a name alone is that of one on this machine, and one on ECS is ecs/CLUSTER/{name}, or ecs/REGION/CLUSTER/{name} in another region than the registry's"
     ))
 }
 

@@ -11,7 +11,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use futures::future::BoxFuture;
 use mlops_core::Result;
 use tokio::sync::OnceCell;
 
@@ -42,6 +41,8 @@ pub struct AwsClients {
 
 struct Inner {
     settings: AwsSettings,
+    /// Those that these are of in another region: credentials are for all regions, and taken once.
+    home: Option<AwsClients>,
     /// What carries calls; `None`: what the settings describe.
     http: Option<SharedHttpClient>,
     /// `None` where nobody names one.
@@ -53,7 +54,7 @@ struct Inner {
 /// The clients of those who wait as long.
 #[derive(Default)]
 struct Made {
-    /// The same clients in regions that others than the settings name, where these name none.
+    /// The same clients in other regions.
     elsewhere: Mutex<BTreeMap<String, AwsClients>>,
     acm: OnceCell<JsonClient>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
@@ -96,7 +97,7 @@ impl AwsClients {
     pub fn with_patience(settings: AwsSettings, patience: Patience) -> Result<Self> {
         let settings = settings.complete(&|name| std::env::var(name).ok())?;
         let retries = Retries::new(&settings, patience);
-        Ok(Self::of(settings, retries, None))
+        Ok(Self::of(settings, None, retries, None))
     }
 
     /// The same over somebody who plays AWS, and whose time it is.
@@ -107,13 +108,19 @@ impl AwsClients {
         settings: AwsSettings,
     ) -> Self {
         let retries = Retries::with_clock(&settings, Patience::default(), clock);
-        Self::of(settings, retries, Some(http))
+        Self::of(settings, None, retries, Some(http))
     }
 
-    fn of(settings: AwsSettings, retries: Retries, http: Option<SharedHttpClient>) -> Self {
+    fn of(
+        settings: AwsSettings,
+        home: Option<Self>,
+        retries: Retries,
+        http: Option<SharedHttpClient>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 settings,
+                home,
                 http,
                 region: OnceCell::new(),
                 config: OnceCell::new(),
@@ -155,8 +162,7 @@ impl AwsClients {
     /// `Denied` for an account that is not allowed and for credentials that STS does not accept.
     pub async fn account_id(&self) -> Result<Option<String>> {
         // Boxed: the SDK's futures are deep, and every operation of ours holds this one.
-        let check = || -> BoxFuture<'_, Result<Option<String>>> { Box::pin(self.check_account()) };
-        self.inner.account.get_or_try_init(check).await.cloned()
+        Box::pin(self.account()).await
     }
 
     /// The budget for retries that all calls share.
@@ -295,7 +301,7 @@ impl AwsClients {
     pub(crate) async fn ecr(&self, region: &str) -> Result<JsonClient> {
         let own = match self.found_region().await? {
             Some(_) => self.clone(),
-            None => self.elsewhere(region),
+            None => self.in_region(region),
         };
         let config = own.config().await?;
         own.account_id().await?;
@@ -308,8 +314,11 @@ impl AwsClients {
         JsonClient::new(service, &config, endpoint, self.short_calls()).await
     }
 
-    /// The same clients in this region.
-    fn elsewhere(&self, region: &str) -> Self {
+    /// The same clients in this region: with the credentials of these, and its own region where these have none. Calls nothing.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        if self.inner.settings.region.as_deref() == Some(region) {
+            return self.clone();
+        }
         let all = self.made.elsewhere.lock();
         let mut all = all.unwrap_or_else(PoisonError::into_inner);
         let there = all.entry(region.to_owned()).or_insert_with(|| {
@@ -317,9 +326,20 @@ impl AwsClients {
                 region: Some(region.to_owned()),
                 ..self.inner.settings.clone()
             };
-            Self::of(settings, self.retries.clone(), self.inner.http.clone())
+            let http = self.inner.http.clone();
+            Self::of(
+                settings,
+                Some(self.home().clone()),
+                self.retries.clone(),
+                http,
+            )
         });
         there.clone()
+    }
+
+    /// The same clients in the region of the settings.
+    pub(crate) fn home(&self) -> &Self {
+        self.inner.home.as_ref().unwrap_or(self)
     }
 
     /// What carries calls of others than AWS: the same certificates and proxies, and neither region nor credentials.

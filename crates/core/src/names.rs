@@ -142,7 +142,7 @@ impl std::str::FromStr for AliasId {
     }
 }
 
-/// An endpoint's id: where it runs, and its name. `local/digits`, `ecs/prod/digits`.
+/// An endpoint's id: where it runs, and its name. `local/digits`, `ecs/prod/digits`, and `ecs/us-east-1/prod/digits` in another region than the registry's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId {
     place: String,
@@ -157,9 +157,13 @@ impl EndpointId {
         Self { place, name }
     }
 
-    /// The endpoint `name` in a cluster of ECS, which is given by name or ARN.
-    pub fn on_ecs(cluster: &str, name: EndpointName) -> Self {
-        let place = format!("ecs/{}", cluster_name(cluster));
+    /// The endpoint `name` in a cluster of ECS, which is given by name or ARN; `region` is that of the cluster, where it is not the registry's.
+    pub fn on_ecs(region: Option<&str>, cluster: &str, name: EndpointName) -> Self {
+        let cluster = cluster_name(cluster);
+        let place = match region {
+            Some(region) => format!("ecs/{region}/{cluster}"),
+            None => format!("ecs/{cluster}"),
+        };
         Self { place, name }
     }
 
@@ -168,9 +172,15 @@ impl EndpointId {
         self.place.split('/').next().unwrap_or_default()
     }
 
-    /// Everything before the name: `local`, `ecs/prod`.
+    /// Everything before the name: `local`, `ecs/prod`, `ecs/us-east-1/prod`.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The region of the cluster, where the id names one.
+    pub fn region(&self) -> Option<&str> {
+        let (region, _) = self.place.split_once('/')?.1.split_once('/')?;
+        Some(region)
     }
 }
 
@@ -185,15 +195,15 @@ impl std::str::FromStr for EndpointId {
     fn from_str(id: &str) -> Result<Self> {
         let wrong = || {
             Error::invalid(format!(
-                "{id:?} is not an endpoint id: write local/NAME or ecs/CLUSTER/NAME, such as local/digits"
+                "{id:?} is not an endpoint id: write local/NAME, ecs/CLUSTER/NAME, or ecs/REGION/CLUSTER/NAME in another region than the registry's, such as local/digits"
             ))
         };
         let (place, name) = id.rsplit_once('/').ok_or_else(wrong)?;
-        let is_place = match place.split_once('/') {
-            None => place == "local",
-            Some((target, cluster)) => {
-                target == "ecs" && !cluster.is_empty() && !cluster.contains('/')
-            }
+        let is_place = match &place.split('/').collect::<Vec<_>>()[..] {
+            ["local"] => true,
+            ["ecs", cluster] => !cluster.is_empty(),
+            ["ecs", region, cluster] => is_region(region) && !cluster.is_empty(),
+            _ => false,
         };
         if !is_place {
             return Err(wrong());
@@ -202,6 +212,18 @@ impl std::str::FromStr for EndpointId {
             place: place.to_owned(),
             name: name.parse()?,
         })
+    }
+}
+
+/// Whether the text is of a region's form, which every one that AWS has named has: `us-east-1`, `us-gov-west-1`.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    match &parts[..] {
+        [words @ .., number] => {
+            words.len() >= 2 && words.iter().all(is_word) && number.parse::<u8>().is_ok()
+        }
+        [] => false,
     }
 }
 
@@ -242,12 +264,21 @@ mod tests {
 
     #[test]
     fn an_endpoint_id_names_its_place() {
-        for (id, target, place) in [
-            ("local/digits", "local", "local"),
-            ("ecs/prod/digits", "ecs", "ecs/prod"),
+        for (id, target, place, region) in [
+            ("local/digits", "local", "local", None),
+            ("ecs/prod/digits", "ecs", "ecs/prod", None),
+            (
+                "ecs/us-gov-west-1/prod/digits",
+                "ecs",
+                "ecs/us-gov-west-1/prod",
+                Some("us-gov-west-1"),
+            ),
         ] {
             let read: EndpointId = id.parse().unwrap();
-            assert_eq!((read.target(), read.place()), (target, place));
+            assert_eq!(
+                (read.target(), read.place(), read.region()),
+                (target, place, region)
+            );
             assert_eq!(
                 (read.to_string().as_str(), read.name.as_str()),
                 (id, "digits")
@@ -258,10 +289,24 @@ mod tests {
             "ecs/digits",
             "ecs//digits",
             "ecs/a/b/digits",
+            "ecs/us-east-1//digits",
+            "ecs/us-east-x/b/digits",
+            "ecs/us-east-1/a/b/digits",
             "local/x/digits",
+            "local/us-east-1/x/digits",
             "local/",
         ] {
             assert!(id.parse::<EndpointId>().is_err(), "{id}");
+        }
+        let name = EndpointName::new("digits").unwrap();
+        let arn = "arn:aws:ecs:us-east-1:111122223333:cluster/prod";
+        for (region, id) in [
+            (None, "ecs/prod/digits"),
+            (Some("us-east-1"), "ecs/us-east-1/prod/digits"),
+        ] {
+            let made = EndpointId::on_ecs(region, arn, name.clone());
+            assert_eq!(made.to_string(), id);
+            assert_eq!(id.parse::<EndpointId>().unwrap(), made);
         }
     }
 }

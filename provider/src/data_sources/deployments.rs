@@ -133,7 +133,7 @@ impl DataSource<Client> for DeploymentsData {
 
     async fn read(&self, cx: &ReadContext<Client>, config: State) -> Result<State, Diagnostics> {
         let client = cx.client();
-        let identity = id(&config.name, &config.cluster)?.to_string();
+        let identity = id(client, &config.name, &config.cluster).await?.to_string();
         let object = format!("the deployments of endpoint {identity}");
         let closed = endpoint::closed_deployments(&client.registry, &identity)
             .await

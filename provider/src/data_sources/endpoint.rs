@@ -16,7 +16,7 @@ use crate::resources::endpoint::front;
 tfplugin::object! {
     /// Configuration and result.
     pub(crate) struct State {
-        /// `local/NAME` or `ecs/CLUSTER/NAME`.
+        /// `local/NAME`, `ecs/CLUSTER/NAME` or `ecs/REGION/CLUSTER/NAME`.
         pub(crate) id: Attr<String>,
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
@@ -57,7 +57,7 @@ impl DataSource<Client> for EndpointData {
         Schema::new(
             Block::new()
                 .describe("An endpoint as its last successful deployment left it. What runs at this moment is in `mlops_endpoint_status`.")
-                .attribute("id", text("`local/NAME` or `ecs/CLUSTER/NAME`."))
+                .attribute("id", text("`local/NAME` or `ecs/CLUSTER/NAME`, and `ecs/REGION/CLUSTER/NAME` in another region than the registry's."))
                 .attribute("name", Attribute::string().required().describe("The endpoint's name."))
                 .attribute("cluster", cluster())
                 .attribute("invoke_url", text("The URL of the endpoint."))
@@ -113,16 +113,22 @@ impl DataSource<Client> for EndpointData {
 pub(super) fn cluster() -> Attribute {
     Attribute::string()
         .optional()
-        .describe("The ECS cluster of the endpoint, by name or ARN. Without it, the endpoint is one on this machine.")
+        .describe(
+            "The ECS cluster of the endpoint, by name or ARN; one in another region than the registry's by its ARN. Without it, the endpoint is one on this machine.",
+        )
 }
 
 /// The id of the endpoint with this name, in this cluster if one is named.
-pub(super) fn id(name: &Attr<String>, cluster: &Attr<String>) -> Result<EndpointId, Diagnostics> {
+pub(super) async fn id(
+    client: &Client,
+    name: &Attr<String>,
+    cluster: &Attr<String>,
+) -> Result<EndpointId, Diagnostics> {
     let name: EndpointName = convert::name(name, "name")?;
-    Ok(match cluster.as_str() {
-        Some(cluster) => EndpointId::on_ecs(cluster, name),
-        None => EndpointId::local(name),
-    })
+    match cluster.as_str() {
+        Some(cluster) => client.id_on_ecs(cluster, name).await,
+        None => Ok(EndpointId::local(name)),
+    }
 }
 
 /// The record of the endpoint with this name.
@@ -131,7 +137,7 @@ pub(super) async fn find(
     name: &Attr<String>,
     cluster: &Attr<String>,
 ) -> Result<EndpointRecord, Diagnostics> {
-    let id = id(name, cluster)?;
+    let id = id(client, name, cluster).await?;
     let object = format!("endpoint {id}");
     let record = endpoint::record(&client.registry, &id)
         .await

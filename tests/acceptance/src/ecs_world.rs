@@ -12,6 +12,7 @@ mod zones;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,7 +27,9 @@ pub use self::written::{AT_ONCE, endpoint, server_image};
 #[derive(Debug)]
 pub struct EcsWorld {
     /// ministack; its `url` is the API of AWS.
-    pub part: Part,
+    pub part: Arc<Part>,
+    /// Where the platform is.
+    pub region: String,
     /// The API of AWS as containers reach it: their `AWS_ENDPOINT_URL`.
     pub containers_url: String,
     /// The socket of dockerd.
@@ -93,7 +96,8 @@ impl EcsWorld {
         Self {
             containers_url: told("containers"),
             docker: told("docker").trim_start_matches("unix://").into(),
-            part,
+            part: Arc::new(part),
+            region: part::REGION.to_owned(),
             load_balancer_arn: String::new(),
             load_balancer: String::new(),
             vpc: String::new(),
@@ -111,13 +115,46 @@ impl EcsWorld {
     /// If the world refuses.
     pub fn furnish(&mut self) {
         self.part.make_registry();
+        for (role, place) in [("execution", 0), ("task", 1)] {
+            let arn = self.role(role, "ecs-tasks.amazonaws.com");
+            *[&mut self.execution_role, &mut self.task_role][place] = arn;
+        }
+        self.furnish_region();
+    }
+
+    /// The same platform in another region of this world: all that [`EcsWorld::everything`] tells of it is of that region. Registry and roles are those that are
+    /// there.
+    ///
+    /// # Panics
+    /// If the world refuses.
+    #[must_use]
+    pub fn elsewhere(&self, region: &str) -> Self {
+        let mut there = Self {
+            part: Arc::clone(&self.part),
+            region: region.to_owned(),
+            containers_url: self.containers_url.clone(),
+            docker: self.docker.clone(),
+            execution_role: self.execution_role.clone(),
+            task_role: self.task_role.clone(),
+            cluster: self.cluster.clone(),
+            load_balancer_arn: String::new(),
+            load_balancer: String::new(),
+            vpc: String::new(),
+            subnets: Vec::new(),
+            security_group: String::new(),
+        };
+        there.furnish_region();
+        there
+    }
+
+    fn furnish_region(&mut self) {
         self.vpc = self.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/16")], "vpcId");
         for zone in ["a", "b"] {
             let third = self.subnets.len();
             let parameters = [
                 ("VpcId", self.vpc.as_str()),
                 ("CidrBlock", &format!("10.0.{third}.0/24")),
-                ("AvailabilityZone", &format!("eu-west-1{zone}")),
+                ("AvailabilityZone", &format!("{}{zone}", self.region)),
             ];
             self.subnets
                 .push(self.ec2("CreateSubnet", &parameters, "subnetId"));
@@ -128,10 +165,6 @@ impl EcsWorld {
             ("GroupDescription", "models"),
         ];
         self.security_group = self.ec2("CreateSecurityGroup", &parameters, "groupId");
-        for (role, place) in [("execution", 0), ("task", 1)] {
-            let arn = self.role(role, "ecs-tasks.amazonaws.com");
-            *[&mut self.execution_role, &mut self.task_role][place] = arn;
-        }
         self.ecs("CreateCluster", &json!({"clusterName": self.cluster}));
         let parameters = [
             ("Name", "models"),

@@ -191,10 +191,18 @@ pub fn reached(url: &str) -> String {
     )
 }
 
+/// The region of the registry, and of all that is not said to be elsewhere.
+pub const REGION: &str = "eu-west-1";
+
 /// It tells the service; nobody checks the signature.
 pub(crate) fn authorization(service: &str) -> String {
+    authorization_in(REGION, service)
+}
+
+/// The same in another region.
+pub(crate) fn authorization_in(region: &str, service: &str) -> String {
     format!(
-        "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=none"
+        "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=none"
     )
 }
 

@@ -17,7 +17,14 @@ use crate::settings::{AwsSettings, check_region};
 use crate::transport;
 
 impl AwsClients {
-    pub(super) async fn check_account(&self) -> Result<Option<String>> {
+    /// Whose the credentials are, asked once for all regions.
+    pub(super) async fn account(&self) -> Result<Option<String>> {
+        let from = self.home_with_region().await?.unwrap_or(self);
+        let check = || -> BoxFuture<'_, Result<Option<String>>> { Box::pin(from.check_account()) };
+        from.inner.account.get_or_try_init(check).await.cloned()
+    }
+
+    async fn check_account(&self) -> Result<Option<String>> {
         let settings = &self.inner.settings;
         let compared =
             !settings.allowed_account_ids.is_empty() || !settings.forbidden_account_ids.is_empty();
@@ -52,8 +59,35 @@ impl AwsClients {
 
     /// Region, credentials and transport.
     pub(super) async fn config(&self) -> Result<&SdkConfig> {
+        match self.inner.config.get() {
+            Some(config) => Ok(config),
+            // Boxed: every operation of ours holds this one.
+            None => Box::pin(self.found_config()).await,
+        }
+    }
+
+    async fn found_config(&self) -> Result<&SdkConfig> {
+        let Some(home) = self.home_with_region().await? else {
+            return self.own_config().await;
+        };
+        let there = || async {
+            let region = self.inner.settings.region.clone().map(Region::new);
+            Ok(home.own_config().await?.to_builder().region(region).build())
+        };
+        self.inner.config.get_or_try_init(there).await
+    }
+
+    async fn own_config(&self) -> Result<&SdkConfig> {
         let load = || -> BoxFuture<'_, Result<SdkConfig>> { Box::pin(self.load()) };
         self.inner.config.get_or_try_init(load).await
+    }
+
+    /// The clients that these are of in another region, if they can be used without it.
+    async fn home_with_region(&self) -> Result<Option<&Self>> {
+        let Some(home) = &self.inner.home else {
+            return Ok(None);
+        };
+        Ok(home.found_region().await?.as_ref().map(|_| home))
     }
 
     async fn load(&self) -> Result<SdkConfig> {

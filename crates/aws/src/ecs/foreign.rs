@@ -105,6 +105,7 @@ pub(super) async fn read(account: &Account, id: &EndpointId) -> Result<Foreign> 
     };
     let ecs = EcsSpec {
         cluster: cluster_arn,
+        region: id.region().map(str::to_owned),
         creates_cluster: false,
         capacity: shape.capacity,
         execution_role_arn: task.execution_role_arn,

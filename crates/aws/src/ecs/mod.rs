@@ -35,7 +35,7 @@ mod verdict;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,9 +77,21 @@ pub struct EcsTargetSettings {
     pub path_style: bool,
 }
 
-/// Runs endpoints as services of Amazon ECS.
+/// Runs endpoints as services of Amazon ECS, in one region.
 pub struct EcsTarget {
     account: Arc<Account>,
+    parts: Parts,
+    /// The same in other regions, by region.
+    elsewhere: Mutex<BTreeMap<String, Arc<EcsTarget>>>,
+}
+
+/// What it is made of, in any region.
+#[derive(Clone)]
+struct Parts {
+    settings: EcsTargetSettings,
+    records: Arc<dyn Records>,
+    images: Arc<Registries>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What the target's steps and calls act on.
@@ -123,13 +135,14 @@ impl Account {
         self.rounds.look(wanted).await
     }
 
-    fn artifacts(&self, region: &str) -> TaskArtifacts {
-        TaskArtifacts {
+    /// Where tasks find what they serve: in the registry's region, whatever theirs is.
+    async fn artifacts(&self) -> Result<TaskArtifacts> {
+        Ok(TaskArtifacts {
             bucket: self.settings.bucket.clone(),
             prefix: self.settings.prefix.clone(),
-            region: region.to_owned(),
+            region: self.clients.home().region().await?,
             path_style: self.settings.path_style,
-        }
+        })
     }
 }
 
@@ -160,17 +173,24 @@ impl EcsTarget {
         records: Arc<dyn Records>,
         images: Arc<Registries>,
     ) -> Self {
-        let clock = Arc::new(SystemClock::default());
-        Self::with_clock(clients, settings, records, images, clock)
+        Self::with_clock(
+            clients,
+            Parts {
+                settings,
+                records,
+                images,
+                clock: Arc::new(SystemClock::default()),
+            },
+        )
     }
 
-    fn with_clock(
-        clients: AwsClients,
-        settings: EcsTargetSettings,
-        records: Arc<dyn Records>,
-        images: Arc<Registries>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    fn with_clock(clients: AwsClients, parts: Parts) -> Self {
+        let Parts {
+            settings,
+            records,
+            images,
+            clock,
+        } = parts.clone();
         let balancers = Balancers::new(clients.clone(), records);
         Self {
             account: Arc::new(Account {
@@ -182,6 +202,8 @@ impl EcsTarget {
                 settings,
                 leaving: Mutex::default(),
             }),
+            parts,
+            elsewhere: Mutex::default(),
         }
     }
 }
@@ -190,6 +212,26 @@ impl EcsTarget {
 impl Target for EcsTarget {
     fn kind(&self) -> &'static str {
         "ecs"
+    }
+
+    fn in_region(&self, region: &str) -> Option<Arc<dyn Target>> {
+        let clients = &self.account.clients;
+        if clients.settings().region.as_deref() == Some(region) {
+            return None;
+        }
+        let mut all = self
+            .elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let there = all.entry(region.to_owned()).or_insert_with(|| {
+            let clients = clients.home().in_region(region);
+            Arc::new(Self::with_clock(clients, self.parts.clone()))
+        });
+        Some(Arc::clone(there) as Arc<dyn Target>)
+    }
+
+    async fn home_region(&self) -> Result<Option<String>> {
+        self.account.clients.home().region().await.map(Some)
     }
 
     fn validate(&self, spec: &EndpointSpec) -> Vec<Error> {

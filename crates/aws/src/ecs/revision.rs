@@ -150,7 +150,7 @@ async fn make_service(
     let Some(definition) = definition else {
         let around = Surroundings {
             owner: &handle.owner,
-            artifacts: account.artifacts(&handle.region),
+            artifacts: account.artifacts().await?,
             log_group: &handle.log_group,
             region: &handle.region,
         };

@@ -98,6 +98,7 @@ pub(super) fn ecs_spec() -> EcsSpec {
     let place = placement();
     EcsSpec {
         cluster: place.cluster,
+        region: None,
         creates_cluster: false,
         capacity: place.capacity,
         efs: place.efs,

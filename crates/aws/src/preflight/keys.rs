@@ -28,7 +28,8 @@ impl Preflight {
     pub(super) async fn keys_of_secrets(&self, spec: &EndpointSpec) -> BTreeMap<String, String> {
         let secrets: BTreeSet<String> = needs::secrets(spec).collect();
         let looks = secrets.into_iter().map(|arn| async move {
-            let key = of_secret(&self.clients, &arn);
+            let clients = in_region_of(&self.clients, &arn);
+            let key = of_secret(&clients, &arn);
             let key = self.keys.get(&arn, key).await.ok().flatten()?;
             Some((arn, key))
         });
@@ -38,6 +39,14 @@ impl Preflight {
             .into_iter()
             .flatten()
             .collect()
+    }
+}
+
+/// The clients in the region of what an ARN names: the registry's key is in the registry's, and a secret may be in any.
+pub(super) fn in_region_of(clients: &AwsClients, arn: &str) -> AwsClients {
+    match arn.split(':').nth(3) {
+        Some(region) if !region.is_empty() => clients.in_region(region),
+        _ => clients.clone(),
     }
 }
 

@@ -73,6 +73,8 @@ const NO_BUCKET: &str = "not-known-before-apply";
 /// Looks, for all endpoints of a run.
 pub(crate) struct Preflight {
     clients: AwsClients,
+    /// The same where the registry is.
+    home: AwsClients,
     balancers: Balancers,
     bucket: String,
     prefix: String,
@@ -115,8 +117,10 @@ impl Preflight {
         balancers: &Balancers,
         settings: &EcsTargetSettings,
     ) -> Self {
+        let home = clients.home().hurried(PATIENCE);
         let clients = clients.hurried(PATIENCE);
         Self {
+            home,
             balancers: balancers.with(clients.clone()),
             images,
             clients,

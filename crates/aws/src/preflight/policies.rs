@@ -126,7 +126,13 @@ async fn bucket(clients: &AwsClients, name: &str) -> Result<Option<String>> {
 impl Preflight {
     /// The policy of a holder, asked for once; empty where there is none.
     pub(super) async fn policy(&self, holder: &Holder) -> Result<Option<String>, Error> {
-        let policy = holder.policy(&self.clients);
+        let clients = match holder {
+            Holder::Bucket(_) => self.home.clone(),
+            Holder::Secret(arn) | Holder::Key(arn) => keys::in_region_of(&self.clients, arn),
+            // That of the repository is named beside it.
+            Holder::Repository { .. } => self.clients.clone(),
+        };
+        let policy = holder.policy(&clients);
         // Boxed: calls are deep.
         self.policies.find(&holder.words(), Box::pin(policy)).await
     }

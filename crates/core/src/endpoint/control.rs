@@ -1,5 +1,7 @@
 //! What the command line asks of an endpoint: status, pause, resume, repair.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +15,7 @@ use crate::names::EndpointId;
 use crate::registry::Registry;
 use crate::registry::leases::LeaseStatus;
 use crate::saga::{Phase, StepEntry, StopReason};
-use crate::target::Observation;
+use crate::target::{Observation, Target, Targets};
 
 /// Everything known of an endpoint at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,18 @@ pub async fn record(registry: &Registry, id: &EndpointId) -> Result<Option<Endpo
     Ok(store::endpoint(registry, &id.to_string())
         .await?
         .and_then(|stored| stored.body.live))
+}
+
+/// What the endpoint runs on: where its record says, or else its id.
+pub async fn target(
+    registry: &Registry,
+    targets: &Targets,
+    id: &EndpointId,
+) -> Result<Arc<dyn Target>> {
+    match record(registry, id).await? {
+        Some(record) => targets.of(&record.spec.target),
+        None => targets.named(id),
+    }
 }
 
 /// The endpoint's monotonic revision, which outlives a delete; 0 if there never was one.

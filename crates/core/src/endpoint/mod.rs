@@ -33,7 +33,7 @@ pub mod validate;
 pub use apply::{ApplyRequest, DeleteRequest, apply, check_sources, delete};
 pub use control::{
     EndpointStatus, OpenDeployment, open_deployment, pause, record, repair, resume, revision,
-    status,
+    status, target,
 };
 pub use deployment::{DeploymentId, DeploymentRef};
 pub use drift::autoscaling_drift;

@@ -17,7 +17,7 @@ pub use autoscaling::{
     Autoscaling, ScalingMetric, ScalingPolicy, ScalingSchedule, default_cooldown, default_timezone,
 };
 pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
-pub use cluster::own_cluster;
+pub use cluster::{cluster_region, own_cluster};
 pub use dns::DnsSpec;
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STABILIZATION_WINDOW_ON_ECS,
@@ -73,7 +73,7 @@ impl EndpointSpec {
         let name = self.name.clone();
         match &self.target {
             TargetSpec::Local(_) => EndpointId::local(name),
-            TargetSpec::Ecs(ecs) => EndpointId::on_ecs(&ecs.cluster, name),
+            TargetSpec::Ecs(ecs) => EndpointId::on_ecs(ecs.region.as_deref(), &ecs.cluster, name),
         }
     }
 
@@ -185,6 +185,14 @@ impl TargetSpec {
         match self {
             Self::Local(_) => "local",
             Self::Ecs(_) => "ecs",
+        }
+    }
+
+    /// The region of its cloud that it is in, where it has regions and tells its own.
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            Self::Local(_) => None,
+            Self::Ecs(ecs) => cluster_region(&ecs.cluster).or(ecs.region.as_deref()),
         }
     }
 }

@@ -16,6 +16,7 @@ mod targets;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +57,20 @@ use crate::serving::{SmokeReport, SmokeRequest};
 pub trait Target: Send + Sync {
     /// The target's name, as in an endpoint's id: `local`.
     fn kind(&self) -> &'static str;
+
+    /// This target in another region of its cloud; `None` where there are no regions, or this is the one. Pure.
+    fn in_region(&self, region: &str) -> Option<Arc<dyn Target>> {
+        let _ = region;
+        None
+    }
+
+    /// The region that is its own where nobody names one, if it has regions.
+    ///
+    /// # Errors
+    /// `Invalid` where its settings, and what completes them, name none.
+    async fn home_region(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// What this target cannot serve as `spec` asks for, each with its attribute. Pure: a plan asks
     /// it, beside [`crate::endpoint::validate`].

@@ -1,6 +1,7 @@
 //! From a wholly known plan to a deployment, and from its outcome to what Terraform is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlops_core::Error;
@@ -9,6 +10,7 @@ use mlops_core::endpoint::{self, ApplyRequest, DeleteRequest, Deps, EndpointReco
 use mlops_core::names::{EndpointId, VariantName};
 use mlops_core::registry::Smoke;
 use mlops_core::serving::SmokeRequest;
+use mlops_core::target::Target;
 use tfplugin::{ApplyContext, Attr, Diagnostic, Diagnostics, PrivateState};
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +73,8 @@ pub(crate) async fn deploy(
     let found = foreign::found(client, &id, private).await?;
     let before = record.as_ref().or(found.as_ref());
     (preflight.require(client, &draft.spec, before)).await?;
+    let target = client.targets.of(&draft.spec.target);
+    let deps = deps(client, &id, target)?;
     let request = ApplyRequest {
         smoke: smoke(&bindings)?,
         spec: draft.spec,
@@ -85,7 +89,7 @@ pub(crate) async fn deploy(
             allowed.update
         }),
     };
-    let outcome = Box::pin(endpoint::apply(&deps(client, &id)?, request)).await;
+    let outcome = Box::pin(endpoint::apply(&deps, request)).await;
     match outcome.map_err(|error| failed(&id.name, &error))? {
         Outcome::Succeeded {
             record,
@@ -124,7 +128,8 @@ pub(crate) async fn delete(cx: &ApplyContext<Client>, prior: &State) -> Result<(
         by: by(),
         cancel: cancel.clone(),
     };
-    let deps = deps(client, &id)?;
+    let target = endpoint::target(&client.registry, &client.targets, &id).await;
+    let deps = deps(client, &id, target)?;
     let outcome = within(allowed, cancel, Box::pin(endpoint::delete(&deps, request))).await;
     match outcome.map_err(|error| failed(&id.name, &error))? {
         Outcome::Deleted => Ok(()),
@@ -155,8 +160,11 @@ fn by() -> String {
     }
 }
 
-fn deps(client: &Client, id: &EndpointId) -> Result<Deps, Diagnostics> {
-    let target = client.targets.get(id.target());
+fn deps(
+    client: &Client,
+    id: &EndpointId,
+    target: Result<Arc<dyn Target>, Error>,
+) -> Result<Deps, Diagnostics> {
     let target = target.map_err(|error| failed(&id.name, &error))?;
     Ok(Deps::new(client.registry.clone(), target).with_meter(client.meter.clone()))
 }

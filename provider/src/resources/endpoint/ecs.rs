@@ -15,6 +15,7 @@ use super::dns;
 use super::from_record::unless;
 use super::machines::{self, Asg};
 use super::model::{parsed, refuse};
+use super::region;
 use super::schema::State;
 use crate::resources::convert::{self, ListOf, no_nulls};
 
@@ -220,6 +221,7 @@ pub(super) fn spec(
     let ingress = ingress_spec(state.ingress.known()?, problems);
     Some(EcsSpec {
         cluster: convert::known(&ecs.cluster_arn)??,
+        region: region::in_id(state)?,
         creates_cluster: convert::known(&ecs.create_cluster)?.unwrap_or_default(),
         capacity: capacity::capacity(ecs)?,
         execution_role_arn: convert::known(&ecs.execution_role_arn)??,

@@ -97,7 +97,7 @@ pub(super) fn check(
     found: &EndpointRecord,
     spec: &EndpointSpec,
 ) -> Result<(), Diagnostics> {
-    let target = client.targets.get(spec.target.kind());
+    let target = client.targets.of(&spec.target);
     let checked = target.and_then(|target| take_over::check(target.as_ref(), found, spec));
     checked.map_err(|error| diagnose::failed("The service cannot be taken over so", &error).into())
 }
@@ -179,7 +179,7 @@ pub(super) fn told(
 }
 
 async fn look(client: &Client, id: &EndpointId) -> Result<Foreign, Error> {
-    client.targets.get(id.target())?.foreign(id).await
+    client.targets.named(id)?.foreign(id).await
 }
 
 async fn is_open(client: &Client, id: &EndpointId) -> Result<bool, Diagnostics> {

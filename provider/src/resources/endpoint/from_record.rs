@@ -23,6 +23,7 @@ use crate::tags::{AllTags, Held, TagRules};
 pub(crate) fn deployed(planned: &State, record: &EndpointRecord) -> State {
     State {
         id: record.identity().into(),
+        region: record.spec.target.region().map(str::to_owned).into(),
         invoke_url: record.server.invoke_url.clone().into(),
         target_versions: versions(record, |_| true),
         target_images: images(record),
@@ -260,6 +261,7 @@ fn blank() -> State {
     State {
         id: Attr::Null,
         name: Attr::Null,
+        region: Attr::Null,
         variants: Attr::Null,
         local: Attr::Null,
         ecs: Attr::Null,

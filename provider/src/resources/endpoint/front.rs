@@ -17,7 +17,7 @@ pub(super) fn arn() -> Attribute {
 
 /// The ARN of what the endpoint has.
 pub(crate) fn arn_of(client: &Client, record: &EndpointRecord) -> Attr<String> {
-    let target = client.targets.get(record.spec.target.kind());
+    let target = client.targets.of(&record.spec.target);
     let arn = target.ok().and_then(|target| target.arn(&record.server));
     arn.into()
 }

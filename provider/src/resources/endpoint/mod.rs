@@ -17,25 +17,27 @@ mod machines;
 mod model;
 mod plan;
 mod preflight;
+mod region;
 mod schema;
 mod steady;
 
 use async_trait::async_trait;
+use mlops_core::Error;
 use mlops_core::endpoint::{self, EndpointRecord};
-use mlops_core::names::{EndpointId, EndpointName};
+use mlops_core::names::EndpointId;
 use tfplugin::resource::{
     CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
     ReadRequest, UpdateRequest,
 };
 use tfplugin::schema::Schema;
 use tfplugin::{
-    Applied, ApplyContext, ApplyFailed, Attr, Diagnostic, Diagnostics, Imported, PlanContext,
-    Planned, ReadContext, Refreshed, Resource,
+    Applied, ApplyContext, ApplyFailed, Diagnostic, Diagnostics, Imported, PlanContext, Planned,
+    ReadContext, Refreshed, Resource,
 };
 
 use crate::client::{Client, unreadable};
 use crate::diagnose;
-use crate::resources::{convert, shared};
+use crate::resources::shared;
 use schema::State;
 
 /// The resource.
@@ -65,10 +67,9 @@ impl Resource<Client> for EndpointResource {
             return Ok(Planned::new(state));
         }
         cluster::foretell(&mut state);
+        let prior = request.prior.as_ref();
+        region::foretell(client, &mut state, prior, &request.config.region).await?;
         let id = id(&state)?;
-        state.id = id
-            .as_ref()
-            .map_or(Attr::Unknown, |id| id.to_string().into());
         // Another name replaces by itself.
         let moves = request
             .prior
@@ -269,20 +270,10 @@ impl ImportState<Client, State> for EndpointResource {
 /// The key in private state under which a plan leaves the endpoint revision that it started from.
 const BASE: &str = "base_revision";
 
-/// The endpoint's id: of its configuration, so that a plan knows it. `None` while its name or its cluster is unknown.
+/// The endpoint's id; `None` while it is unknown.
 fn id(state: &State) -> Result<Option<EndpointId>, Diagnostics> {
-    if !state.name.is_known() {
-        return Ok(None);
-    }
-    let name: EndpointName = convert::name(&state.name, "name")?;
-    Ok(match &state.ecs {
-        Attr::Null => Some(EndpointId::local(name)),
-        Attr::Known(ecs) => {
-            let cluster = ecs.cluster_arn.as_str();
-            cluster.map(|cluster| EndpointId::on_ecs(cluster, name))
-        }
-        Attr::Unknown => None,
-    })
+    let id = state.id.as_str().map(str::parse).transpose();
+    id.map_err(|error: Error| diagnose::failed("The state has no endpoint's id", &error).into())
 }
 
 async fn recorded(client: &Client, id: &EndpointId) -> Result<Option<EndpointRecord>, Diagnostics> {

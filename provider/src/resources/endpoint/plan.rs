@@ -59,7 +59,7 @@ pub(crate) fn draft(
         return Ok(None);
     };
     let mut problems = validate::validate(&spec);
-    match client.targets.get(spec.target.kind()) {
+    match client.targets.of(&spec.target) {
         Ok(target) => problems.extend(target.validate(&spec)),
         Err(problem) => problems.push(problem),
     }

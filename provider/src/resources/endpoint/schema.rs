@@ -13,6 +13,7 @@ use super::cost::{self, Cost};
 use super::ecs::{self, Ecs, Ingress, Network};
 use super::front;
 use super::preflight::{self, Preflight};
+use super::region;
 use super::steady;
 use crate::resources::convert::{ListOf, MapOf, no_nulls};
 use crate::resources::shared;
@@ -21,10 +22,12 @@ use crate::tags::AllTags;
 tfplugin::object! {
     /// Configuration, plan and state of `mlops_endpoint`.
     pub(crate) struct State {
-        /// `local/NAME` or `ecs/CLUSTER/NAME`.
+        /// `local/NAME`, `ecs/CLUSTER/NAME` or `ecs/REGION/CLUSTER/NAME`.
         pub(crate) id: Attr<String>,
         /// The endpoint's name.
         pub(crate) name: Attr<String>,
+        /// Where it runs.
+        pub(crate) region: Attr<String>,
         /// What answers, by variant.
         pub(crate) variants: Attr<BTreeMap<String, Variant>>,
         /// Serve from this machine.
@@ -244,9 +247,10 @@ pub(crate) fn schema() -> Schema {
             )
             .validate(validate::exactly_one_of(["local", "ecs"]))
             .attribute("id", shared::id(
-                "`local/NAME` or `ecs/CLUSTER/NAME`. An import takes it; a service of ECS that no endpoint made is imported as `ecs/CLUSTER/SERVICE`, and the first apply takes it over.",
+                "`local/NAME` or `ecs/CLUSTER/NAME`, and `ecs/REGION/CLUSTER/NAME` in another region than the registry's. An import takes it; a service of ECS that no endpoint made is imported as `ecs/CLUSTER/SERVICE`, and the first apply takes it over.",
             ))
             .attribute("name", shared::name(32).requires_replace().describe("The endpoint's name, at most 32 characters. Changing it replaces the endpoint."))
+            .attribute("region", region::attribute())
             .attribute(
                 "variants",
                 Attribute::map_nested(variant())

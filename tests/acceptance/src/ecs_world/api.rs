@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::EcsWorld;
 use crate::http::{Client, Response};
-use crate::part::authorization;
+use crate::part::{authorization, authorization_in};
 
 impl EcsWorld {
     /// Calls ECS.
@@ -40,7 +40,8 @@ impl EcsWorld {
         body["ServiceNamespace"] = "ecs".into();
         body["ScalableDimension"] = "ecs:service:DesiredCount".into();
         let service = "application-autoscaling";
-        json_at(url, service, "AnyScaleFrontendService", operation, &body)
+        let at = (url, self.region.as_str());
+        json_at(at, service, "AnyScaleFrontendService", operation, &body)
     }
 
     /// Keeps a value in Secrets Manager; its ARN.
@@ -195,7 +196,8 @@ impl EcsWorld {
     }
 
     fn json(&self, service: &str, target: &str, operation: &str, body: &Value) -> Value {
-        let answer = json_at(&self.part.url, service, target, operation, body);
+        let at = (self.part.url.as_str(), self.region.as_str());
+        let answer = json_at(at, service, target, operation, body);
         assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
         answer.json()
     }
@@ -204,7 +206,7 @@ impl EcsWorld {
     #[must_use]
     pub fn ecs_at(&self, url: &str, operation: &str, body: &Value) -> Response {
         json_at(
-            url,
+            (url, &self.region),
             "ecs",
             "AmazonEC2ContainerServiceV20141113",
             operation,
@@ -216,7 +218,7 @@ impl EcsWorld {
     #[must_use]
     pub fn elb_at(&self, url: &str, action: &str, parameters: &[(&str, &str)]) -> Response {
         query_at(
-            url,
+            (url, &self.region),
             "elasticloadbalancing",
             "2015-12-01",
             action,
@@ -337,14 +339,16 @@ impl EcsWorld {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> String {
-        let answer = query_at(&self.part.url, service, version, action, parameters);
+        let at = (self.part.url.as_str(), self.region.as_str());
+        let answer = query_at(at, service, version, action, parameters);
         assert_eq!(answer.status, 200, "{action}: {}", answer.text());
         answer.text()
     }
 }
 
+/// Asks at this URL, in this region.
 pub(super) fn json_at(
-    url: &str,
+    (url, region): (&str, &str),
     service: &str,
     target: &str,
     operation: &str,
@@ -353,7 +357,7 @@ pub(super) fn json_at(
     let headers = [
         ("x-amz-target", format!("{target}.{operation}")),
         ("content-type", "application/x-amz-json-1.1".to_owned()),
-        ("authorization", authorization(service)),
+        ("authorization", authorization_in(region, service)),
     ];
     let headers = headers
         .each_ref()
@@ -364,7 +368,7 @@ pub(super) fn json_at(
 }
 
 fn query_at(
-    url: &str,
+    (url, region): (&str, &str),
     service: &str,
     version: &str,
     action: &str,
@@ -378,7 +382,7 @@ fn query_at(
         .collect();
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
-        ("authorization", &authorization(service)),
+        ("authorization", &authorization_in(region, service)),
     ];
     Client::new(url)
         .request("POST", "/", &headers, form.join("&").as_bytes())

@@ -89,7 +89,8 @@ impl EcsWorld {
     /// Calls ECR, which may refuse.
     pub fn ecr(&self, operation: &str, body: &Value) -> Response {
         let target = "AmazonEC2ContainerRegistry_V20150921";
-        super::api::json_at(&self.part.url, "ecr", target, operation, body)
+        let at = (self.part.url.as_str(), self.region.as_str());
+        super::api::json_at(at, "ecr", target, operation, body)
     }
 
     /// Puts a manifest under a tag; its digest.

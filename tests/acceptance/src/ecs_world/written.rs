@@ -34,8 +34,8 @@ impl EcsWorld {
     #[must_use]
     pub fn cluster_arn(&self) -> String {
         format!(
-            "arn:aws:ecs:eu-west-1:000000000000:cluster/{}",
-            self.cluster
+            "arn:aws:ecs:{}:000000000000:cluster/{}",
+            self.region, self.cluster
         )
     }
 

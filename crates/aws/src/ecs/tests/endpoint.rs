@@ -301,7 +301,7 @@ impl Endpoint {
     }
 
     pub(super) fn id(&self) -> EndpointId {
-        EndpointId::on_ecs(&self.cluster, self.name.clone())
+        EndpointId::on_ecs(None, &self.cluster, self.name.clone())
     }
 
     /// This version, by a canary of two steps.

@@ -10,6 +10,9 @@ use crate::endpoint::Period;
 pub struct EcsSpec {
     /// The cluster that tasks run in, by ARN or name. It exists already, unless the endpoint makes it.
     pub cluster: String,
+    /// The cluster's region, as the endpoint's id names it; `None` where it was the registry's when the endpoint was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Whether the cluster is the endpoint's own: made before anything else, and deleted last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub creates_cluster: bool,

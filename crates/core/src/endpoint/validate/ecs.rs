@@ -76,6 +76,7 @@ pub(super) fn ecs(spec: &EndpointSpec, ecs: &EcsSpec) -> Vec<Error> {
     problems.extend(model_cache::of(spec, ecs));
     problems.extend(efs::of(spec, ecs));
     problems.extend(ingress(&ecs.ingress));
+    problems.extend(same_region(ecs));
     problems.extend(dns::of(ecs));
     problems.extend(health_check(&spec.health_check));
     problems.extend(rollout(spec));
@@ -113,6 +114,25 @@ fn is_role(arn: &str) -> bool {
             && arn.region.is_empty()
             && arn.account.len() == 12
             && arn.resource.starts_with("role/")
+    })
+}
+
+/// A target group, and so a task behind it, is of the load balancer's region.
+fn same_region(ecs: &EcsSpec) -> Option<Error> {
+    let (attribute, arn) = match &ecs.ingress {
+        IngressSpec::Listener {
+            load_balancer_arn, ..
+        } => ("ingress.load_balancer_arn", load_balancer_arn),
+        IngressSpec::Rule { listener_arn, .. } => ("ingress.listener_arn", listener_arn),
+    };
+    let (cluster, front) = (Arn::read(&ecs.cluster)?, Arn::read(arn)?);
+    let differs = !cluster.region.is_empty() && cluster.region != front.region;
+    differs.then(|| {
+        let message = format!(
+            "{arn} is in {}, and the cluster of ecs.cluster_arn in {}: a load balancer has tasks of its own region only; name one in {1}, or a cluster in {0}",
+            front.region, cluster.region
+        );
+        Error::invalid(message).at(attribute)
     })
 }
 

@@ -28,7 +28,7 @@ use self::cloud::{Cloud, LATENCY, Listener, Made, Service};
 use self::registry::Counted;
 use self::time::Simulated;
 use super::super::handle::Handle;
-use super::super::{EcsTarget, EcsTargetSettings, names};
+use super::super::{EcsTarget, EcsTargetSettings, Parts, names};
 use super::{deployment, handle, revision, variant, version};
 use crate::AwsClients;
 use crate::elb::tags;
@@ -194,10 +194,12 @@ impl Crowd {
         Self {
             target: Arc::new(EcsTarget::with_clock(
                 clients.clone(),
-                settings,
-                records.clone(),
-                Arc::new(crate::images::Registries::with_clients(clients)),
-                clock.clone(),
+                Parts {
+                    settings,
+                    records: records.clone(),
+                    images: Arc::new(crate::images::Registries::with_clients(clients)),
+                    clock: clock.clone(),
+                },
             )),
             registry: Registry::new(
                 records,
