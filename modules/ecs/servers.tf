@@ -10,7 +10,9 @@ locals {
   registry_arns = { for key, registry in local.registry : key => {
     bucket  = "arn:${data.aws_partition.current.partition}:s3:::${registry.bucket}"
     objects = "arn:${data.aws_partition.current.partition}:s3:::${registry.bucket}/${registry.prefix == "" ? "" : "${registry.prefix}/"}*"
-    region  = registry.region == null ? data.aws_region.current.region : registry.region
+    # Their ids name the region where it is not the registry's.
+    endpoints = format("endpoint#ecs/%s%s/*", coalesce(registry.region, data.aws_region.current.region) == data.aws_region.current.region ? "" : "${data.aws_region.current.region}/", var.name)
+    region    = registry.region == null ? data.aws_region.current.region : registry.region
     table = format("arn:%s:dynamodb:%s:%s:table/%s", data.aws_partition.current.partition,
     registry.region == null ? data.aws_region.current.region : registry.region, data.aws_caller_identity.current.account_id, registry.table)
   } }
@@ -184,7 +186,7 @@ data "aws_iam_policy_document" "task" {
       condition {
         test     = "ForAllValues:StringLike"
         variable = "dynamodb:LeadingKeys"
-        values   = concat(["registry", "endpoint#ecs/${var.name}/*"], [for pattern in each.value.models == null ? ["*"] : each.value.models : "model#${pattern}"])
+        values   = concat(["registry", statement.value.endpoints], [for pattern in each.value.models == null ? ["*"] : each.value.models : "model#${pattern}"])
       }
     }
   }

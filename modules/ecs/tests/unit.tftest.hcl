@@ -231,6 +231,11 @@ run "a_registry_in_another_region_is_read_there" {
   }
 
   assert {
+    condition     = contains(one([for statement in jsondecode(aws_iam_role_policy.task["fraud"].policy).Statement : statement if statement.Sid == "ReadRecords"]).Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], "endpoint#ecs/eu-west-1/serving/*")
+    error_message = "Endpoints here are read by the ids that those of the registry's region have."
+  }
+
+  assert {
     condition     = toset(one([for statement in jsondecode(aws_iam_role_policy.task["fraud"].policy).Statement : statement if statement.Sid == "UseKey"]).Condition.StringEquals["kms:ViaService"]) == toset(["dynamodb.eu-central-1.amazonaws.com", "s3.eu-central-1.amazonaws.com"])
     error_message = "The key is used elsewhere than it is."
   }
