@@ -293,7 +293,11 @@ fn what_has_no_price_is_null_with_a_warning_that_names_it() {
     ] {
         assert!(warned.contains(part), "{warned}");
     }
-    world.load_balancer_arn = world.load_balancer_arn.replace("eu-west-1", "us-west-2");
+    let moved = |world: &mut EcsWorld, region: &str| {
+        world.load_balancer_arn = world.load_balancer_arn.replace(&world.region, region);
+        region.clone_into(&mut world.region);
+    };
+    moved(&mut world, "us-west-2");
     let arm = |config: String| {
         config.replace(
             "traffic = 100",
@@ -306,7 +310,7 @@ fn what_has_no_price_is_null_with_a_warning_that_names_it() {
         "{warned}"
     );
     assert!(warned.contains("price_file"), "{warned}");
-    world.load_balancer_arn = world.load_balancer_arn.replace("us-west-2", "mars-north-1");
+    moved(&mut world, "mars-north-1");
     let warned = plan(&world, &|config| config);
     assert!(
         warned.contains("no price for Fargate on X86_64 in mars-north-1"),

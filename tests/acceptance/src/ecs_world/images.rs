@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::EcsWorld;
 use crate::http::{Client, Response};
+use crate::part;
 
 /// Where this world's account has its images, by the names of AWS.
 const REGISTRY: &str = "000000000000.dkr.ecr.eu-west-1.amazonaws.com";
@@ -89,7 +90,8 @@ impl EcsWorld {
     /// Calls ECR, which may refuse.
     pub fn ecr(&self, operation: &str, body: &Value) -> Response {
         let target = "AmazonEC2ContainerRegistry_V20150921";
-        let at = (self.part.url.as_str(), self.region.as_str());
+        // All images are in one place, whatever region the platform is in.
+        let at = (self.part.url.as_str(), part::REGION);
         super::api::json_at(at, "ecr", target, operation, body)
     }
 
