@@ -193,4 +193,21 @@ fn a_region_is_the_clusters_and_what_disagrees_is_refused_at_plan() {
     }
     work.destroy();
     assert_eq!((here.everything(), there.everything()), before);
+
+    // A cluster of its own is where its load balancer is.
+    let own = there.blocks_with_own_cluster(&there.own_listener());
+    work.config(&with(&format!("{IN_THERE}\n  {own}")));
+    work.apply();
+    assert_eq!(
+        work.state().object(ENDPOINT).text("/id"),
+        "ecs/us-east-1/mlops-digits/digits"
+    );
+    assert!(
+        there
+            .everything()
+            .contains(&"cluster mlops-digits".to_owned())
+    );
+    assert_eq!(here.everything(), before.0);
+    work.destroy();
+    assert_eq!((here.everything(), there.everything()), before);
 }
