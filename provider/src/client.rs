@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mlops_core::artifacts::{DigestCache, RemoteSource, RunDigests};
 use mlops_core::endpoint::cost::Prices;
-use mlops_core::endpoint::spec::{self, Autoscaling};
+use mlops_core::endpoint::spec::Autoscaling;
 use mlops_core::endpoint::{self, EndpointRecord};
 use mlops_core::images::Images;
 use mlops_core::names::{EndpointId, EndpointName, VariantName};
@@ -128,7 +128,7 @@ impl Client {
         cluster: &str,
         name: EndpointName,
     ) -> Result<EndpointId, Diagnostics> {
-        let region = spec::cluster_region(cluster);
+        let region = endpoint::region_of_arn(cluster);
         let home = match region {
             Some(_) => self.targets.home_region("ecs").await,
             None => Ok(None),

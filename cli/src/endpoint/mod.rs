@@ -5,6 +5,7 @@ mod watch;
 
 use mlops_core::endpoint::{self, Deps, Outcome};
 use mlops_core::names::EndpointId;
+use mlops_core::registry::Registry;
 use mlops_core::{Error, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -31,9 +32,9 @@ pub(crate) fn run(verb: &Endpoint, open: Open) -> Result<Exit> {
         .build()
         .map_err(|cause| Error::unavailable("no threads could be started").because(cause))?;
     runtime.block_on(async {
+        exists(&opened.registry, place.registry.hint()).await?;
         let target = endpoint::target(&opened.registry, &opened.targets, &id).await?;
         let deps = Deps::new(opened.registry, target).with_meter(opened.meter);
-        exists(&deps, place.registry.hint()).await?;
         // What was destroyed can still be watched: how it ended is kept.
         if !matches!(verb, Endpoint::Watch(_)) {
             is_known(&deps, &id).await?;
@@ -76,12 +77,12 @@ fn id(place: &Place) -> Result<EndpointId> {
 }
 
 /// Refuses a registry that is not there: an empty answer would say that the endpoint is not.
-async fn exists(deps: &Deps, hint: &str) -> Result<()> {
-    match deps.registry.identity().await? {
+async fn exists(registry: &Registry, hint: &str) -> Result<()> {
+    match registry.identity().await? {
         Some(_) => Ok(()),
         None => Err(Error::not_found(format!(
             "there is no registry at {}; {hint}",
-            deps.registry.location()
+            registry.location()
         ))),
     }
 }

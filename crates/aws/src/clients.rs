@@ -299,19 +299,14 @@ impl AwsClients {
     /// ECR in a region, which is that of a registry and may be another than the services' own; once the account is known to be right. The region of the
     /// registry does where the settings name none.
     pub(crate) async fn ecr(&self, region: &str) -> Result<JsonClient> {
-        let own = match self.found_region().await? {
-            Some(_) => self.clone(),
-            None => self.in_region(region),
-        };
-        let config = own.config().await?;
-        own.account_id().await?;
+        let there = self.in_region(region);
+        let config = there.config().await?;
+        there.account_id().await?;
         let settings = &self.inner.settings;
         let is_plain = !settings.use_fips_endpoint && !settings.use_dualstack_endpoint;
         let service = ecr::service(is_plain);
-        let region = Region::new(region.to_owned());
-        let config = config.to_builder().region(region).build();
         let endpoint = settings.endpoints.ecr.as_deref();
-        JsonClient::new(service, &config, endpoint, self.short_calls()).await
+        JsonClient::new(service, config, endpoint, self.short_calls()).await
     }
 
     /// The same clients in this region: with the credentials of these, and its own region where these have none. Calls nothing.

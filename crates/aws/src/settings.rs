@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mlops_core::names::is_region;
 use mlops_core::{Error, Result};
 
 /// A text that is never printed: keys, tokens.
@@ -377,18 +378,12 @@ impl AwsSettings {
 
 /// A region's shape: `eu-west-1`, `us-gov-east-1`.
 pub(crate) fn check_region(region: &str, skip: bool) -> Result<()> {
-    let parts: Vec<&str> = region.split('-').collect();
-    let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    let number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let looks_right = parts.len() >= 3
-        && parts[..parts.len() - 1].iter().all(word)
-        && parts.last().is_some_and(number);
     // It becomes part of a host's name, whatever else is skipped.
     let fits_a_host = !region.is_empty()
         && region
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if looks_right || (skip && fits_a_host) {
+    if is_region(region) || (skip && fits_a_host) {
         return Ok(());
     }
     Err(Error::invalid(format!(

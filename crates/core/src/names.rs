@@ -216,12 +216,15 @@ impl std::str::FromStr for EndpointId {
 }
 
 /// Whether the text is of a region's form, which every one that AWS has named has: `us-east-1`, `us-gov-west-1`.
-fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
-    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    let all =
+        |part: &str, legal: fn(&u8) -> bool| !part.is_empty() && part.bytes().all(|b| legal(&b));
     match &parts[..] {
         [words @ .., number] => {
-            words.len() >= 2 && words.iter().all(is_word) && number.parse::<u8>().is_ok()
+            words.len() >= 2
+                && words.iter().all(|word| all(word, u8::is_ascii_lowercase))
+                && all(number, u8::is_ascii_digit)
         }
         [] => false,
     }

@@ -21,7 +21,7 @@ use crate::builds::{self, Builds};
 use crate::part::{self, Part};
 use crate::wait;
 
-pub use self::written::{AT_ONCE, endpoint, server_image};
+pub use self::written::{AT_ONCE, MODEL, endpoint, server_image};
 
 /// The world. It ends with the test, and leaves nothing.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use mlops_acceptance::ecs_world::{self, EcsWorld, server_image};
+use mlops_acceptance::ecs_world::{self, EcsWorld, MODEL, server_image};
 use mlops_acceptance::iam::{Gate, Policy};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::workspace::free_port;
@@ -141,19 +141,6 @@ impl World {
         ecs_world::endpoint(name, &runs, &blocks)
     }
 }
-
-const MODEL: &str = r#"
-resource "mlops_model" "digits" {
-  name = "digits"
-}
-resource "mlops_model_version" "digits" {
-  model  = mlops_model.digits.name
-  source = "model.onnx"
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-"#;
 
 #[test]
 fn the_policy_in_the_guide_is_what_an_endpoint_on_ecs_needs_and_nothing_else() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld, endpoint, server_image};
+use mlops_acceptance::ecs_world::{AT_ONCE, EcsWorld, MODEL, endpoint, server_image};
 use mlops_acceptance::part::registry;
 use mlops_acceptance::skip;
 use mlops_acceptance::stack::{ENDPOINT, who_answers};
@@ -20,19 +20,6 @@ fn digits(address: &str, runs: &str, blocks: &str) -> String {
             1,
         )
 }
-
-const MODEL: &str = r#"
-resource "mlops_model" "digits" {
-  name = "digits"
-}
-resource "mlops_model_version" "digits" {
-  model  = mlops_model.digits.name
-  source = "model.onnx"
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-"#;
 
 /// One registry, and in each of two regions a cluster of one name with an endpoint of one name: real containers, whose model lies in the registry's region.
 #[test]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::calls::{Blame, Refusal, about, nowhere, or_missing, run};
 use super::tags::{self, Tags};
-use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, pages, parent};
+use super::{Attached, Balancers, Front, FrontKind, Opened, Owner, action, pages};
 
 /// The most things whose tags are asked for at once (`DescribeTags`).
 pub(super) const MOST_TAGGED: usize = 20;
@@ -245,7 +245,7 @@ impl Balancers {
         slot: u16,
     ) -> Result<Option<String>, Refusal> {
         let blame = Blame::of(ingress);
-        let resource = parent(ingress);
+        let resource = ingress.parent_arn();
         let labels = tags::as_list(tags::of(owner, None));
         let action = action::unused(owner);
         match ingress {
@@ -291,7 +291,7 @@ impl Balancers {
     pub(super) async fn all(&self, ingress: &IngressSpec) -> Result<Vec<Found>> {
         let listed = self.listed(ingress).await;
         listed.map_err(|refusal| match refusal.is_missing() {
-            true => nowhere(parent(ingress), Blame::of(ingress)),
+            true => nowhere(ingress.parent_arn(), Blame::of(ingress)),
             false => refusal.into(),
         })
     }
@@ -300,11 +300,14 @@ impl Balancers {
         let blame = Blame::of(ingress);
         Ok(match ingress {
             IngressSpec::Listener { .. } => {
-                let all = self.listeners(parent(ingress), blame).await?.into_iter();
+                let all = self
+                    .listeners(ingress.parent_arn(), blame)
+                    .await?
+                    .into_iter();
                 all.filter_map(Found::listener).collect()
             }
             IngressSpec::Rule { .. } => {
-                let all = self.rules(parent(ingress), blame).await?.into_iter();
+                let all = self.rules(ingress.parent_arn(), blame).await?.into_iter();
                 all.filter_map(Found::rule).collect()
             }
         })
@@ -488,7 +491,7 @@ fn is_full(refusal: &Refusal) -> bool {
 fn gone_meanwhile(ingress: &IngressSpec, slot: u16) -> Error {
     Error::unavailable(format!(
         "slot {slot} of {} was taken, and is free again; run the operation again",
-        parent(ingress)
+        ingress.parent_arn()
     ))
 }
 

@@ -40,7 +40,6 @@ use uuid::Uuid;
 pub(crate) use self::foreign::{Before, FoundFront};
 pub(crate) use self::health::GroupHealth;
 pub(crate) use self::place::Balancer;
-pub(crate) use self::slots::parent;
 pub(crate) use self::together::Kept;
 pub(crate) use mlops_core::target::slots::Release;
 
@@ -163,7 +162,7 @@ impl Balancers {
         }
     }
 
-    /// Ends every lease of `owner` on `parent` ([`parent`], [`Front::parent`]) but the one on `keep`. Nothing to end is
+    /// Ends every lease of `owner` on `parent` ([`IngressSpec::parent_arn`], [`Front::parent`]) but the one on `keep`. Nothing to end is
     /// success.
     pub(crate) async fn release(
         &self,

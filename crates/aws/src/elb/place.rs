@@ -27,7 +27,7 @@ impl Place {
                 IngressSpec::Rule { .. } => FrontKind::Rule,
             },
             arn,
-            parent: super::parent(ingress).to_owned(),
+            parent: ingress.parent_arn().to_owned(),
             load_balancer_arn: self.load_balancer_arn.clone(),
             vpc_id: self.vpc_id.clone(),
             url: self.url(ingress, slot),

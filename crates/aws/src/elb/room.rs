@@ -9,7 +9,7 @@ use mlops_core::{Error, Result};
 
 use super::calls::{Blame, about, run};
 use super::slots::{self, Wanted};
-use super::{Balancers, pages, parent};
+use super::{Balancers, pages};
 
 /// So many listeners are asked for their rules at a time.
 const AT_ONCE: usize = 4;
@@ -117,7 +117,7 @@ impl Balancers {
 
     /// Who has the slots of what `ingress` names.
     pub(crate) async fn who_has(&self, ingress: &IngressSpec) -> Result<Taken> {
-        let leased = slots::holders(&*self.records, parent(ingress)).await?;
+        let leased = slots::holders(&*self.records, ingress.parent_arn()).await?;
         let leased = leased.into_iter().map(|(slot, owner)| (slot, owner.name));
         Ok(Taken {
             leased: leased.collect(),

@@ -71,16 +71,6 @@ pub(super) fn choice(ingress: &IngressSpec) -> SlotChoice {
     }
 }
 
-/// What the slots are of: a listener's ports are of its load balancer, a rule's priorities of its listener.
-pub(crate) fn parent(ingress: &IngressSpec) -> &str {
-    match ingress {
-        IngressSpec::Listener {
-            load_balancer_arn, ..
-        } => load_balancer_arn,
-        IngressSpec::Rule { listener_arn, .. } => listener_arn,
-    }
-}
-
 impl Holder for Owner {
     fn is(&self, other: &Self) -> bool {
         self.endpoint == other.endpoint && self.deployment == other.deployment
@@ -117,7 +107,7 @@ pub(super) async fn held(
     wanted: &Wanted<'_>,
     foreign: &BTreeSet<u16>,
 ) -> Result<Option<u16>> {
-    let partition = partition(parent(wanted.ingress));
+    let partition = partition(wanted.ingress.parent_arn());
     let slots = slots_of(records, &partition);
     slots.held(owner, wanted.choice(foreign)).await
 }
@@ -131,7 +121,7 @@ pub(super) async fn acquire(
     foreign: &BTreeSet<u16>,
     taken: &BTreeMap<u16, String>,
 ) -> Result<u16> {
-    let partition = partition(parent(wanted.ingress));
+    let partition = partition(wanted.ingress.parent_arn());
     let is_gone = |holder: &Owner| {
         holder.endpoint == owner.endpoint && wanted.replaces == Some(&holder.deployment)
     };
@@ -161,7 +151,7 @@ pub(super) async fn release(
 }
 
 pub(super) fn exhausted(wanted: &Wanted<'_>, holders: &[(u16, String)]) -> Error {
-    let (word, parent) = (wanted.word(), parent(wanted.ingress));
+    let (word, parent) = (wanted.word(), wanted.ingress.parent_arn());
     let attribute = wanted.attribute();
     if let SlotChoice::Fixed(_) = choice(wanted.ingress) {
         let holder = holders

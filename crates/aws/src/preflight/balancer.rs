@@ -25,7 +25,7 @@ impl Preflight {
 
     pub(super) async fn balancer(&self, ingress: &IngressSpec) -> Result<Balancer, Error> {
         let found = self.balancers.of_ingress(ingress);
-        self.places.get(crate::elb::parent(ingress), found).await
+        self.places.get(ingress.parent_arn(), found).await
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use mlops_core::Result;
+use mlops_core::endpoint::region_of_arn;
 use mlops_core::endpoint::spec::EndpointSpec;
 use serde_json::json;
 
@@ -44,9 +45,9 @@ impl Preflight {
 
 /// The clients in the region of what an ARN names: the registry's key is in the registry's, and a secret may be in any.
 pub(super) fn in_region_of(clients: &AwsClients, arn: &str) -> AwsClients {
-    match arn.split(':').nth(3) {
-        Some(region) if !region.is_empty() => clients.in_region(region),
-        _ => clients.clone(),
+    match region_of_arn(arn) {
+        Some(region) => clients.in_region(region),
+        None => clients.clone(),
     }
 }
 

@@ -45,7 +45,7 @@ impl Planned {
     ) -> Others {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (is_rule(ingress), balancer.to_owned());
-        let same = (crate::elb::parent(ingress).to_owned(), own.clone());
+        let same = (ingress.parent_arn().to_owned(), own.clone());
         let makes_front = makes_front(asked);
         let adds = Adds {
             slots: makes_front.then(|| choice(ingress)),

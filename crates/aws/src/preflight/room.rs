@@ -55,7 +55,7 @@ impl Preflight {
         let groups = self.groups.get(arn, groups);
         let of_all = self.groups.get("", self.balancers.count_groups(None));
         let taken = self.balancers.who_has(ingress);
-        let taken = self.taken.get(crate::elb::parent(ingress), taken);
+        let taken = self.taken.get(ingress.parent_arn(), taken);
         let limits = self.limits.get("", self.balancers.limits());
         let (fronts, groups, of_all, taken, limits) =
             futures::join!(fronts, groups, of_all, taken, limits);
@@ -190,7 +190,7 @@ fn slot(
             false => "port",
             true => "priority",
         },
-        crate::elb::parent(ingress),
+        ingress.parent_arn(),
     );
     let (attribute, text) = match choice(ingress) {
         SlotChoice::Fixed(slot) => (

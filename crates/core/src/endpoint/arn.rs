@@ -24,3 +24,9 @@ impl<'a> Arn<'a> {
         })
     }
 }
+
+/// The region of what this ARN names; `None` if that has none, as a role, or if this is no ARN.
+pub fn region_of_arn(arn: &str) -> Option<&str> {
+    let region = Arn::read(arn)?.region;
+    (!region.is_empty()).then_some(region)
+}

@@ -31,6 +31,7 @@ pub mod take_over;
 pub mod validate;
 
 pub use apply::{ApplyRequest, DeleteRequest, apply, check_sources, delete};
+pub use arn::region_of_arn;
 pub use control::{
     EndpointStatus, OpenDeployment, open_deployment, pause, record, repair, resume, revision,
     status, target,

@@ -17,7 +17,7 @@ pub use autoscaling::{
     Autoscaling, ScalingMetric, ScalingPolicy, ScalingSchedule, default_cooldown, default_timezone,
 };
 pub use capacity::{Capacity, LaunchType, ProviderShare, is_fargate};
-pub use cluster::{cluster_region, own_cluster};
+pub use cluster::own_cluster;
 pub use dns::DnsSpec;
 pub use ecs::{
     Compute, EcsSpec, IngressSpec, NetworkSpec, Placement, STABILIZATION_WINDOW_ON_ECS,
@@ -30,6 +30,7 @@ pub use workload::{Architecture, BoundVersion, Container, ModelCache, OwnImage, 
 
 use serde::{Deserialize, Serialize};
 
+use super::arn::region_of_arn;
 use super::{Percent, Period};
 use crate::names::{EndpointId, EndpointName, VariantName};
 use crate::rollout::condition::Condition;
@@ -192,7 +193,7 @@ impl TargetSpec {
     pub fn region(&self) -> Option<&str> {
         match self {
             Self::Local(_) => None,
-            Self::Ecs(ecs) => cluster_region(&ecs.cluster).or(ecs.region.as_deref()),
+            Self::Ecs(ecs) => region_of_arn(&ecs.cluster).or(ecs.region.as_deref()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where an endpoint runs: `region`, and with it `id`.
 
-use mlops_core::endpoint::spec;
+use mlops_core::endpoint;
 use mlops_core::names::{EndpointId, EndpointName};
 use tfplugin::schema::Attribute;
 use tfplugin::{Attr, Diagnostic, Diagnostics, Path};
@@ -35,16 +35,13 @@ pub(super) async fn foretell(
         return Ok(());
     };
     let Some(cluster) = ecs.cluster_arn.as_str() else {
-        state.region = or_unknown(configured);
+        state.region = written_or(configured, Attr::Unknown);
         state.id = Attr::Unknown;
         return Ok(());
     };
-    let region = spec::cluster_region(cluster);
+    let region = endpoint::region_of_arn(cluster);
     agree(configured, region, cluster)?;
-    state.region = match configured {
-        Attr::Null => region.map(str::to_owned).into(),
-        written => written.clone(),
-    };
+    state.region = written_or(configured, region.map(str::to_owned).into());
     // It keeps its id, whatever region the registry has moved to.
     let same = prior.filter(|prior| prior.name == state.name && cluster_of(prior) == Some(cluster));
     state.id = match same.map(|prior| &prior.id) {
@@ -64,9 +61,9 @@ fn cluster_of(state: &State) -> Option<&str> {
     state.ecs.known()?.cluster_arn.as_str()
 }
 
-fn or_unknown(configured: &Attr<String>) -> Attr<String> {
+fn written_or(configured: &Attr<String>, computed: Attr<String>) -> Attr<String> {
     match configured {
-        Attr::Null => Attr::Unknown,
+        Attr::Null => computed,
         written => written.clone(),
     }
 }

@@ -114,3 +114,17 @@ pub const AT_ONCE: &str = r#"rollout {
     strategy        = "ALL_AT_ONCE"
     terminate_after = "0s"
   }"#;
+
+/// The model `digits`, and a version of it from `model.onnx`.
+pub const MODEL: &str = r#"
+resource "mlops_model" "digits" {
+  name = "digits"
+}
+resource "mlops_model_version" "digits" {
+  model  = mlops_model.digits.name
+  source = "model.onnx"
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+"#;

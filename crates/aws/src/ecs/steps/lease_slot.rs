@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Wanted;
 use crate::ecs::Account;
-use crate::elb::{Release, parent};
+use crate::elb::Release;
 
 pub(super) enum LeaseSlot {}
 
@@ -47,7 +47,7 @@ impl Step for LeaseSlot {
         _: Option<()>,
     ) -> Result<Progress<()>, UndoError> {
         let wanted = &input.wanted;
-        let parent = parent(&wanted.ingress);
+        let parent = wanted.ingress.parent_arn();
         account
             .balancers
             .release(&wanted.owner, parent, None, Release::Restore)

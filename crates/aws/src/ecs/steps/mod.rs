@@ -141,7 +141,7 @@ pub(super) fn steps(account: &Arc<Account>, request: &ProvisionRequest) -> Resul
         Some(server) if found.is_none() => {
             let before: Handle = server.handle()?;
             // A slot is one of its load balancer or listener.
-            (before.front.parent == crate::elb::parent(&ecs.ingress)).then_some(Previous {
+            (before.front.parent == ecs.ingress.parent_arn()).then_some(Previous {
                 front: before.front,
                 deployment: before.owner.deployment,
             })

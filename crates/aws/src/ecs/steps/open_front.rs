@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Wanted;
 use super::lease_slot::lease;
 use crate::ecs::Account;
-use crate::elb::{Front, Opened, Release, parent};
+use crate::elb::{Front, Opened, Release};
 
 /// How long a front may take, all slots that turn out to be taken included.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -77,7 +77,12 @@ impl Step for OpenFront {
         // Leases of slots that were given up on the way.
         account
             .balancers
-            .release(owner, parent(ingress), Some(front.slot), Release::Restore)
+            .release(
+                owner,
+                ingress.parent_arn(),
+                Some(front.slot),
+                Release::Restore,
+            )
             .await?;
         let region = account.clients.region().await?;
         Ok(Progress::Done(OpenedFront { front, region }))

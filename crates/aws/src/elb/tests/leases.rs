@@ -9,7 +9,7 @@ use mlops_core::target::slots::Release;
 use mlops_core::{Class, Result};
 
 use super::super::Owner;
-use super::super::slots::{Wanted, acquire, parent, release};
+use super::super::slots::{Wanted, acquire, release};
 use super::world::{deployment, owner};
 
 fn ingress(first: u16, last: u16) -> IngressSpec {
@@ -78,7 +78,7 @@ async fn the_lease_of_a_front_that_is_gone_is_taken_over_and_given_back_if_that_
     let first = owner("a");
     let mut second = first.clone();
     second.deployment = deployment(2);
-    let parent = parent(&only);
+    let parent = only.parent_arn();
     let leased = lease(&records, &first, &only, None, None).await;
     assert_eq!(leased.expect("free"), 100);
 
@@ -123,7 +123,14 @@ async fn all_leases_but_the_one_that_is_kept_end() {
         assert_eq!(leased.expect("the next"), expected);
         foreign.insert(expected);
     }
-    let released = release(&records, &owner, parent(&wide), Some(102), Release::Free).await;
+    let released = release(
+        &records,
+        &owner,
+        wide.parent_arn(),
+        Some(102),
+        Release::Free,
+    )
+    .await;
     released.expect("ended");
     let left: Vec<_> = records
         .dump()

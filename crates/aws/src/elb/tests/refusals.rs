@@ -51,7 +51,7 @@ async fn what_an_ingress_names_and_is_not_there_is_blamed_on_its_attribute() {
         let error = refusal(&balancers, &ingress).await;
         assert_eq!(error.attribute(), Some(attribute), "{error}");
         assert_eq!(error.class(), Class::Invalid, "{error}");
-        let arn = super::super::parent(&ingress);
+        let arn = ingress.parent_arn();
         let said = error.to_string();
         assert!(
             said.contains(arn) && said.contains("does not exist in this region"),
@@ -168,7 +168,7 @@ async fn a_quota_is_named_and_hides_nothing_that_was_made_before() {
         let error = refusal_of(&balancers, ingress, RANGE.last).await;
         assert_eq!(error.class(), Class::Invalid, "{error}");
         assert!(error.to_string().contains("quota"), "{error}");
-        let parent = super::super::parent(ingress);
+        let parent = ingress.parent_arn();
         assert!(error.to_string().contains(parent), "{error}");
     }
 }

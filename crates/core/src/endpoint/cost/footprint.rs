@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::endpoint::arn::Arn;
+use crate::endpoint::arn::region_of_arn;
 use crate::endpoint::spec::{
-    Architecture, Autoscaling, Capacity, EcsSpec, EndpointSpec, IngressSpec, TargetSpec,
+    Architecture, Autoscaling, Capacity, EcsSpec, EndpointSpec, TargetSpec,
 };
 use crate::names::VariantName;
 
@@ -71,15 +71,7 @@ fn bounds(scaled: &Autoscaling) -> (u32, u32) {
 
 /// The region of the load balancer, in which the tasks are too: a cluster may be given by its name alone.
 fn region(ecs: &EcsSpec) -> String {
-    let arn = match &ecs.ingress {
-        IngressSpec::Listener {
-            load_balancer_arn, ..
-        } => load_balancer_arn,
-        IngressSpec::Rule { listener_arn, .. } => listener_arn,
-    };
-    let region = Arn::read(arn).map(|arn| arn.region);
-    let region = region.filter(|region| !region.is_empty());
-    region
+    region_of_arn(ecs.ingress.parent_arn())
         .unwrap_or("a region that the load balancer's ARN does not tell")
         .to_owned()
 }

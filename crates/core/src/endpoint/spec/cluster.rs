@@ -21,12 +21,6 @@ pub fn own_cluster(balancer_arn: &str, name: &EndpointName) -> String {
     }
 }
 
-/// The region of a cluster, or of anything else, that is given by its ARN.
-pub fn cluster_region(arn: &str) -> Option<&str> {
-    let region = Arn::read(arn)?.region;
-    (!region.is_empty()).then_some(region)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

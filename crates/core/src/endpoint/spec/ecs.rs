@@ -99,6 +99,26 @@ pub enum IngressSpec {
     },
 }
 
+impl IngressSpec {
+    /// What the endpoint adds its own part to: the load balancer, or the listener.
+    pub fn parent_arn(&self) -> &str {
+        match self {
+            Self::Listener {
+                load_balancer_arn, ..
+            } => load_balancer_arn,
+            Self::Rule { listener_arn, .. } => listener_arn,
+        }
+    }
+
+    /// The attribute that names it.
+    pub const fn parent_attribute(&self) -> &'static str {
+        match self {
+            Self::Listener { .. } => "ingress.load_balancer_arn",
+            Self::Rule { .. } => "ingress.listener_arn",
+        }
+    }
+}
+
 /// A listener's port or a rule's priority: a fixed number, or one leased from a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

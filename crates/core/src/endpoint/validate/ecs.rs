@@ -2,7 +2,7 @@
 
 use super::{capacity, dns, efs, gpu, machines, model_cache, tasks};
 use crate::endpoint::Percent;
-use crate::endpoint::arn::Arn;
+use crate::endpoint::arn::{Arn, region_of_arn};
 use crate::endpoint::spec::{
     EcsSpec, EndpointSpec, HealthCheck, IngressSpec, LaunchType, SlotChoice, Strategy, VariantSpec,
 };
@@ -119,20 +119,13 @@ fn is_role(arn: &str) -> bool {
 
 /// A target group, and so a task behind it, is of the load balancer's region.
 fn same_region(ecs: &EcsSpec) -> Option<Error> {
-    let (attribute, arn) = match &ecs.ingress {
-        IngressSpec::Listener {
-            load_balancer_arn, ..
-        } => ("ingress.load_balancer_arn", load_balancer_arn),
-        IngressSpec::Rule { listener_arn, .. } => ("ingress.listener_arn", listener_arn),
-    };
-    let (cluster, front) = (Arn::read(&ecs.cluster)?, Arn::read(arn)?);
-    let differs = !cluster.region.is_empty() && cluster.region != front.region;
-    differs.then(|| {
+    let arn = ecs.ingress.parent_arn();
+    let (cluster, front) = (region_of_arn(&ecs.cluster)?, Arn::read(arn)?.region);
+    (cluster != front).then(|| {
         let message = format!(
-            "{arn} is in {}, and the cluster of ecs.cluster_arn in {}: a load balancer has tasks of its own region only; name one in {1}, or a cluster in {0}",
-            front.region, cluster.region
+            "{arn} is in {front}, and the cluster of ecs.cluster_arn in {cluster}: a load balancer has tasks of its own region only; name one in {cluster}, or a cluster in {front}"
         );
-        Error::invalid(message).at(attribute)
+        Error::invalid(message).at(ecs.ingress.parent_attribute())
     })
 }
 
