@@ -106,6 +106,30 @@ fn a_name_leads_to_its_endpoint_is_changed_in_place_and_goes_with_it() {
     assert_eq!(world.ecs.everything(), before);
 }
 
+/// A hosted zone is of no region; the load balancer that a record leads to is.
+#[test]
+fn a_name_leads_to_a_load_balancer_in_another_region_than_the_registrys() {
+    let name = "a_name_leads_to_a_load_balancer_in_another_region_than_the_registrys";
+    let Some(here) = World::start(name) else {
+        return;
+    };
+    let there = World {
+        ecs: here.ecs.elsewhere("us-east-1"),
+        zone: here.zone.clone(),
+    };
+    let before = there.ecs.everything();
+    let mut work = here.workspace();
+    work.config(&there.named("fraud.example.com"));
+    work.apply();
+    assert_eq!(there.records(), mark_and("fraud.example.com"));
+    let record = there.ecs.record(&there.zone, "fraud.example.com A");
+    let leads_to = format!("<DNSName>{}.</DNSName>", there.ecs.load_balancer);
+    assert!(record.contains(&leads_to), "{record}");
+    assert_ne!(here.ecs.load_balancer, there.ecs.load_balancer);
+    work.destroy();
+    assert_eq!(there.ecs.everything(), before);
+}
+
 #[test]
 fn a_rule_lets_in_what_its_name_brings() {
     let name = "a_rule_lets_in_what_its_name_brings";

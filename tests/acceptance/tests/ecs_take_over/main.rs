@@ -239,6 +239,31 @@ fn a_service_is_imported_and_taken_over_in_one_apply() {
     work.destroy();
 }
 
+#[test]
+fn a_service_in_another_region_than_the_registrys_is_taken_over_there() {
+    let name = "a_service_in_another_region_than_the_registrys_is_taken_over_there";
+    let Some(here) = EcsWorld::on_paper_for(name) else {
+        return;
+    };
+    let before = here.everything();
+    let theirs = Theirs::new(here.elsewhere("us-east-1"), here.paper_image("shop"));
+    let platform = theirs.world.everything();
+    let made = Made::new("shop", 7);
+    theirs.make(&made);
+    let mut work = here.workspace("");
+    work.config(&theirs.endpoint(&made, "VERSION = \"2\"", AT_ONCE));
+    work.import(SHOP, "ecs/us-east-1/models/shop");
+    assert_eq!(work.state().object(SHOP).text("/region"), "us-east-1");
+    let plan = work.apply();
+    assert_eq!(plan.actions(SHOP), ["update"]);
+    let services = theirs.services();
+    assert!(services.len() == 1 && services[0] != "shop", "{services:?}");
+    assert_eq!(here.everything(), before);
+    work.destroy();
+    assert_eq!(here.everything(), before);
+    expect_its_definition_alone(&theirs, platform);
+}
+
 /// The listener is the endpoint's from then on, and goes with it.
 #[test]
 fn a_service_that_a_listener_leads_to_by_default_is_taken_over_with_the_listener() {

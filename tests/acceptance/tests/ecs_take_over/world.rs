@@ -95,7 +95,7 @@ impl Theirs {
                 "name": "web", "image": self.image, "essential": true, "portMappings": [{"containerPort": 8080}],
                 "environment": [{"name": "VERSION", "value": "1"}],
                 "logConfiguration": {"logDriver": "awslogs", "options": {
-                    "awslogs-group": "theirs", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": made.name,
+                    "awslogs-group": "theirs", "awslogs-region": world.region, "awslogs-stream-prefix": made.name,
                 }},
             }),
             &made.container,
