@@ -14,7 +14,7 @@ use crate::terraform::Spent;
 pub(super) const BAKE: Duration = Duration::from_secs(300);
 /// Percent of the traffic that it has meanwhile.
 pub(super) const CANDIDATE: u8 = 10;
-/// Calls a second while all wait.
+/// Calls a second while all wait, of AWS and of the registry.
 const CALLS: f64 = 5.0;
 /// Seconds that a group under bake may be unseen.
 const UNSEEN: f64 = 15.0;
@@ -74,16 +74,22 @@ fn table(count: usize, asked: &[Call], kept: &[Call], spent: &Spent) -> Result<T
             more,
         ]);
     };
-    let (rate, told) = all.calls(asked);
-    row("calls of AWS a second", rate, Some(CALLS), told);
+    let (of_aws, told) = all.calls(asked);
+    row("calls of AWS a second", of_aws, None, told);
+    let (of_registry, told) = all.calls(kept);
+    row("calls of the registry a second", of_registry, None, told);
+    row(
+        "both together",
+        of_aws + of_registry,
+        Some(CALLS),
+        String::new(),
+    );
     row(
         "longest time that a candidate was unseen, in seconds",
         unseen,
         Some(UNSEEN),
         String::new(),
     );
-    let (rate, told) = all.calls(kept);
-    row("calls of the registry a second", rate, None, told);
     row(
         "CPU of the provider in the whole apply, in seconds",
         spent.provider.cpu,

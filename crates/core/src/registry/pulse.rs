@@ -29,7 +29,7 @@ pub struct Heartbeat {
 impl Default for Heartbeat {
     fn default() -> Self {
         Self {
-            every: Duration::from_secs(3),
+            every: Duration::from_secs(4),
             silence: Duration::from_secs(15),
         }
     }

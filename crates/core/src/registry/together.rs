@@ -11,8 +11,8 @@ use super::documents::Document;
 use crate::error::Result;
 use crate::records::{Item, Key};
 
-/// For so long after it was asked for, an answer is told to the others.
-const FRESH: Duration = Duration::from_millis(500);
+/// For so long after it was asked for, an answer is told to the others. Those who bake are looked at together, within a second or two of each other.
+const FRESH: Duration = Duration::from_secs(2);
 /// Who has not looked for so long does not look any more.
 const GONE: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ struct Seen {
 }
 
 impl Registry {
-    /// The record at `key`, as it was half a second ago or later.
+    /// The record at `key`, as it was two seconds ago or later.
     pub(crate) async fn glance<T>(&self, key: &Key) -> Result<Option<Document<T>>>
     where
         T: Serialize + DeserializeOwned,

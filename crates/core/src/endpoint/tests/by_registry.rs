@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::images::{image, on_ecs, version};
 use super::*;
 use crate::clock::Clock as _;
+use crate::conformance::saga::When;
 use crate::endpoint::validate::{validate, validate_change};
 use crate::error::Result;
 use crate::names::{ModelName, VersionId};
@@ -165,6 +166,42 @@ async fn whoever_resumes_a_deployment_goes_by_the_registry_too() {
     evaluated(&process.deps.registry, 2, Some(0.95)).await;
     succeeded(resume().await);
     assert_eq!(bench.target.view(), settled(2));
+}
+
+/// Killed at each commit: while it bakes, while it waits for what nobody records, and while it goes back for want of it.
+#[tokio::test]
+async fn whoever_follows_a_run_that_was_killed_waits_for_the_registry_too() {
+    for on_interrupt in [OnInterrupt::Rollback, OnInterrupt::Resume] {
+        let mut rollout = RolloutSpec {
+            on_interrupt,
+            ..by_accuracy(BETTER)
+        };
+        rollout.analysis.get_mut("quality").unwrap().max_wait = Period::seconds(30);
+        let (mut kills, mut waiting) = (0, 0);
+        loop {
+            let bench = serving_with(0.9).await;
+            let started = bench.clock.elapsed();
+            let killed = bench.process_killed_at(kills + 1, When::After);
+            drop(killed.apply(spec(2, rollout.clone()).unwrap()).await);
+            if !killed.is_dead() {
+                break;
+            }
+            kills += 1;
+            let lived = bench.clock.elapsed() - started;
+            waiting += u64::from((5..35).contains(&lived.as_secs()));
+            let (outcome, took) = rolled_out(&bench, rollout.clone(), &[(8, Some(0.95))]).await;
+            let context = format!("{on_interrupt:?} killed at commit {kills} after {lived:?}");
+            let outcome = outcome.unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert!(
+                matches!(outcome, Outcome::Succeeded { .. }),
+                "{context}: {outcome}"
+            );
+            assert_eq!(bench.target.view(), settled(2), "{context}");
+            assert_eq!(bench.target.lost(), 0.0, "{context}");
+            assert!(took >= Duration::from_secs(8), "{context}: {took:?}");
+        }
+        assert!(waiting > 20, "{waiting} of {kills} kills while it waits");
+    }
 }
 
 #[tokio::test]
