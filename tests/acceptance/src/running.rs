@@ -1,6 +1,6 @@
 //! A Terraform command that runs in the background, and what it said when it ended.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -223,17 +223,16 @@ impl Ended {
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static, to: &Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+/// Line by line: what comes by two pipes in pieces would else be mixed within lines.
+fn collect(from: impl Read + Send + 'static, to: &Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     let to = Arc::clone(to);
     thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        while let Ok(read) = from.read(&mut buffer) {
-            if read == 0 {
-                break;
-            }
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             to.lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&buffer[..read]);
+                .append(&mut line);
         }
     })
 }
