@@ -11,8 +11,9 @@ use super::documents::Document;
 use crate::error::Result;
 use crate::records::{Item, Key};
 
-/// For so long after it was asked for, an answer is told to the others. Those who bake are looked at together, within a second or two of each other.
-const FRESH: Duration = Duration::from_secs(2);
+/// For so long after it was asked for, an answer is told to the others. Those who bake are looked at together, within a second or two of
+/// each other, and the next ones almost five seconds later.
+const FRESH: Duration = Duration::from_secs(4);
 /// Who has not looked for so long does not look any more.
 const GONE: Duration = Duration::from_secs(60);
 
@@ -26,11 +27,12 @@ struct Seen {
     asked: HashMap<Key, Duration>,
     /// When the last answer was asked for.
     at: Duration,
+    /// What nobody was told yet.
     found: HashMap<Key, Option<Item>>,
 }
 
 impl Registry {
-    /// The record at `key`, as it was two seconds ago or later.
+    /// The record at `key`, as it was four seconds ago or later. Who asks again is told what is new: an answer serves each once.
     pub(crate) async fn glance<T>(&self, key: &Key) -> Result<Option<Document<T>>>
     where
         T: Serialize + DeserializeOwned,
@@ -48,7 +50,7 @@ impl Registry {
             seen.found = keys.into_iter().zip(items).collect();
             seen.at = at;
         }
-        let found = seen.found.get(key).cloned().flatten();
+        let found = seen.found.remove(key).flatten();
         found.map(Document::read).transpose()
     }
 }
