@@ -1,7 +1,6 @@
 //! `mlops artifact gc`: retention, and the bytes that no version names, beside real applies.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlops_acceptance::Workspace;
 use serde_json::Value;
@@ -186,26 +185,25 @@ fn applies_beside_a_sweep_that_never_rests_all_keep_what_they_registered() {
         let now = now.into_iter().chain(registry.to_str());
         count(&gc(&sweeper, &now.collect::<Vec<_>>()), "artifacts")
     };
-    let done = AtomicBool::new(false);
     let removed = std::thread::scope(|scope| {
-        let sweeps = scope.spawn(|| {
-            let mut removed = 0;
-            while !done.load(Ordering::Relaxed) {
-                removed += sweep();
+        // They end also if one fails, and the sweeps with them.
+        let applies = scope.spawn(|| {
+            for round in 1..=5 {
+                work.config(&version);
+                work.apply();
+                let (id, to) = (format!("digits/{round}"), format!("pulled-{round}"));
+                let pulled = work.mlops(["artifact", "pull", &id, "--to", &to]);
+                assert_eq!(pulled.status.code(), Some(0), "{}", pulled.story());
+                work.config(MODEL);
+                work.apply();
             }
-            removed + sweep()
         });
-        for round in 1..=5 {
-            work.config(&version);
-            work.apply();
-            let (id, to) = (format!("digits/{round}"), format!("pulled-{round}"));
-            let pulled = work.mlops(["artifact", "pull", &id, "--to", &to]);
-            assert_eq!(pulled.status.code(), Some(0), "{}", pulled.story());
-            work.config(MODEL);
-            work.apply();
+        let mut removed = 0;
+        while !applies.is_finished() {
+            removed += sweep();
         }
-        done.store(true, Ordering::Relaxed);
-        sweeps.join().expect("the sweeps end")
+        applies.join().expect("the applies succeed");
+        removed + sweep()
     });
     assert!(removed > 0, "it swept nothing");
 }
