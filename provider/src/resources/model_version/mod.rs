@@ -334,7 +334,7 @@ async fn settle_review(
 }
 
 /// How often an artifact is stored that sweeps remove before a version names it. One sweep comes once; who sweeps without a rest and without
-/// a time of grace comes again, and then it is luck who is first: in a test one of six times the sweep was.
+/// a time of grace comes again, and then it is luck who is first.
 const STORED: u32 = 10;
 
 /// The version, and what its source looked like if that lies elsewhere.
