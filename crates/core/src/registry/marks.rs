@@ -110,12 +110,28 @@ impl Registry {
         let Err(error) = self.inner.artifacts.get(digest).await else {
             return Ok(());
         };
-        if error.is_not_found() && self.document::<Mark>(&key(digest)).await?.is_some() {
+        if !error.is_not_found() {
+            return Err(error);
+        }
+        if self.document::<Mark>(&key(digest)).await?.is_some() {
             return Err(swept(digest, error));
         }
-        Err(error)
+        // Without a mark it was never there, or somebody stored and named it since the first look.
+        self.inner.artifacts.get(digest).await.map(drop)
     }
 }
+
+/// Whether a registration failed with `error` because a sweep removed the artifact, or part of it, before a version named it.
+/// Who stores it again may register again.
+pub fn was_swept(error: &Error) -> bool {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |cause| cause.source()).any(|cause| cause.is::<Swept>())
+}
+
+/// Why a registration failed: what the store said of the artifact that a sweep removed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Swept(Error);
 
 /// What is missing was there: whoever stores it again may go on.
 fn swept(digest: &Digest, error: Error) -> Error {
@@ -125,7 +141,7 @@ fn swept(digest: &Digest, error: Error) -> Error {
     Error::unavailable(format!(
         "artifact {digest} was swept away (`mlops artifact gc`) before a version named it; run the operation again, which stores it again"
     ))
-    .because(error)
+    .because(Swept(error))
 }
 
 /// The refusal of a registration that waited for a sweep too long.

@@ -65,6 +65,7 @@ use crate::records::{Identity, Records};
 
 pub use aliases::{AliasMove, promotion_rules};
 pub use bindings::bindable;
+pub use marks::was_swept;
 pub use pending::{NewPending, PendingUpdate, PendingVersion};
 pub use pulse::Heartbeat;
 pub use retention::Retention;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mlops_core::artifacts::{Digest, RemoteTree};
 use mlops_core::names::VersionId;
-use mlops_core::registry::Version;
+use mlops_core::registry::{Version, was_swept};
 use tfplugin::resource::{
     CreateRequest, DeleteRequest, ImportRequest, ImportState, PlanDestroyRequest, PlanRequest,
     ReadRequest, UpdateRequest,
@@ -368,24 +368,17 @@ async fn register(
                 fail(error)
             }
         })?;
-        let stored_digest = artifact.digest;
         let registration = model::registration(name.clone(), planned, artifact, content)
             .ok_or_else(shared::unknown_at_apply)?;
         match client.registry.register_version(registration).await {
             // A sweep of the artifacts passed between the two steps.
-            Err(error) if times < STORED && !is_stored(client, &stored_digest).await => {
+            Err(error) if times < STORED && was_swept(&error) => {
                 tracing::info!(%error, times, "the artifact is stored once more");
                 times += 1;
             }
             outcome => return Ok((outcome.map_err(fail)?, seen)),
         }
     }
-}
-
-/// Whether the artifact is there; a store that does not answer says nothing.
-async fn is_stored(client: &Client, digest: &Digest) -> bool {
-    let found = client.registry.artifacts().check(digest).await;
-    !found.is_err_and(|error| error.is_not_found())
 }
 
 fn id(state: &State) -> Result<VersionId, Diagnostics> {

@@ -201,6 +201,28 @@ async fn a_sweep_makes_no_registry() {
 }
 
 #[tokio::test]
+async fn a_registration_says_whether_a_sweep_took_its_artifact_and_may_store_it_again() {
+    let world = World::new();
+    let registry = world.model(None).await;
+    let version = world.registered(&registry, b"gone").await;
+    registry.delete_version(&version.id).await.unwrap();
+    registry.sweep(&sweep(Duration::ZERO, true)).await.unwrap();
+    let mut new = world.version(0.9);
+    new.spec.artifact = version.spec.artifact;
+
+    let error = registry.register_version(new.clone()).await.unwrap_err();
+    // Whoever else stores the bytes in the meantime makes no difference to what is said.
+    world.artifacts.put_bytes("model.onnx", b"gone").unwrap();
+    assert!(was_swept(&error), "{error}");
+    registry.register_version(new).await.unwrap();
+
+    let mut never = world.version(0.9);
+    never.spec.artifact.digest = Digest::of(b"never stored");
+    let error = registry.register_version(never).await.unwrap_err();
+    assert!(error.is_not_found() && !was_swept(&error), "{error}");
+}
+
+#[tokio::test]
 async fn marks_of_removals_are_forgotten_after_a_month() {
     let world = World::new();
     let registry = world.model(None).await;
